@@ -1,0 +1,39 @@
+"""Facts enter the counters (topic ``facts``, keyed by site); counter rows leave them (topic ``counters``)."""
+
+from msgspec import Struct
+
+from schemas.session import SessionFact
+from schemas.transition import TransitionFact
+
+
+class Facts(Struct, array_like=True, gc=False):
+    """What one unit of work of one upstream partition adds to (or takes back from) the counters of some sites.
+
+    ``watermark``: of that upstream partition, ms; None while it has seen no hit. ``active``: change of the number of
+    open sessions per site.
+    """
+
+    source: str  # "sessionizer-0", "journeys-3": where it comes from
+    watermark: int | None
+    sessions: list[SessionFact] = []
+    transitions: list[TransitionFact] = []
+    active: dict[str, int] = {}
+
+
+class CounterRow(Struct, gc=False):
+    """The sums of the sessions that closed in one pane: close_time in [pane_start, pane_start + pane_ms).
+
+    The newest ``version`` of (site, channel, pane_start) holds. A pane whose sums fell back to zero stays, with zeros.
+    """
+
+    site: str
+    channel: str
+    pane_start: int
+    pane_ms: int
+    sessions: int
+    counted: int
+    bounced: int
+    converted: int
+    duration_ms: int
+    revenue_micros: int
+    version: int

@@ -1,0 +1,37 @@
+"""The map: which topic carries what, who writes it, who reads it, and how long it is kept.
+
+Keys: ``site`` and the id are joined by 0x1F. The partition of a key is CRC-32 of it modulo the number of partitions
+(librdkafka calls this partitioner "consistent"), the same in both forms of Masir.
+"""
+
+from typing import NamedTuple
+
+HOUR_MS = 3_600_000
+
+
+class Topic(NamedTuple):
+    """``retention_ms`` counts from when a record was written; consumed records older than that are deleted."""
+
+    name: str
+    key: str
+    value: str
+    writer: str
+    readers: tuple[str, ...]
+    retention_ms: int
+
+
+HITS = Topic("hits", "site, visitor", "JSON Hit", "collector", ("sessionizer",), 24 * HOUR_MS)
+HIT_ROWS = Topic("hit_rows", "as hits", "Arrow record batch", "sessionizer", ("store",), HOUR_MS)
+SESSIONS = Topic("sessions", "as hits", "JSON Session", "sessionizer", ("store",), 24 * HOUR_MS)
+MOVES = Topic("session_moves", "as hits", "JSON SessionMove", "sessionizer", ("store",), HOUR_MS)
+EVIDENCE = Topic("evidence", "site, person", "msgpack EvidenceBatch", "sessionizer", ("journeys",), HOUR_MS)
+TRANSITIONS = Topic("transitions", "as evidence", "JSON Transition", "journeys", ("store",), 24 * HOUR_MS)
+SIGNALS = Topic("signals", "as evidence", "JSON Signal", "journeys", ("store",), 24 * HOUR_MS)
+FACTS = Topic("facts", "site", "msgpack Facts", "sessionizer, journeys", ("counters",), HOUR_MS)
+COUNTERS = Topic("counters", "as facts", "JSON CounterRow", "counters", ("store",), 24 * HOUR_MS)
+DEAD_LETTERS = Topic("dead_letters", "as hits", "JSON DeadLetter", "sessionizer", ("store",), 7 * 24 * HOUR_MS)
+LEDGER = Topic("ledger", "as hits", "JSON LedgerRow", "sessionizer", ("store",), HOUR_MS)
+
+TOPICS = (
+    HITS, HIT_ROWS, SESSIONS, MOVES, EVIDENCE, TRANSITIONS, SIGNALS, FACTS, COUNTERS, DEAD_LETTERS, LEDGER,
+)  # fmt: skip

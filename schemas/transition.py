@@ -1,0 +1,50 @@
+"""The transition: a person enters or changes a stage of a model. Leaves the journeys, enters ``transitions``."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Kind(StrEnum):
+    """``enter``: first stage of a journey. ``advance`` / ``regress``: on / back. ``lapse``: silence. ``loop``: a referral."""
+
+    ENTER = "enter"
+    ADVANCE = "advance"
+    REGRESS = "regress"
+    LAPSE = "lapse"
+    LOOP = "loop"
+
+
+class Transition(Struct, gc=False):
+    """One step of one person in one model. ``ordinal`` counts the steps of the person in the model from 0.
+
+    The newest ``version`` of (site, model, person_id, time, ordinal) holds; ``withdrawn`` takes it away.
+    ``dwell_ms``: time spent in ``from_stage``; 0 on ``enter``. cause_*: the evidence that moved the person.
+    """
+
+    site: str
+    person_id: str
+    model: str
+    from_stage: str  # "" on enter
+    to_stage: str
+    kind: Kind
+    time: int
+    ordinal: int
+    dwell_ms: int
+    cause_event: str
+    cause_url: str
+    cause_channel: str
+    cause_session_id: str
+    withdrawn: bool
+    version: int
+
+
+class TransitionFact(Struct, frozen=True, array_like=True, gc=False):
+    """What the counters need to know of a transition; ``sign`` -1 takes it back."""
+
+    site: str
+    model: str
+    from_stage: str
+    to_stage: str
+    time: int
+    sign: int = 1
