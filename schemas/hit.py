@@ -6,13 +6,14 @@ Event names follow GA4's recommended events. Limits are those of the contract; m
 from datetime import datetime
 from typing import Annotated
 
-import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 
 MAX_HIT_BYTES = 65_536
 MAX_URL_CHARS = 2_048  # longer urls and referrers are cut, and the cut is counted
 MAX_PROPS_KEYS = 64
 MAX_PROPS_BYTES = 8_192
+
+ABSENT = Raw(b"")
 
 Site = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")]
 EventName = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -53,7 +54,7 @@ class Hit(Struct, gc=False):
     revenue: Amount | None = None
     currency: Annotated[str, Meta(pattern=r"^[A-Za-z]{3}\Z")] | None = None
     order_id: Id | None = None
-    items: msgspec.Raw | None = None
+    items: Raw = ABSENT  # JSON as it came; b"" when absent
     score: float | None = None
     scale: float | None = None
     user_agent: Annotated[str, Meta(max_length=4_096)] | None = None
@@ -61,4 +62,4 @@ class Hit(Struct, gc=False):
     language: Annotated[str, Meta(max_length=64)] | None = None
     country: Annotated[str, Meta(max_length=64)] | None = None
     screen: Annotated[str, Meta(max_length=32)] | None = None
-    props: msgspec.Raw | None = None
+    props: Raw = ABSENT

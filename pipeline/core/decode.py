@@ -1,0 +1,111 @@
+"""Bytes -> :class:`Hit` or :class:`Flaw`: decoded and checked in one step. Any bytes give one of the two, never an error.
+
+A hit with fields that we do not know is kept (``type(hit) is Hit``); one without them is a :class:`KnownHit`, which
+is how unknown fields are counted at no cost for the hits that have none.
+"""
+
+import re
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.hit import ABSENT, MAX_HIT_BYTES, MAX_PROPS_BYTES, MAX_PROPS_KEYS, Hit
+from schemas.outcome import Reason
+
+
+class KnownHit(Hit, forbid_unknown_fields=True, gc=False):
+    """A hit all of whose top-level fields are the contract's."""
+
+
+class Flaw(NamedTuple):
+    """Why some bytes are not a hit. ``site`` is "" when it could not be read."""
+
+    reason: Reason
+    field: str
+    message: str
+    site: str = ""
+
+
+class _Site(msgspec.Struct):
+    site: str = ""
+
+
+_decode_known = msgspec.json.Decoder(KnownHit).decode
+_decode_any = msgspec.json.Decoder(Hit).decode
+_decode_site = msgspec.json.Decoder(_Site).decode
+_keys_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_PATH = re.compile(r" - at `\$\.?([^`]*)`$")
+_MISSING = re.compile(r"^Object missing required field `([^`]*)`")
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_MIN_BYTES_OF_65_KEYS = (MAX_PROPS_KEYS + 1) * len('"a":1,')
+
+
+def decode(raw: bytes) -> Hit | Flaw:
+    """The hit in ``raw`` (UTF-8 JSON, at most 64 KiB), or what is wrong with it."""
+    if len(raw) > MAX_HIT_BYTES:
+        return Flaw(Reason.TOO_LARGE, "", f"a hit is at most {MAX_HIT_BYTES} bytes, this has more")
+    hit: Hit
+    try:
+        hit = _decode_known(raw)
+    except _UNREADABLE:
+        try:
+            hit = _decode_any(raw)
+        except _UNREADABLE as error:
+            return _flaw(raw, error)
+    if not hit.visitor_id and not hit.user_id:
+        return Flaw(
+            Reason.MISSING_FIELD, "visitor_id", "one of visitor_id and user_id is required", hit.site
+        )
+    if hit.props or hit.items:
+        return _check_raw(hit)
+    return hit
+
+
+def _check_raw(hit: Hit) -> Hit | Flaw:
+    """msgspec leaves ``Raw`` fields as they came: their kind, encoding and size are checked here."""
+    for field, opening, kind in (("props", b"{", "an object"), ("items", b"[", "an array")):
+        value = bytes(getattr(hit, field))
+        if value in (b"", b"null"):
+            setattr(hit, field, ABSENT)
+            continue
+        if not value.startswith(opening):
+            return Flaw(Reason.WRONG_TYPE, field, f"{field} must be {kind}", hit.site)
+        try:
+            value.decode()
+        except UnicodeDecodeError:
+            return Flaw(Reason.NOT_JSON, field, f"{field} is not UTF-8", hit.site)
+    return _check_props(hit)
+
+
+def _check_props(hit: Hit) -> Hit | Flaw:
+    props = bytes(hit.props)
+    if len(props) > MAX_PROPS_BYTES:
+        return Flaw(Reason.TOO_LARGE, "props", f"props has more than {MAX_PROPS_BYTES} bytes", hit.site)
+    if len(props) >= _MIN_BYTES_OF_65_KEYS and len(_keys_of(props)) > MAX_PROPS_KEYS:
+        return Flaw(Reason.TOO_LARGE, "props", f"props has more than {MAX_PROPS_KEYS} keys", hit.site)
+    return hit
+
+
+def _flaw(raw: bytes, error: Exception) -> Flaw:
+    message = str(error)
+    if not isinstance(error, msgspec.ValidationError):
+        return Flaw(Reason.NOT_JSON, "", message)
+    site = _site_of(raw)
+    path = _PATH.search(message)
+    field = path.group(1) if path else ""
+    text = _PATH.sub("", message)
+    missing = _MISSING.match(text)
+    if missing:
+        return Flaw(Reason.MISSING_FIELD, missing.group(1), text, site)
+    if not field:
+        return Flaw(Reason.NOT_OBJECT, "", text)
+    wrong_type = re.match(r"Expected `[^`]*`, got ", text)
+    return Flaw(Reason.WRONG_TYPE if wrong_type else Reason.BAD_VALUE, field, text, site)
+
+
+def _site_of(raw: bytes) -> str:
+    """The site that a flawed hit names, cut to the length of a site; "" when there is none to read."""
+    try:
+        return _decode_site(raw).site[:64]
+    except _UNREADABLE:
+        return ""

@@ -1,0 +1,28 @@
+"""Keys, partitions and session ids. All of them are functions of the hit alone, so that a replay gives the same."""
+
+from hashlib import blake2b
+from zlib import crc32
+
+SEPARATOR = "\x1f"
+
+
+def visitor_key(site: str, visitor_id: str, user_id: str) -> str:
+    """Whose session a hit belongs to: the visitor, or the user where a hit has no visitor.
+
+    The letter keeps a visitor and a user of the same id apart.
+    """
+    if visitor_id:
+        return f"{site}{SEPARATOR}v{visitor_id}"
+    return f"{site}{SEPARATOR}u{user_id}"
+
+
+def session_id(key: str, start_time: int) -> str:
+    """32 hex digits: the first 16 bytes of BLAKE2b over site, visitor key and start in ms, separated by 0x1F."""
+    site, _, visitor = key.partition(SEPARATOR)
+    text = f"{site}{SEPARATOR}{visitor[1:]}{SEPARATOR}{start_time}"
+    return blake2b(text.encode(), digest_size=64).hexdigest()[:32]
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """CRC-32 of the key's UTF-8, modulo the number of partitions (librdkafka's "consistent" partitioner)."""
+    return crc32(key.encode()) % partitions
