@@ -19,7 +19,10 @@ DESKTOPS = (
     f"{_LINUX} {_WEBKIT} Chrome/141.0.0.0 Safari/537.36",
     *(f"{_WINDOWS} {_WEBKIT} Chrome/{v}.0.0.0 Safari/537.36 Edg/{v}.0.0.0" for v in (140, 141)),
     f"{_WINDOWS} {_WEBKIT} Chrome/140.0.0.0 Safari/537.36 OPR/124.0.0.0",
-    *(f"Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{v}.0) Gecko/20100101 Firefox/{v}.0" for v in (128, 143, 144)),
+    *(
+        f"Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{v}.0) Gecko/20100101 Firefox/{v}.0"
+        for v in (128, 143, 144)
+    ),
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:144.0) Gecko/20100101 Firefox/144.0",
     "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0",
     *(f"{_MAC} {_IPHONE} Version/{v} Safari/605.1.15" for v in ("17.6", "18.5", "26.0")),

@@ -17,10 +17,10 @@ MAX_GAP_MS = 32_000
 
 _MASK = (1 << 64) - 1
 _SPREAD = 0x9E3779B97F4A7C15  # odd, so multiplying by it modulo 2**64 is one to one: ids never collide
-_ORIGIN = "https://www.example.com"
+_ORIGIN = "https://example.com"
 _PAGES = tuple(
-    (f"{_ORIGIN}/{section}/{name}-{number}", f"{name.title()} {number} in {section}")
-    for section, name in (("shop", "shoes"), ("shop", "coats"), ("blog", "guide"), ("help", "returns"))
+    (f"{_ORIGIN}/{name}-{number}", f"{name.title()} {number}")
+    for name in ("shoes", "coats", "hats", "guide")
     for number in range(100, 250)
 )
 _ENTRIES = (
@@ -78,10 +78,10 @@ def _visits(
         length = min(rng.randint(1, longest), hits - unseen)
         visitor = visit % visitors
         referrer, query = rng.choice(_ENTRIES)
-        language, country = LOCALES[visitor % len(LOCALES)]
+        language, _ = LOCALES[visitor % len(LOCALES)]
         head = f'{{"site":"{site}","event":"page_view","visitor_id":"{(visitor + salt) * _SPREAD & _MASK:016x}","hit_id":"'
         agent = USER_AGENTS[(visitor >> 3) % len(USER_AGENTS)]
-        tail = f'","user_agent":"{agent}","language":"{language}","country":"{country}"}}'
+        tail = f'","user_agent":"{agent}","language":"{language}"}}'
         yield start_ms + visit * RETURN_MS // visitors, visit, length, referrer, query, head, tail
         hits -= length
         visit += 1
