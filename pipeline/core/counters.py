@@ -1,0 +1,253 @@
+"""The rolling counters: facts in; counter rows (one per changed pane) and gauges out.
+
+Time is event time: it moves on by the watermark, the minimum over the upstream partitions that have seen
+a hit. Neither a source's watermark nor the minimum goes back. Sessions that close ahead of it wait in
+their pane; those that closed more than 24 hours behind change their pane and its row, and no window. A
+take-back (sign -1) goes to the pane, and so to the window, that its session was put in. The sums depend
+on the set of facts and on the watermark, never on the order.
+
+State is read through ``get`` and handed out by :meth:`Counters.changes`, packed, under keys of its own:
+the caller stores it in the unit of work of the batch. If that fails, this object is ahead of the store:
+make a new one.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
+from typing import TypeVar
+
+from msgspec import Struct, msgpack
+
+from pipeline.core.windows import PANE_MS, PANES_PER_CHUNK, WINDOWS, Panes, Sums, WindowSums, add
+from schemas.counter import CounterRow, Facts
+from schemas.session import SessionFact
+from schemas.transition import TransitionFact
+
+ALL = "all"  # the channel that is the sum of the channels
+_HEAD, _SITES = b"head", b"sites"
+_NEVER = -(1 << 62)  # before every pane
+_encode = msgpack.Encoder().encode
+T = TypeVar("T", bound=Struct)
+
+
+class SiteGauges(Struct, frozen=True):
+    """``windows``: per channel (and ``all``) sums in the order of WINDOWS. ``persons``: by (model, stage).
+
+    ``transitions``: by (model, from_stage, to_stage), net of take-backs, since the beginning.
+    """
+
+    active: int
+    windows: dict[str, tuple[WindowSums, ...]]
+    persons: dict[tuple[str, str], int]
+    transitions: dict[tuple[str, str, str], int]
+
+
+class Gauges(Struct, frozen=True):
+    """What is so at ``watermark`` (ms; None before the first hit). Sites in the order in which they came."""
+
+    watermark: int | None
+    sites: dict[str, SiteGauges]
+
+
+class _Head(Struct, array_like=True):
+    pane_ms: int
+    watermark: int | None = None
+    sources: dict[str, int] = {}
+
+
+class _Sites(Struct, array_like=True):
+    """In the order in which they came."""
+
+    names: list[str] = []
+
+
+class _Site(Struct, array_like=True):
+    """``chunks``: numbers, ascending, of the chunks with panes that are in a window or ahead."""
+
+    active: int = 0
+    bands: dict[
+        str, list[Sums]
+    ] = {}  # channel -> sums per band; a channel without sessions in 24 h is left out
+    chunks: list[int] = []
+    persons: dict[tuple[str, str], int] = {}
+    transitions: dict[tuple[str, str, str], int] = {}
+
+
+class Counters:
+    """State of the hop for one partition of the facts."""
+
+    def __init__(self, get: Callable[[bytes], bytes | None], *, pane_ms: int = PANE_MS) -> None:
+        if pane_ms < 1 or any(width % pane_ms for width in WINDOWS.values()):
+            raise ValueError(f"pane_ms is {pane_ms}; allowed are the divisors of {WINDOWS['5m']}")
+        self._head = _load(get(_HEAD), _Head(pane_ms))
+        if self._head.pane_ms != pane_ms:
+            raise ValueError(f"pane_ms is {pane_ms}, but the stored counters have {self._head.pane_ms}")
+        self._pane_ms = pane_ms
+        self._edges = [
+            0,
+            *(width // pane_ms for width in WINDOWS.values()),
+        ]  # ages, in panes, where bands begin
+        self._now = _NEVER if self._head.watermark is None else self._head.watermark // pane_ms
+        self._panes = Panes(get)
+        self._changed: dict[str, None] = {}
+        names = _load(get(_SITES), _Sites()).names
+        self._sites = {name: _load(get(_site_key(name)), _Site()) for name in names}
+        self._stored_sites = len(names)
+
+    @property
+    def watermark(self) -> int | None:
+        """Of the hop, in ms."""
+        return self._head.watermark
+
+    def apply(self, batch: Iterable[Facts], version: int) -> list[CounterRow]:
+        """Take in the facts, move the windows on; returns the changed panes, each once, with their sums."""
+        deltas: dict[tuple[str, str, int], Sums] = {}
+        for facts in batch:
+            if facts.watermark is not None:
+                known = self._head.sources.get(facts.source, facts.watermark)
+                self._head.sources[facts.source] = max(known, facts.watermark)
+            _sum_sessions(facts.sessions, self._pane_ms, deltas)
+            for site, change in facts.active.items():
+                self._site(site).active += change
+            self._count_transitions(facts.transitions)
+        rows = [
+            self._change_pane(site, channel, pane, delta, version)
+            for (site, channel, pane), delta in deltas.items()
+            if any(delta)
+        ]
+        self._advance()
+        return rows
+
+    def changes(self) -> Iterator[tuple[bytes, bytes]]:
+        """Keys and packed values to store: all that changed since the last call."""
+        yield _HEAD, _encode(self._head)
+        if len(self._sites) > self._stored_sites:
+            self._stored_sites = len(self._sites)
+            yield _SITES, _encode(_Sites(list(self._sites)))
+        for site in self._changed:
+            yield _site_key(site), _encode(self._sites[site])
+        self._changed.clear()
+        yield from self._panes.changes()
+
+    def snapshot(self) -> Gauges:
+        """The gauges of now; later changes do not touch them."""
+        return Gauges(self._head.watermark, {site: _gauges(state) for site, state in self._sites.items()})
+
+    def _site(self, site: str) -> _Site:
+        """State of the site, about to be changed."""
+        self._changed[site] = None
+        state = self._sites.get(site)
+        if state is None:
+            state = self._sites[site] = _Site()
+        return state
+
+    def _count_transitions(self, facts: list[TransitionFact]) -> None:
+        for fact in facts:
+            state = self._site(fact.site)
+            model, left, entered, sign = fact.model, fact.from_stage, fact.to_stage, fact.sign
+            state.transitions[model, left, entered] = state.transitions.get((model, left, entered), 0) + sign
+            if entered:
+                state.persons[model, entered] = state.persons.get((model, entered), 0) + sign
+            if left:
+                state.persons[model, left] = state.persons.get((model, left), 0) - sign
+
+    def _change_pane(self, site: str, channel: str, pane: int, delta: Sums, version: int) -> CounterRow:
+        sums = self._panes.add(site, pane, channel, delta)
+        age = self._now - pane
+        if age < self._edges[-1]:
+            state = self._site(site)
+            number = pane // PANES_PER_CHUNK
+            place = bisect_left(state.chunks, number)
+            if state.chunks[place : place + 1] != [number]:
+                state.chunks.insert(place, number)
+            band = bisect_right(self._edges, age) - 1
+            if band >= 0:  # else it is ahead of the watermark
+                _add_to_band(state, channel, band, delta)
+        sessions, counted, bounced, converted, duration_ms, revenue_micros = sums
+        return CounterRow(
+            site=site,
+            channel=channel,
+            pane_start=pane * self._pane_ms,
+            pane_ms=self._pane_ms,
+            sessions=sessions,
+            counted=counted,
+            bounced=bounced,
+            converted=converted,
+            duration_ms=duration_ms,
+            revenue_micros=revenue_micros,
+            version=version,
+        )
+
+    def _advance(self) -> None:
+        """Bring the windows to the watermark: panes that were ahead enter, others grow older, or leave."""
+        if not self._head.sources:
+            return
+        watermark = min(self._head.sources.values())
+        if self._head.watermark is not None and watermark <= self._head.watermark:
+            return
+        self._head.watermark = watermark
+        before, self._now = self._now, watermark // self._pane_ms
+        if self._now > before:
+            for site, state in self._sites.items():
+                if state.chunks:
+                    self._move_on(site, state, before)
+
+    def _move_on(self, site: str, state: _Site, before: int) -> None:
+        last = len(self._edges) - 1
+        for band, age in enumerate(self._edges):
+            for channel, sums in self._panes.between(site, state.chunks, before - age, self._now - age):
+                self._changed[site] = None
+                if band < last:
+                    _add_to_band(state, channel, band, sums)
+                if band > 0:
+                    _add_to_band(state, channel, band - 1, sums, sign=-1)
+        oldest = (self._now - self._edges[-1] + 1) // PANES_PER_CHUNK
+        if state.chunks[0] < oldest:
+            self._changed[site] = None
+            state.chunks = [number for number in state.chunks if number >= oldest]
+
+
+def _sum_sessions(facts: list[SessionFact], pane_ms: int, deltas: dict[tuple[str, str, int], Sums]) -> None:
+    """Add the facts to ``deltas``, by (site, channel, pane)."""
+    for fact in facts:
+        key = (fact.site, fact.channel, fact.close_time // pane_ms)
+        sums = deltas.get(key)
+        if sums is None:
+            sums = deltas[key] = [0] * 6
+        sign = fact.sign
+        sums[0] += sign
+        if fact.counted:
+            sums[1] += sign
+        if fact.bounced:
+            sums[2] += sign
+        if fact.converted:
+            sums[3] += sign
+        sums[4] += sign * fact.duration_ms
+        sums[5] += sign * fact.revenue_micros
+
+
+def _add_to_band(state: _Site, channel: str, band: int, sums: Sums, *, sign: int = 1) -> None:
+    bands = state.bands.get(channel)
+    if bands is None:
+        bands = state.bands[channel] = [[0] * 6 for _ in WINDOWS]
+    target = bands[band]
+    add(target, sums, sign)
+    if not any(target) and not any(map(any, bands)):
+        del state.bands[channel]
+
+
+def _gauges(state: _Site) -> SiteGauges:
+    windows = {ALL: (WindowSums(),) * len(WINDOWS)}
+    for channel, bands in state.bands.items():
+        sums = tuple(accumulate(bands, WindowSums.plus, initial=WindowSums()))[1:]
+        windows[channel] = sums
+        windows[ALL] = tuple(map(WindowSums.plus, windows[ALL], sums))
+    return SiteGauges(state.active, windows, dict(state.persons), dict(state.transitions))
+
+
+def _load(packed: bytes | None, default: T) -> T:
+    return default if packed is None else msgpack.decode(packed, type=type(default))
+
+
+def _site_key(site: str) -> bytes:
+    return f"site\x1f{site}".encode()

@@ -1,0 +1,126 @@
+"""Sums of closed sessions per pane, and how panes pass through the trailing windows.
+
+A pane holds the sessions whose close time is in [pane_start, pane_start + pane_ms); panes are numbered,
+number times pane_ms is the start. At watermark ``wm`` a window of W holds the panes with pane_start in
+(floor(wm) - W, floor(wm)], floor being to the pane: the current, partial pane is in, the one exactly W
+old is out. The windows nest, so that each pane lies in one *band* (younger than 5 minutes, then younger
+than 1 hour, then younger than 24 hours) and a window is the sum of its bands: a session is added once,
+and its pane moves on as it ages. Sums are order-free: integers that are only added and taken away.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from msgspec import msgpack
+
+PANE_MS = 10_000
+WINDOWS = {"5m": 300_000, "1h": 3_600_000, "24h": 86_400_000}  # ms, ascending
+PANES_PER_CHUNK = 60
+HOT_CHUNKS = 512  # decoded chunks kept between two batches: some 100 KB each when every pane is full
+
+Sums = list[int]  # sessions, counted, bounced, converted, duration_ms, revenue_micros
+Chunk = dict[int, dict[str, Sums]]  # pane -> channel -> sums; only what is not zero
+
+_INT64 = 1 << 63
+_decode_chunk = msgpack.Decoder(Chunk).decode
+_encode = msgpack.Encoder().encode
+
+
+class WindowSums(NamedTuple):
+    """The sessions that closed in one window. Ratios are made last, of sums; None is for 0 / 0."""
+
+    sessions: int = 0
+    counted: int = 0
+    bounced: int = 0
+    converted: int = 0
+    duration_ms: int = 0
+
+    def plus(self, other: Sequence[int]) -> "WindowSums":
+        """Both together; revenue, which no window shows, is left out."""
+        return WindowSums(
+            self[0] + other[0], self[1] + other[1], self[2] + other[2], self[3] + other[3], self[4] + other[4]
+        )
+
+    @property
+    def bounce_ratio(self) -> float | None:
+        return self.bounced / self.counted if self.counted else None
+
+    @property
+    def conversion_ratio(self) -> float | None:
+        return self.converted / self.sessions if self.sessions else None
+
+    @property
+    def mean_duration_seconds(self) -> float | None:
+        return self.duration_ms / self.sessions / 1000 if self.sessions else None
+
+
+def add(sums: Sums, delta: Sums, sign: int = 1) -> None:
+    """Add ``delta`` to ``sums``, or take it away. Revenue wraps at 64 bits, as SQL's sum does."""
+    sums[0] += sign * delta[0]
+    sums[1] += sign * delta[1]
+    sums[2] += sign * delta[2]
+    sums[3] += sign * delta[3]
+    sums[4] += sign * delta[4]
+    revenue = sums[5] + sign * delta[5]
+    sums[5] = revenue if -_INT64 <= revenue < _INT64 else (revenue + _INT64) % (2 * _INT64) - _INT64
+
+
+class Panes:
+    """Pane sums of every site, for ever: a correction may reach a pane of any age, and must know its sums.
+
+    They are stored in chunks of 60 panes and loaded by ``get`` when touched; memory holds what is in use.
+    """
+
+    def __init__(self, get: Callable[[bytes], bytes | None]) -> None:
+        self._get = get
+        self._hot: dict[tuple[str, int], Chunk] = {}
+        self._cold: dict[tuple[str, int], Chunk] = {}  # used before the last turn of generations
+        self._changed: set[tuple[str, int]] = set()
+
+    def add(self, site: str, pane: int, channel: str, delta: Sums) -> Sums:
+        """Change the sums of one pane; returns them as they are now."""
+        number = pane // PANES_PER_CHUNK
+        chunk = self._chunk(site, number)
+        self._changed.add((site, number))
+        channels = chunk.setdefault(pane, {})
+        sums = channels.setdefault(channel, [0] * 6)
+        add(sums, delta)
+        if not any(sums):
+            del channels[channel]
+            if not channels:
+                del chunk[pane]
+        return sums
+
+    def between(self, site: str, chunks: list[int], low: int, high: int) -> Iterator[tuple[str, Sums]]:
+        """(channel, sums) of the panes in (low, high] that lie in ``chunks`` (ascending chunk numbers)."""
+        first = bisect_left(chunks, (low + 1) // PANES_PER_CHUNK)
+        last = bisect_right(chunks, high // PANES_PER_CHUNK)
+        for number in chunks[first:last]:
+            chunk = self._chunk(site, number)
+            start = number * PANES_PER_CHUNK
+            for pane in range(max(low + 1, start), min(high + 1, start + PANES_PER_CHUNK)):
+                if pane in chunk:
+                    yield from chunk[pane].items()
+
+    def changes(self) -> Iterator[tuple[bytes, bytes]]:
+        """The chunks that changed since the last call, packed. Those long at rest leave the memory."""
+        for site, number in self._changed:
+            yield _key(site, number), _encode(self._hot[site, number])
+        self._changed.clear()
+        if len(self._hot) > HOT_CHUNKS:
+            self._hot, self._cold = {}, self._hot
+
+    def _chunk(self, site: str, number: int) -> Chunk:
+        chunk = self._hot.get((site, number))
+        if chunk is None:
+            chunk = self._cold.pop((site, number), None)
+            if chunk is None:
+                packed = self._get(_key(site, number))
+                chunk = {} if packed is None else _decode_chunk(packed)
+            self._hot[site, number] = chunk
+        return chunk
+
+
+def _key(site: str, number: int) -> bytes:
+    return f"panes\x1f{site}\x1f{number}".encode()
