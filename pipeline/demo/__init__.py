@@ -1,1 +1,1 @@
-"""What a person sees first: bundled real data, a synthetic shop, a synthetic load, and the summary of a run."""
+"""What a person sees first: bundled real data, a synthetic shop and load, and the summary of a run."""

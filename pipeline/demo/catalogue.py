@@ -1,7 +1,7 @@
 """What the synthetic people look like and what the synthetic shop sells. Values only.
 
-The user agents are the texts that real browsers send; everything else is invented. Prices are in cents, so that sums
-are exact.
+The user agents are the texts that real browsers send; everything else is invented. Prices are in cents, so
+that sums are exact.
 """
 
 from typing import NamedTuple
@@ -11,7 +11,8 @@ _WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64)"
 _LINUX = "Mozilla/5.0 (X11; Linux x86_64)"
 _ANDROID = "Mozilla/5.0 (Linux; Android 10; K)"
 _WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
-_IPHONE = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
+_APPLE = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
+_IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS"
 
 DESKTOPS = (
     *(f"{_WINDOWS} {_WEBKIT} Chrome/{v}.0.0.0 Safari/537.36" for v in (138, 139, 140, 141, 142)),
@@ -25,20 +26,20 @@ DESKTOPS = (
     ),
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:144.0) Gecko/20100101 Firefox/144.0",
     "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0",
-    *(f"{_MAC} {_IPHONE} Version/{v} Safari/605.1.15" for v in ("17.6", "18.5", "26.0")),
+    *(f"{_MAC} {_APPLE} Version/{v} Safari/605.1.15" for v in ("17.6", "18.5", "26.0")),
 )
 PHONES = (
     *(f"{_ANDROID} {_WEBKIT} Chrome/{v}.0.0.0 Mobile Safari/537.36" for v in (138, 140, 141, 142)),
     *(
-        f"Mozilla/5.0 (iPhone; CPU iPhone OS {os} like Mac OS X) {_IPHONE} Version/{v} Mobile/15E148 Safari/604.1"
+        f"{_IPHONE} {os} like Mac OS X) {_APPLE} Version/{v} Mobile/15E148 Safari/604.1"
         for os, v in (("17_6_1", "17.6"), ("18_5", "18.5"), ("18_6_2", "18.6"), ("18_7", "26.0"))
     ),
     f"{_ANDROID} {_WEBKIT} SamsungBrowser/28.0 Chrome/130.0.0.0 Mobile Safari/537.36",
     "Mozilla/5.0 (Android 15; Mobile; rv:143.0) Gecko/143.0 Firefox/143.0",
-    f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) {_IPHONE} CriOS/141.0.7390.41 Mobile/15E148 Safari/604.1",
+    f"{_IPHONE} 18_6 like Mac OS X) {_APPLE} CriOS/141.0.7390.41 Mobile/15E148 Safari/604.1",
 )
 TABLETS = (
-    f"Mozilla/5.0 (iPad; CPU OS 18_5 like Mac OS X) {_IPHONE} Version/18.5 Mobile/15E148 Safari/604.1",
+    f"Mozilla/5.0 (iPad; CPU OS 18_5 like Mac OS X) {_APPLE} Version/18.5 Mobile/15E148 Safari/604.1",
     f"Mozilla/5.0 (Linux; Android 14; SM-X710) {_WEBKIT} Chrome/140.0.0.0 Safari/537.36",
 )
 USER_AGENTS = DESKTOPS + PHONES + TABLETS
@@ -66,7 +67,8 @@ class Product(NamedTuple):
 PRODUCTS = tuple(
     Product(f"{category[:2].upper()}-{n:02}", f"{name} {n}", category, base + 450 * n)
     for category, name, base in (
-        ("coffee", "Beans", 990), ("grinders", "Grinder", 6_900), ("kettles", "Kettle", 3_900), ("cups", "Cup", 790),
+        ("coffee", "Beans", 990), ("grinders", "Grinder", 6_900), ("kettles", "Kettle", 3_900), ("cups",
+        "Cup", 790),
     )
     for n in range(1, 9)
 )  # fmt: skip

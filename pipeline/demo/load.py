@@ -1,8 +1,10 @@
-"""Synthetic load: page views of many interleaved visitors, fast. Its shape is realistic, its people do not exist.
+"""Synthetic load: page views of many interleaved visitors, fast. Its shape is realistic, its people do not
+exist.
 
-Units: ms, UTC. Order: event time. A visitor comes back ``RETURN_MS`` after the last visit began, so all visitors stay
-within an hour of each other: in state all the time, at any number of hits. A visit lasts under 8 minutes, so sessions
-never run into one another. Memory: the visits under way, some 5 % of the visitors. Same arguments, same bytes.
+Units: ms, UTC. Order: event time. A visitor comes back ``RETURN_MS`` after the last visit began, so all
+visitors stay within an hour of each other: in state all the time, at any number of hits. A visit lasts under
+8 minutes, so sessions never run into one another. Memory: the visits under way, some 5 % of the visitors.
+Same arguments, same bytes.
 """
 
 import random
@@ -37,7 +39,10 @@ _ENTRIES = (
 def load_stream(
     *, seed: int, visitors: int, hits: int, site: str = "load", start_ms: int = 1_767_225_600_000
 ) -> Iterator[bytes]:
-    """``hits`` hits, each JSON of about 355 bytes, of exactly ``visitors`` visitors (of ``hits`` when that is less)."""
+    """``hits`` hits, each JSON of about 355 bytes, of exactly ``visitors`` visitors.
+
+    When there are fewer hits than visitors: of as many visitors as hits.
+    """
     if visitors < 1 or hits < 0:
         raise ValueError("visitors must be at least 1 and hits at least 0")
     rng = random.Random(seed)
@@ -63,8 +68,8 @@ def load_stream(
             heapreplace(under_way, (time + gap, visit, left - 1, url, "", head, tail))
 
 
-# time of the next hit, number of the visit (breaks ties), hits left, referrer, query of the entry, and the parts of
-# the JSON that stay the same within the visit
+# time of the next hit, number of the visit (breaks ties), hits left, referrer, query of the entry, and the
+# parts of the JSON that stay the same within the visit
 _Visit = tuple[int, int, int, str, str, str, str]
 
 
@@ -79,7 +84,10 @@ def _visits(
         visitor = visit % visitors
         referrer, query = rng.choice(_ENTRIES)
         language, _ = LOCALES[visitor % len(LOCALES)]
-        head = f'{{"site":"{site}","event":"page_view","visitor_id":"{(visitor + salt) * _SPREAD & _MASK:016x}","hit_id":"'
+        head = (
+            f'{{"site":"{site}","event":"page_view",'
+            f'"visitor_id":"{(visitor + salt) * _SPREAD & _MASK:016x}","hit_id":"'
+        )
         agent = USER_AGENTS[(visitor >> 3) % len(USER_AGENTS)]
         tail = f'","user_agent":"{agent}","language":"{language}"}}'
         yield start_ms + visit * RETURN_MS // visitors, visit, length, referrer, query, head, tail

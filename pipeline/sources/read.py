@@ -1,0 +1,100 @@
+"""A bounded input -> its hits as raw JSON bytes, one by one, in the file's order, lazily. What ``masir
+process`` reads.
+
+NDJSON lines pass through untouched; rows of tables and lines of access logs become hits. Nothing is judged
+here: what cannot be turned into a hit is given out as it is. Blank lines are nothing. Errors:
+:class:`SourceError` for files and options that cannot be used.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+from pipeline.sources.access_log import looks_like_access_log, read_access_log
+from pipeline.sources.errors import SourceError
+from pipeline.sources.lines import OnBytes, read_lines
+from pipeline.sources.mapping import Mapping, check_complete, parse_mapping
+from pipeline.sources.table import nested, read_table
+
+FORMATS = ("ndjson", "csv", "access-log")
+_BY_SUFFIX = {
+    "ndjson": "ndjson",
+    "jsonl": "ndjson",
+    "json": "ndjson",
+    "csv": "csv",
+    "tsv": "csv",
+    "tab": "csv",
+}
+
+
+class Options(NamedTuple):
+    """How to read. ``format``: one of FORMATS, or "" to tell each file by its name and first line."""
+
+    format: str
+    mapping: Mapping
+    salt: str
+
+
+def read_options(
+    format: str = "",  # noqa: A002
+    maps: Sequence[str] = (),
+    sets: Sequence[str] = (),
+    site: str = "",
+    salt: str = "",
+) -> Options:
+    """Checked options. ``maps``, ``sets``: see mapping.py. ``site`` is short for ``site=NAME`` among the
+    sets.
+
+    ``salt`` goes into the hash that names the visitors of access logs.
+    """
+    if format and format not in FORMATS:
+        raise SourceError(f"unknown format '{format}'; allowed: {', '.join(FORMATS)}")
+    if format == "ndjson" and (maps or sets or site):
+        raise SourceError(
+            "--map, --set and --site are for csv and access-log: NDJSON hits name all their fields"
+        )
+    mapping = parse_mapping(maps, (*sets, f"site={site}") if site else sets)
+    if format == "access-log" and maps:
+        raise SourceError("--map is for csv: an access log has its own fields; --set adds constants")
+    if format == "csv":
+        check_complete(mapping)
+    return Options(format, mapping, salt)
+
+
+def read_hits(
+    path: str, options: Options, on_bytes: OnBytes | None = None, skipped: Counter[str] | None = None
+) -> Iterator[bytes]:
+    """The hits of one file (``-``: standard input).
+
+    ``on_bytes(n)`` is called as n more bytes of the file were read. ``skipped`` counts, by reason, lines of
+    access logs
+    that are no page views.
+    """
+    lines = read_lines(path, on_bytes)
+    first = next((line for line in lines if line and not line.isspace()), None)
+    if first is None:
+        return
+    lines = chain((first,), lines)
+    kind = options.format or _format_of(path, first, options)
+    if kind == "csv":
+        check_complete(options.mapping)
+        yield from read_table(path, lines, options.mapping)
+    elif kind == "access-log":
+        constants = nested(options.mapping.constants)
+        if "site" not in constants:
+            raise SourceError("an access log does not name its site: add --site NAME (its host name)", path)
+        yield from read_access_log(lines, constants, options.salt, Counter() if skipped is None else skipped)
+    else:
+        for line in lines:
+            if line and not line.isspace():
+                yield line
+
+
+def _format_of(path: str, first: bytes, options: Options) -> str:
+    suffix = path.lower().removesuffix(".gz").rpartition(".")[2]
+    if suffix in _BY_SUFFIX:
+        return _BY_SUFFIX[suffix]
+    if looks_like_access_log(first):
+        return "access-log"
+    return "csv" if options.mapping.columns else "ndjson"
