@@ -1,0 +1,366 @@
+"""The sessionizer's hop for one partition: records of ``hits`` in; sessions, evidence, rows, ledger out.
+
+Every record has exactly one outcome (:class:`schemas.outcome.Outcome`). The order of the questions: can it be read
+(else dead letter), is it known (duplicate), is it a bot's, is its event of a background kind, is it late; what is left
+is put into a session. All of it depends on the partition's order of records only, never on how they are batched.
+
+State of a visitor lives in ``states`` (key -> msgpack of :class:`Visitor`), that of the partition under ``META``.
+What can be derived from them (timers, what waits to be said) is kept in memory and made anew by :meth:`Intake.restore`.
+"""
+
+from collections.abc import MutableMapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.core import duplicates
+from pipeline.core.channels import Classifier
+from pipeline.core.decode import Flaw, KnownHit, decode
+from pipeline.core.event_time import event_time, to_ms
+from pipeline.core.goals import Goals
+from pipeline.core.ids import SEPARATOR, visitor_key
+from pipeline.core.models import Models
+from pipeline.core.scores import normalised_score
+from pipeline.core.session import Entry, extend, of_one_hit
+from pipeline.core.sessionizer import Said, SessionRules, Visitor, close, due, place, say_open, settle
+from pipeline.core.timers import Timers
+from pipeline.core.watermark import Watermark
+from schemas.evidence import Evidence
+from schemas.hit import MAX_HIT_BYTES, MAX_URL_CHARS, Hit
+from schemas.outcome import DeadLetter, LedgerRow, Outcome, Reason
+from schemas.topics import HITS
+
+META = "\x00"  # no visitor's key: a site has at least one character
+VIEWS = frozenset({"page_view", "screen_view"})
+BACKGROUND = frozenset(
+    "email_sent email_delivered email_open email_bounce email_complaint email_unsubscribe survey_response ad_cost "
+    "refund order_shipped subscription_renew subscription_cancel payment_failed support_ticket_open "
+    "support_ticket_close churn_feedback identify".split()
+)
+
+
+class IntakeRules(NamedTuple):
+    """Everything the hop is told by the settings. ``session_update_ms`` None: open sessions are not said (bounded)."""
+
+    sessions: SessionRules
+    goals: Goals
+    models: Models
+    classifier: Classifier
+    background: frozenset[str] = BACKGROUND
+    out_of_orderness_ms: int = 10_000
+    session_update_ms: int | None = 1_000
+
+    @property
+    def bounded(self) -> bool:
+        """The input ends, nothing is late, and sessions close at its end and not before."""
+        return self.sessions.lateness_ms is None
+
+
+class Meta(Struct, array_like=True):
+    """State of the partition beside its visitors. ``ledger``: site -> outcome -> hits since the beginning."""
+
+    watermark: Watermark
+    version: int = 0
+    ledger: dict[str, dict[str, int]] = {}
+    cut_urls: int = 0
+    unknown_fields: int = 0
+
+
+class _Metric(Struct):
+    metric: str = ""
+
+
+class Output(Struct):
+    """What one unit of work says. ``rows``: one tuple per stored hit in the order of ``schemas.rows.HIT_ROWS``."""
+
+    said: Said
+    rows: list[tuple[Any, ...]] = []
+    evidence: list[tuple[str, str, Evidence]] = []
+    dead_letters: list[DeadLetter] = []
+    outcomes: dict[tuple[str, str], int] = {}  # (site, outcome) -> hits of this unit
+    ledger: list[LedgerRow] = []
+    watermark: int | None = None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_visitor = msgspec.msgpack.Decoder(Visitor).decode
+_decode_meta = msgspec.msgpack.Decoder(Meta).decode
+_decode_metric = msgspec.json.Decoder(_Metric).decode
+
+
+class Intake:
+    """One partition of ``hits``. A unit of work is: any number of :meth:`take`, then one :meth:`finish`."""
+
+    def __init__(self, rules: IntakeRules, states: MutableMapping[str, bytes], partition: int) -> None:
+        self.rules = rules
+        self.partition = partition
+        self._states = states
+        self._meta = Meta(Watermark(rules.out_of_orderness_ms))
+        self._timers = Timers()
+        self._unsaid: set[str] = set()
+        self._said_at = 0
+        self._touched: dict[str, Visitor] = {}
+        self._moved_timers: set[str] = set()
+        self._output = Output(Said(1))
+
+    def restore(self) -> dict[str, int]:
+        """Take up the state again; returns the open sessions per site."""
+        active: dict[str, int] = {}
+        for key, value in self._states.items():
+            if key == META:
+                self._meta = _decode_meta(value)
+                continue
+            visitor = _decode_visitor(value)
+            self._timers.add(key, due(visitor, self.rules.sessions))
+            is_open = sum(session.closed is None for session in visitor.sessions)
+            if is_open:
+                self._unsaid.add(key)
+                site = key.partition(SEPARATOR)[0]
+                active[site] = active.get(site, 0) + is_open
+        self._output = Output(Said(self._meta.version + 1))
+        return active
+
+    @property
+    def watermark(self) -> int | None:
+        """Of this partition, ms; None before the first hit."""
+        return self._meta.watermark.value
+
+    def take(self, values: Sequence[bytes], timestamps: Sequence[int], offsets: Sequence[int]) -> None:
+        """Judge records of the topic, in order. ``timestamps``: when each was received, ms."""
+        for value, timestamp, offset in zip(values, timestamps, offsets, strict=True):
+            hit = decode(value)
+            if isinstance(hit, Flaw):
+                self._dead_letter(hit, value, timestamp, offset)
+                continue
+            received = self._received(hit, timestamp)
+            when = event_time(hit.time, hit.sent_time, received)
+            if when is None:
+                flaw = Flaw(Reason.BAD_VALUE, "time", "no time between 1970 and 2100 can be made of it", hit.site)
+                self._dead_letter(flaw, value, timestamp, offset)
+                continue
+            self._judge(hit, when[0], when[1], received, offset)
+
+    def finish(self, wall_ms: int, *, has_records: bool, is_caught_up: bool, is_final: bool = False) -> Output:
+        """End the unit: move the watermark on, close what is due, write the state back, and give what was said.
+
+        ``is_final``: the input is bounded and ends here, every session closes.
+        """
+        mark = self._meta.watermark
+        if has_records:
+            mark.on_batch_end(wall_ms)
+        elif is_caught_up:
+            mark.on_idle(wall_ms)
+        said = self._output.said
+        for key, visitor in self._touched.items():
+            settle(visitor, key, self.rules.sessions, said)
+        for key in self._moved_timers:
+            self._timers.add(key, due(self._touched[key], self.rules.sessions))
+        self._moved_timers.clear()
+        if is_final:
+            self._close(self._timers.pop_all(), None)
+        elif mark.value is not None and not self.rules.bounded:
+            self._close(self._timers.pop(mark.value), mark.value)
+        self._say_open(wall_ms)
+        return self._end_unit()
+
+    def _received(self, hit: Hit, timestamp: int) -> int | None:
+        """When the hit was received. Unknown (None) for a recorded hit that tells only when it happened."""
+        if hit.received_time is not None:
+            return to_ms(hit.received_time)
+        if self.rules.bounded and hit.time is not None:
+            return None
+        return timestamp
+
+    def _judge(self, hit: Hit, time: int, clamped: bool, received: int | None, offset: int) -> None:
+        rules, meta = self.rules, self._meta
+        meta.watermark.on_event(time)
+        if type(hit) is not KnownHit:
+            meta.unknown_fields += 1
+        site, event = hit.site, hit.event
+        visitor_id, user_id = hit.visitor_id or "", hit.user_id or ""
+        key = visitor_key(site, visitor_id, user_id)
+        visitor = self._touched.get(key)
+        if visitor is None:
+            visitor = self._load(key)
+        if hit.hit_id:
+            id_digest = duplicates.digest(hit.hit_id)
+            if duplicates.is_known(visitor.seen, id_digest, time, rules.sessions.dedupe_ms):
+                self._count(site, Outcome.DUPLICATE)
+                return
+            visitor.seen = duplicates.remember(visitor.seen, id_digest, time)
+        url, referrer = self._cut(hit.url), self._cut(hit.referrer)
+        device = rules.classifier.device(hit.user_agent or "")
+        traffic = rules.classifier.traffic(url, referrer, hit.channel or "", hit.campaign)
+        goal = rules.goals.matches(event, url)
+        revenue = None if hit.revenue is None else round(hit.revenue * 1e6)
+        session = ""
+        if device.bot:
+            outcome = Outcome.BOT
+        elif event in rules.background:
+            outcome = Outcome.BACKGROUND
+        elif self._is_late(time):
+            outcome = Outcome.LATE
+        else:
+            outcome = Outcome.SESSIONIZED
+            session = self._into_session(
+                visitor,
+                key,
+                time,
+                url,
+                user_id,
+                event in VIEWS,
+                goal,
+                revenue,
+                (referrer, *traffic, device.device, device.browser, device.os, hit.country or "", hit.language or ""),
+            )
+        self._count(site, outcome)
+        person = user_id or visitor_id
+        if outcome is not Outcome.BOT:
+            self._note_evidence(hit, site, person, time, url, traffic.channel, goal, session)
+        self._output.rows.append((
+            hit.hit_id or "", site, event, visitor_id, user_id, person, time, time if received is None else received,
+            url, referrer, hit.title or "", *traffic, revenue, hit.currency or "", hit.order_id or "",
+            hit.score, hit.scale, device.device, device.browser, device.os, hit.country or "", hit.language or "",
+            hit.screen or "", device.bot, outcome, goal, clamped, session, _text(hit.items), _text(hit.props),
+            self.partition, offset,
+        ))  # fmt: skip
+
+    def _into_session(
+        self,
+        visitor: Visitor,
+        key: str,
+        time: int,
+        url: str,
+        user_id: str,
+        is_view: bool,
+        is_goal: bool,
+        revenue: int | None,
+        context: tuple[str, ...],
+    ) -> str:
+        """Put the hit into a session; returns the session's id as of now."""
+        if visitor.sessions:
+            # The usual hit extends the newest session. Anything else goes the long way, which is also right for it.
+            last = visitor.sessions[-1]
+            if last.closed is None and last.start < time <= last.end + self.rules.sessions.timeout_ms:
+                extend(last, time, url, user_id, is_view=is_view, is_goal=is_goal, revenue=revenue)
+                return last.session_id
+        hit = of_one_hit(
+            Entry(time, url, *context), user_id, is_view=is_view, is_goal=is_goal, revenue=revenue
+        )
+        session = place(visitor, hit, key, self.rules.sessions, self._output.said)
+        self._moved_timers.add(key)
+        return session.session_id
+
+    def _note_evidence(
+        self, hit: Hit, site: str, person: str, time: int, url: str, channel: str, goal: bool, session: str
+    ) -> None:
+        props = bytes(hit.props) or None
+        score = None
+        if hit.score is not None:
+            metric = _decode_metric(props).metric if props else ""
+            score = normalised_score(metric, hit.score, hit.scale)
+        touched = self.rules.models.touchpoint(hit.event, url, channel, goal, score, props)
+        if touched:
+            evidence = Evidence(time, touched, hit.event, url, channel, session, score)
+            self._output.evidence.append((site, person, evidence))
+
+    def _is_late(self, time: int) -> bool:
+        lateness = self.rules.sessions.lateness_ms
+        watermark = self._meta.watermark.value
+        return lateness is not None and watermark is not None and time < watermark - lateness
+
+    def _load(self, key: str) -> Visitor:
+        packed = self._states.get(key)
+        if packed is None:
+            self._moved_timers.add(key)
+            visitor = Visitor()
+        else:
+            visitor = _decode_visitor(packed)
+        self._touched[key] = visitor
+        return visitor
+
+    def _cut(self, url: str | None) -> str:
+        if url is None:
+            return ""
+        if len(url) > MAX_URL_CHARS:
+            self._meta.cut_urls += 1
+            return url[:MAX_URL_CHARS]
+        return url
+
+    def _count(self, site: str, outcome: Outcome) -> None:
+        outcomes = self._output.outcomes
+        outcomes[site, outcome] = outcomes.get((site, outcome), 0) + 1
+
+    def _dead_letter(self, flaw: Flaw, raw: bytes, timestamp: int, offset: int) -> None:
+        self._count(flaw.site, Outcome.DEAD_LETTER)
+        self._output.dead_letters.append(
+            DeadLetter(
+                topic=HITS.name,
+                partition=self.partition,
+                offset=offset,
+                reason=flaw.reason,
+                field=flaw.field,
+                message=flaw.message,
+                site=flaw.site,
+                received_time=timestamp,
+                raw=raw[:MAX_HIT_BYTES],
+            )
+        )
+
+    def _close(self, keys: list[str], watermark: int | None) -> None:
+        for key in keys:
+            visitor = self._touched.get(key)
+            if visitor is None:
+                visitor = self._load(key)
+                if not close(visitor, key, watermark, self.rules.sessions, self._output.said):
+                    del self._touched[key]  # nothing changed, nothing to write
+                    self._timers.add(key, due(visitor, self.rules.sessions))
+                    continue
+            else:
+                close(visitor, key, watermark, self.rules.sessions, self._output.said)
+            self._moved_timers.add(key)
+
+    def _say_open(self, wall_ms: int) -> None:
+        """Rows of the open sessions that changed, at most once an interval: a busy session is not said at each hit."""
+        interval = self.rules.session_update_ms
+        if interval is None:
+            return
+        self._unsaid.update(self._touched)
+        if wall_ms - self._said_at < interval:
+            return
+        self._said_at = wall_ms
+        for key in self._unsaid:
+            visitor = self._touched.get(key)
+            if visitor is None:
+                packed = self._states.get(key)
+                if packed is None:
+                    continue
+                visitor = _decode_visitor(packed)
+            say_open(visitor, key, self.rules.sessions, self._output.said)
+        self._unsaid.clear()
+
+    def _end_unit(self) -> Output:
+        meta, output, states = self._meta, self._output, self._states
+        for key, visitor in self._touched.items():
+            if visitor.sessions or visitor.seen:
+                states[key] = _encode(visitor)
+            else:
+                states.pop(key, None)
+        for key in self._moved_timers:
+            self._timers.add(key, due(self._touched[key], self.rules.sessions))
+        for (site, outcome), hits in output.outcomes.items():
+            of_site = meta.ledger.setdefault(site, {})
+            of_site[outcome] = of_site.get(outcome, 0) + hits
+            row = LedgerRow(self.partition, site, Outcome(outcome), of_site[outcome], meta.version)
+            output.ledger.append(row)
+        meta.version += 1
+        output.watermark = self.watermark
+        states[META] = _encode(meta)
+        self._touched, self._moved_timers = {}, set()
+        self._output = Output(Said(meta.version + 1))
+        return output
+
+
+def _text(raw: msgspec.Raw) -> str:
+    return bytes(raw).decode() if raw else ""

@@ -1,0 +1,236 @@
+"""Topics, committed offsets and changelogs in one SQLite file.
+
+A row of ``batches`` holds many records, as a Kafka record batch does: appending 5,000 of them is one insert. Offsets
+count records, start at 0 and have no gaps. All writes of a unit of work are one transaction. Readers and writers may be
+several processes; a writer waits up to ``BUSY_SECONDS`` for another one.
+
+Durability: WAL. ``synchronous=FULL`` (survives a power cut) for what is acknowledged to a client,
+``synchronous=NORMAL`` (survives ``kill -9``; after a power cut a consistent earlier state) for units of work, which
+are made again from the hits. Source: https://www.sqlite.org/pragma.html#pragma_synchronous
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+BUSY_SECONDS = 30.0
+PAGE_BYTES = 8_192
+CHECKPOINT_PAGES = 4_000  # about 32 MB of write-ahead log
+
+_DDL = """
+create table if not exists topics (
+    name text primary key, partitions integer not null, retention_ms integer not null
+) without rowid;
+create table if not exists batches (
+    topic text not null, partition integer not null, base integer not null, count integer not null,
+    written_ms integer not null, payload blob not null, primary key (topic, partition, base)
+);
+create table if not exists heads (
+    topic text not null, partition integer not null, next integer not null, primary key (topic, partition)
+) without rowid;
+create table if not exists offsets (
+    consumer text not null, topic text not null, partition integer not null, next integer not null,
+    primary key (consumer, topic, partition)
+) without rowid;
+create table if not exists changelogs (
+    store text not null, partition integer not null, sequence integer not null, count integer not null,
+    payload blob not null, primary key (store, partition, sequence)
+);
+"""
+
+
+class Records(NamedTuple):
+    """Some records of one partition, in order. ``timestamps``: when each was received, ms."""
+
+    offsets: Sequence[int]
+    values: list[bytes]
+    timestamps: list[int]
+
+
+NO_RECORDS = Records(range(0), [], [])
+
+
+class _Payload(msgspec.Struct, array_like=True):
+    values: list[bytes]
+    timestamps: list[int]
+    keys: list[bytes] | None = None
+
+
+Change = tuple[str, bytes | None]
+_encode = msgspec.msgpack.Encoder().encode
+_decode_payload = msgspec.msgpack.Decoder(_Payload).decode
+_decode_changes = msgspec.msgpack.Decoder(list[tuple[str, bytes | None]]).decode
+
+
+class Log:
+    """One connection to the file. ``is_durable``: commits survive a power cut (see above)."""
+
+    def __init__(self, path: Path, *, is_durable: bool = False) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        self._db.execute(f"pragma page_size = {PAGE_BYTES}")
+        self._db.execute("pragma journal_mode = wal")
+        self._db.execute(f"pragma synchronous = {'full' if is_durable else 'normal'}")
+        self._db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        self._db.executescript(_DDL)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything written inside takes place, or nothing."""
+        self._db.execute("begin immediate")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("rollback")
+            raise
+        self._db.execute("commit")
+
+    def create_topic(self, name: str, *, partitions: int, retention_ms: int) -> None:
+        """Declare a topic; its retention may change later, its number of partitions never."""
+        known = self.partitions(name)
+        if known is not None and known != partitions:
+            raise ValueError(f"topic {name} has {known} partitions, not {partitions}; that cannot change")
+        self._db.execute(
+            "insert into topics values (?, ?, ?) on conflict do update set retention_ms = excluded.retention_ms",
+            (name, partitions, retention_ms),
+        )
+
+    def partitions(self, topic: str) -> int | None:
+        """How many partitions the topic has; None: there is no such topic."""
+        row = self._db.execute("select partitions from topics where name = ?", (topic,)).fetchone()
+        return row[0] if row else None
+
+    def append(
+        self,
+        topic: str,
+        partition: int,
+        values: list[bytes],
+        *,
+        now_ms: int,
+        timestamps: list[int] | None = None,
+        keys: list[bytes] | None = None,
+    ) -> int:
+        """Append records inside the current transaction; returns the offset of the first."""
+        base = self.end(topic, partition)
+        payload = _encode(_Payload(values, timestamps or [now_ms] * len(values), keys))
+        self._db.execute(
+            "insert into batches values (?, ?, ?, ?, ?, ?)",
+            (topic, partition, base, len(values), now_ms, payload),
+        )
+        self._db.execute(
+            "insert into heads values (?, ?, ?) on conflict do update set next = excluded.next",
+            (topic, partition, base + len(values)),
+        )
+        return base
+
+    def read(self, topic: str, partition: int, offset: int, *, most: int) -> Records:
+        """About ``most`` records from ``offset`` on: whole rows, at least one if there is any."""
+        rows = self._db.execute(
+            "select base, payload, count from batches where topic = ?1 and partition = ?2 and base >= coalesce("
+            "(select max(base) from batches where topic = ?1 and partition = ?2 and base <= ?3), 0) order by base",
+            (topic, partition, offset),
+        )
+        values: list[bytes] = []
+        timestamps: list[int] = []
+        first = offset
+        for base, blob, count in rows:
+            if base + count <= offset:
+                continue
+            if values and len(values) + count > most:
+                break
+            skip = max(0, offset - base)
+            if not values:
+                first = base + skip
+            payload = _decode_payload(blob)
+            values += payload.values[skip:]
+            timestamps += payload.timestamps[skip:]
+        return Records(range(first, first + len(values)), values, timestamps)
+
+    def begin(self, topic: str, partition: int) -> int:
+        """Offset of the oldest record still kept."""
+        row = self._db.execute(
+            "select min(base) from batches where topic = ? and partition = ?", (topic, partition)
+        ).fetchone()
+        return self.end(topic, partition) if row[0] is None else int(row[0])
+
+    def end(self, topic: str, partition: int) -> int:
+        """Offset that the next record will get."""
+        row = self._db.execute(
+            "select next from heads where topic = ? and partition = ?", (topic, partition)
+        ).fetchone()
+        return row[0] if row else 0
+
+    def ends(self) -> dict[tuple[str, int], int]:
+        """:meth:`end` of every partition that has had a record."""
+        rows = self._db.execute("select topic, partition, next from heads")
+        return {(topic, partition): end for topic, partition, end in rows}
+
+    def commit_offset(self, consumer: str, topic: str, partition: int, next_offset: int) -> None:
+        """``consumer`` goes on at ``next_offset`` (inside the current transaction)."""
+        self._db.execute(
+            "insert into offsets values (?, ?, ?, ?) on conflict do update set next = excluded.next",
+            (consumer, topic, partition, next_offset),
+        )
+
+    def committed(self, consumer: str) -> dict[tuple[str, int], int]:
+        """Where the consumer goes on, per (topic, partition); absent: at the beginning."""
+        rows = self._db.execute(
+            "select topic, partition, next from offsets where consumer = ?", (consumer,)
+        )
+        return {(topic, partition): offset for topic, partition, offset in rows}
+
+    def append_changes(self, store: str, partition: int, sequence: int, changes: Sequence[Change]) -> int:
+        """Append to a changelog inside the current transaction; returns its bytes."""
+        payload = _encode(changes)
+        self._db.execute(
+            "insert into changelogs values (?, ?, ?, ?, ?)",
+            (store, partition, sequence, len(changes), payload),
+        )
+        return len(payload)
+
+    def changes(self, store: str, partition: int) -> Iterator[tuple[int, list[Change]]]:
+        """(sequence, changes) of a changelog, oldest first."""
+        rows = self._db.execute(
+            "select sequence, payload from changelogs where store = ? and partition = ? order by sequence",
+            (store, partition),
+        )
+        for sequence, payload in rows:
+            yield sequence, _decode_changes(payload)
+
+    def take_changes(self, store: str, partition: int, sequence: int) -> list[Change]:
+        """Delete one entry of a changelog (inside the current transaction); returns what it held."""
+        where = "where store = ? and partition = ? and sequence = ?"
+        which = (store, partition, sequence)
+        row = self._db.execute(f"select payload from changelogs {where}", which).fetchone()
+        self._db.execute(f"delete from changelogs {where}", which)
+        return _decode_changes(row[0])
+
+    def apply_retention(self, readers: Mapping[str, Sequence[str]], now_ms: int) -> int:
+        """Delete what every reader has consumed and retention does not keep; returns the number of rows deleted.
+
+        ``readers``: topic -> consumers that must have passed a record before it may go.
+        """
+        deleted = 0
+        with self.transaction():
+            topics = self._db.execute("select name, partitions, retention_ms from topics").fetchall()
+            for name, partitions, retention_ms in topics:
+                for partition in range(partitions):
+                    consumed = [
+                        self.committed(reader).get((name, partition), 0) for reader in readers.get(name, ())
+                    ]
+                    upto = min(consumed, default=self.end(name, partition))
+                    deleted += self._db.execute(
+                        "delete from batches where topic = ? and partition = ? and base + count <= ?"
+                        " and written_ms < ?",
+                        (name, partition, upto, now_ms - retention_ms),
+                    ).rowcount
+        return deleted
