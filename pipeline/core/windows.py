@@ -9,6 +9,7 @@ and its pane moves on as it ages. Sums are order-free: integers that are only ad
 """
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -93,7 +94,8 @@ class Panes:
         return sums
 
     def between(self, site: str, chunks: list[int], low: int, high: int) -> Iterator[tuple[str, Sums]]:
-        """(channel, sums) of the panes in (low, high] that lie in ``chunks`` (ascending chunk numbers)."""
+        """(channel, sums) of all panes in (low, high] that lie in ``chunks`` (ascending chunk numbers)."""
+        panes: defaultdict[str, list[Sums]] = defaultdict(list)
         first = bisect_left(chunks, (low + 1) // PANES_PER_CHUNK)
         last = bisect_right(chunks, high // PANES_PER_CHUNK)
         for number in chunks[first:last]:
@@ -101,7 +103,10 @@ class Panes:
             start = number * PANES_PER_CHUNK
             for pane in range(max(low + 1, start), min(high + 1, start + PANES_PER_CHUNK)):
                 if pane in chunk:
-                    yield from chunk[pane].items()
+                    for channel, sums in chunk[pane].items():
+                        panes[channel].append(sums)
+        for channel, several in panes.items():
+            yield channel, [sum(column) for column in zip(*several, strict=True)]
 
     def changes(self) -> Iterator[tuple[bytes, bytes]]:
         """The chunks that changed since the last call, packed. Those long at rest leave the memory."""
