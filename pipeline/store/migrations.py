@@ -1,0 +1,131 @@
+"""Brings the tables to the state this program knows: numbered SQL files, each applied once, in order.
+
+What was applied stands in ``masir_migrations`` with a checksum. An applied file must never change; a store that has
+migrations unknown to this program belongs to a newer one. Both raise StoreMismatch and change nothing.
+"""
+
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from importlib.resources import files
+from typing import NamedTuple
+
+from pipeline.store.client import Client
+from pipeline.store.errors import QueryError, StoreMismatch
+
+EVENT_TIMES: Mapping[str, str] = {
+    "hits": "event_time",
+    "sessions": "start_time",
+    "transitions": "time",
+    "signals": "time",
+    "counters": "pane_start",
+    "dead_letters": "received_time",
+}
+"""Tables that can forget by age, and the column that tells the age."""
+
+_NAME = re.compile(r"(\d{4})_\w+\.sql")
+_END_OF_STATEMENT = re.compile(r";\s*$", re.MULTILINE)
+_COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
+_TTL_DAYS = re.compile(r"TTL toDateTime\(\w+\) \+ toIntervalDay\((\d+)\)")
+_LOG_TABLE = """
+CREATE TABLE IF NOT EXISTS masir_migrations
+(number UInt32, name String, checksum String, applied_time DateTime64(3, 'UTC') DEFAULT now64(3))
+ENGINE = ReplacingMergeTree ORDER BY number
+"""
+
+
+class Migration(NamedTuple):
+    """One file of ``schemas/clickhouse``."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        """Of the text, so that a change is noticed."""
+        return sha256(self.sql.encode()).hexdigest()
+
+
+def bundled() -> list[Migration]:
+    """The migrations this program was shipped with, in order."""
+    found = []
+    for file in files("schemas").joinpath("clickhouse").iterdir():
+        match = _NAME.fullmatch(file.name)
+        if match:
+            found.append(Migration(int(match[1]), file.name, file.read_text(encoding="utf-8")))
+    return sorted(found)
+
+
+def migrate(
+    client: Client,
+    *,
+    ttl_days: Mapping[str, int | None] | None = None,
+    migrations: list[Migration] | None = None,
+) -> list[str]:
+    """Apply what is missing; returns the names applied. ``ttl_days``: table -> days kept, None or absent: for ever."""
+    known = bundled() if migrations is None else migrations
+    client.command(_LOG_TABLE)
+    applied = client.query("SELECT number, name, checksum FROM masir_migrations FINAL ORDER BY number")
+    _check(known, applied)
+    done = {number for number, _, _ in applied}
+    missing = [migration for migration in known if migration.number not in done]
+    for migration in missing:
+        try:
+            for statement in statements(migration.sql):
+                client.command(statement)
+        except QueryError as error:
+            raise StoreMismatch(f"{migration.name} cannot be applied to this store: {error}") from error
+        client.command(
+            "INSERT INTO masir_migrations (number, name, checksum) "
+            f"VALUES ({migration.number}, '{migration.name}', '{migration.checksum}')"
+        )
+    apply_ttl(client, ttl_days or {})
+    return [migration.name for migration in missing]
+
+
+def statements(sql: str) -> list[str]:
+    """The statements of a file. Each ends with a semicolon at the end of a line; comments are lines of their own."""
+    parts = (part.strip() for part in _END_OF_STATEMENT.split(_COMMENT.sub("", sql)))
+    return [part for part in parts if part]
+
+
+def apply_ttl(client: Client, ttl_days: Mapping[str, int | None]) -> None:
+    """Make each table forget rows older than its days; only tables whose setting differs are altered."""
+    unknown = ttl_days.keys() - EVENT_TIMES.keys()
+    if unknown:
+        allowed = ", ".join(EVENT_TIMES)
+        raise StoreMismatch(f"ttl_days: no such table: {', '.join(sorted(unknown))}; allowed are {allowed}")
+    definitions = client.query(
+        "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()"
+    )
+    for name, definition in definitions:
+        table = name.removesuffix("_rows")
+        if name == table or table not in EVENT_TIMES:
+            continue
+        match = _TTL_DAYS.search(definition)
+        is_days = int(match[1]) if match else None
+        want_days = ttl_days.get(table)
+        if want_days == is_days:
+            continue
+        if want_days is None:
+            client.command(f"ALTER TABLE {name} REMOVE TTL")
+        else:
+            column = EVENT_TIMES[table]
+            client.command(f"ALTER TABLE {name} MODIFY TTL toDateTime({column}) + toIntervalDay({want_days})")
+
+
+def _check(known: list[Migration], applied: list[tuple[int, str, str]]) -> None:
+    by_number = {migration.number: migration for migration in known}
+    for number, name, checksum in applied:
+        migration = by_number.get(number)
+        if migration is None:
+            raise StoreMismatch(
+                f"the store was made by a newer Masir: it has {name}, this program knows up to "
+                f"{max(by_number, default=0):04}; upgrade the program"
+            )
+        if migration.checksum != checksum:
+            raise StoreMismatch(
+                f"{migration.name} was applied to this store with other contents; "
+                "an applied migration must not change: put it back and add a new one"
+            )

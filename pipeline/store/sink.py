@@ -1,0 +1,68 @@
+"""Writes blocks of rows into the base tables, effectively once.
+
+A token names a block: ``topic-partition-first-last`` of the offsets it was made from. The table drops a block whose
+token it has seen lately; should it have forgotten, the rows replace themselves (they are named by their ORDER BY).
+Rows of one block and version: the later one holds. Blocks should be large, some 10,000 rows or a second's worth.
+"""
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any, Final
+
+import pyarrow as pa
+from msgspec import Struct
+
+from pipeline.store.client import Client
+from pipeline.store.errors import RowsRefused
+from schemas.rows import LOW_CARDINALITY, TABLES
+
+INT64_MAX: Final = 2**63 - 1
+
+
+class Sink:
+    """Inserts into one store. ``rows_total``: table -> rows handed in since the start."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.rows_total: dict[str, int] = dict.fromkeys(TABLES, 0)
+
+    def insert(self, table: str, block: pa.Table | Sequence[pa.RecordBatch], token: str) -> int:
+        """Insert a block into a base table; returns its rows. Raises RowsRefused, StoreUnavailable (try again)."""
+        schema = TABLES[table]
+        if not isinstance(block, pa.Table):
+            block = pa.Table.from_batches(block, schema)
+        if not block.schema.equals(schema):
+            raise RowsRefused(f"{table}: columns {block.schema.names} are not those of schemas/rows.py")
+        if block.num_rows:
+            self._client.insert_arrow(f"{table}_rows", _encode(block), token)
+        self.rows_total[table] += block.num_rows
+        return int(block.num_rows)
+
+
+def to_arrow(table: str, records: Sequence[Struct]) -> pa.Table:
+    """Records of one hop as a block: the columns are the fields of the same names."""
+    schema = TABLES[table]
+    if not records:
+        return schema.empty_table()
+    columns = zip(*map(attrgetter(*schema.names), records), strict=True)
+    arrays = [_array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _array(values: Sequence[Any], of_type: pa.DataType) -> pa.Array:
+    try:
+        return pa.array(values, type=of_type)
+    except (OverflowError, pa.ArrowInvalid):
+        if not pa.types.is_int64(of_type):
+            raise
+        # A sum of absurd amounts must not stop the stream: it stays at the edge of what can be stored.
+        return pa.array([max(-INT64_MAX, min(INT64_MAX, value)) for value in values], type=of_type)
+
+
+def _encode(block: pa.Table) -> pa.Table:
+    """Dictionaries for the columns with few values: ClickHouse takes them as they are, a third faster."""
+    block = block.combine_chunks()
+    for index, name in enumerate(block.schema.names):
+        if name in LOW_CARDINALITY:
+            block = block.set_column(index, name, block.column(index).dictionary_encode())
+    return block
