@@ -1,0 +1,47 @@
+"""Event time: when a hit happened, made safe against clients' clocks. Milliseconds since the epoch, UTC.
+
+1. Where ``time``, ``sent_time`` and ``received_time`` are all known and the client's clock is off by more
+   than 5 s (exactly 5.000 s is not), ``time`` is corrected by ``received_time - sent_time``.
+2. What is later than ``received_time`` + 60 s (exactly 60.000 s is not) becomes ``received_time``, flagged.
+3. Without ``time`` it is ``received_time``.
+
+Where ``received_time`` is unknown, as in a file, there is no correction and no clamp. No time at all, a
+time before 1970, or one from 2100-01-01 on: None.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+SKEW_TOLERANCE_MS = 5_000
+MAX_AHEAD_MS = 60_000
+END_OF_TIME_MS = 4_102_444_800_000  # 2100-01-01T00:00:00Z
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+Time = int | datetime
+
+
+def event_time(
+    time: Time | None, sent_time: Time | None, received_time: Time | None
+) -> tuple[int, bool] | None:
+    """(event time, was it clamped), or None if there is none that can be used."""
+    if received_time is None:
+        at = received = None if time is None else to_ms(time)
+    else:
+        received = to_ms(received_time)
+        at = received if time is None else to_ms(time)
+        if sent_time is not None and time is not None:
+            correction = received - to_ms(sent_time)
+            if correction > SKEW_TOLERANCE_MS or correction < -SKEW_TOLERANCE_MS:
+                at += correction
+    if at is None or received is None:
+        return None
+    clamped = at > received + MAX_AHEAD_MS
+    if clamped:
+        at = received
+    return (at, clamped) if 0 <= at < END_OF_TIME_MS else None
+
+
+def to_ms(time: Time) -> int:
+    """Milliseconds since the epoch, rounded down; a datetime must have its time zone."""
+    return time if isinstance(time, int) else (time - _EPOCH) // _MILLISECOND
