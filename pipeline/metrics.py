@@ -1,0 +1,236 @@
+"""Every Prometheus metric of Masir: base units, closed label sets, fed once per batch, read at ``/metrics``.
+
+Labels are bounded: the first 50 sites that come (those named in the settings before all) and 16 channels
+keep their names, the rest is summed under ``other``; sums are added first, ratios made last. Never a
+person or a URL. Gauges of the journey come from the counters' state and are whole again after a restart;
+totals start at zero with the process. What nothing has fed, and a ratio of nothing, has no sample.
+Feeding is for one thread; :meth:`Metrics.expose` may be called from another.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from platform import python_version
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from pipeline.core.counters import ALL, Gauges
+from pipeline.core.windows import WINDOWS, WindowSums
+from schemas.outcome import Outcome, Reason
+
+MAX_SITES = 50
+MAX_CHANNELS = 16
+OTHER = "other"
+JUDGE, SINK = "sessionizer", "store"  # the hops that make dead letters, and rows
+SECONDS_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300)
+CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST
+
+# else every total has a second series: when it began
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class BoundedNames:
+    """First come, first named; a name stays. ``reserved`` names have their place from the start."""
+
+    def __init__(self, limit: int, reserved: Iterable[str] = ()) -> None:
+        self._names = set(list(dict.fromkeys(reserved))[:limit])
+        self._limit = limit
+
+    def claim(self, name: str) -> str:
+        """The label for ``name``, which takes a place while there is one."""
+        if len(self._names) < self._limit:
+            self._names.add(name)
+        return self.label(name)
+
+    def label(self, name: str) -> str:
+        return name if name in self._names else OTHER
+
+
+class Journeys(Collector):
+    """Gauges made, when they are asked for, of the newest snapshot of each partition of the counters."""
+
+    def __init__(self, sites: BoundedNames) -> None:
+        self._sites = sites
+        self._channels = BoundedNames(MAX_CHANNELS + 1, (ALL, OTHER))
+        self._snapshots: dict[int, Gauges] = {}
+
+    def put(self, partition: int, gauges: Gauges) -> None:
+        for site, state in gauges.sites.items():
+            self._sites.claim(site)
+            for channel in state.windows:
+                self._channels.claim(channel)
+        self._snapshots[partition] = gauges
+
+    def drop(self, partition: int) -> None:
+        self._snapshots.pop(partition, None)
+
+    def has(self, partition: int) -> bool:
+        return partition in self._snapshots
+
+    def collect(self) -> Iterator[Metric]:
+        active: dict[tuple[str, ...], int] = {}
+        persons: dict[tuple[str, ...], int] = {}
+        sums: dict[tuple[str, ...], WindowSums] = {}
+        for gauges in list(self._snapshots.values()):
+            for name, state in gauges.sites.items():
+                site = self._sites.label(name)
+                active[site,] = active.get((site,), 0) + state.active
+                for (model, stage), count in state.persons.items():
+                    persons[site, model, stage] = persons.get((site, model, stage), 0) + count
+                for channel, windows in state.windows.items():
+                    for window, part in zip(WINDOWS, windows, strict=True):
+                        key = (site, self._channels.label(channel), window)
+                        sums[key] = sums.get(key, WindowSums()).plus(part)
+        yield _family("masir_active_sessions", "Sessions open now", "site", active)
+        yield _family("masir_stage_persons", "Persons in the stage now", "site model stage", persons)
+        yield from _window_families(sums)
+
+
+def _window_families(sums: dict[tuple[str, ...], WindowSums]) -> Iterator[Metric]:
+    labels = "site channel window"
+    sessions = {key: of.sessions for key, of in sums.items()}
+    yield _family("masir_sessions_closed", "Sessions closed in the window", labels, sessions)
+    bounces = {key: of.bounce_ratio for key, of in sums.items()}
+    yield _family("masir_bounce_ratio", "Bounces by sessions with a view", labels, bounces)
+    conversions = {key: of.conversion_ratio for key, of in sums.items()}
+    yield _family("masir_conversion_ratio", "Converted sessions by sessions", labels, conversions)
+    durations = {key: of.mean_duration_seconds for key, of in sums.items()}
+    yield _family("masir_session_duration_seconds", "Mean duration of the sessions", labels, durations)
+
+
+def _family(name: str, text: str, labels: str, values: Mapping[tuple[str, ...], float | None]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=labels.split())
+    for key, value in values.items():
+        if value is not None:
+            family.add_metric(key, value)
+    return family
+
+
+class Metrics:
+    """The metrics of one process. ``sites``: those whose names are kept, whatever comes first."""
+
+    def __init__(self, *, version: str, sites: Iterable[str] = ()) -> None:
+        self._registry = CollectorRegistry()
+        self._sites = BoundedNames(MAX_SITES, sites)
+        self._journeys = Journeys(self._sites)
+        self._registry.register(self._journeys)
+        self._sites_with_hits: set[str] = set()
+        self._steps_high: dict[tuple[str, str, str, str], int] = {}
+        self._declare_journey()
+        self._declare_hops()
+        ProcessCollector(registry=self._registry)
+        build = Info("masir_build", "What runs here", registry=self._registry)
+        build.info({"version": version, "python": python_version()})
+
+    def hits(self, counts: Mapping[tuple[str, Outcome], int]) -> None:
+        """Hits by (site, outcome). The site of a dead letter is not to be trusted, so it takes no label."""
+        for (name, outcome), hits in counts.items():
+            dead = outcome is Outcome.DEAD_LETTER
+            site = self._sites.label(name) if dead else self._sites.claim(name)
+            if site not in self._sites_with_hits:
+                self._sites_with_hits.add(site)
+                for each in Outcome:
+                    self._hits.labels(site, each.value)  # from zero, so that the first increase shows
+            self._hits.labels(site, outcome.value).inc(hits)
+
+    def publish(self, partition: int, gauges: Gauges) -> None:
+        """Show ``gauges`` of one partition of the counters.
+
+        Its first call is for the restored state: transitions found there were counted by a process before.
+        """
+        restored = not self._journeys.has(partition)
+        self._journeys.put(partition, gauges)
+        for name, state in gauges.sites.items():
+            for step, net in state.transitions.items():
+                key = (name, *step)
+                high = net if restored else self._steps_high.get(key, 0)
+                if (
+                    net > high
+                ):  # a total must not fall: what was taken back is made up for before it rises again
+                    self._transitions.labels(self._sites.label(name), *step).inc(net - high)
+                self._steps_high[key] = max(net, high)
+
+    def dead_letters(self, counts: Mapping[Reason, int]) -> None:
+        for reason, letters in counts.items():
+            self._dead_letters.labels(JUDGE, reason.value).inc(letters)
+
+    def watermark(self, hop: str, partition: int, lag_seconds: float) -> None:
+        """``lag_seconds``: now less the watermark."""
+        self._watermark_lag.labels(hop, str(partition)).set(lag_seconds)
+
+    def consumer_lag(self, hop: str, partition: int, hits: int) -> None:
+        """Records of the topic that the hop has not read yet."""
+        self._consumer_lag.labels(hop, str(partition)).set(hits)
+
+    def end_to_end(self, hop: str, seconds: Iterable[float]) -> None:
+        """From the collector's receipt to the end of ``hop``; the oldest hit of each batch is enough."""
+        histogram = self._end_to_end.labels(hop)
+        for age in seconds:
+            histogram.observe(age)
+
+    def sink_rows(self, table: str, rows: int) -> None:
+        self._sink_rows.labels(SINK, table).inc(rows)
+
+    def sink_error(self, table: str) -> None:
+        self._sink_errors.labels(SINK, table).inc()
+
+    def revoke(self, hop: str, partition: int) -> None:
+        """Another worker has the partition now: its gauges are that worker's to show."""
+        self._watermark_lag.remove(hop, str(partition))
+        self._consumer_lag.remove(hop, str(partition))
+        if hop == "counters":
+            self._journeys.drop(partition)
+
+    def expose(self) -> bytes:
+        """All metrics in Prometheus' text format, of type CONTENT_TYPE."""
+        return prometheus_client.generate_latest(self._registry)
+
+    def _declare_journey(self) -> None:
+        """Those without underscore are fed by the hops that know them."""
+        self._hits = self._counter("masir_hits_total", "Hits by what became of them", "site outcome")
+        self._transitions = self._counter(
+            "masir_stage_transitions_total", "Persons who changed stage", "site model from_stage to_stage"
+        )
+        gauge = self._gauge
+        self.stage_exit_ratio = gauge(
+            "masir_stage_exit_ratio", "Persons who left the journey there", "site model stage window"
+        )
+        self.churn_risk_persons = gauge("masir_churn_risk_persons", "Persons about to leave", "site reason")
+        self.churn_signals = self._counter("masir_churn_signals_total", "Signals raised", "site reason")
+        self.csat_score = gauge("masir_csat_score", "Mean satisfaction, 1 to 10", "site window")
+        self.ces_score = gauge("masir_ces_score", "Mean effort score, 1 to 10", "site window")
+        self.nps_score = gauge("masir_nps_score", "Net promoter score, -100 to 100", "site window")
+        self.email_open_ratio = gauge("masir_email_open_ratio", "Opened by delivered e-mails", "site window")
+        self.customer_lifetime_value = gauge(
+            "masir_customer_lifetime_value", "Mean value of a customer, in the currency", "site currency"
+        )
+        self.cost_per_acquisition = gauge(
+            "masir_cost_per_acquisition", "Cost of a conversion, in the currency", "site channel currency"
+        )
+
+    def _declare_hops(self) -> None:
+        self._watermark_lag = self._gauge(
+            "masir_watermark_lag_seconds", "Now less the watermark", "hop partition"
+        )
+        self._consumer_lag = self._gauge("masir_consumer_lag_hits", "Records not read yet", "hop partition")
+        self._end_to_end = Histogram(
+            "masir_end_to_end_seconds",
+            "From the receipt of a hit to the end of the hop",
+            ["hop"],
+            buckets=SECONDS_BUCKETS,
+            registry=self._registry,
+        )
+        self._dead_letters = self._counter(
+            "masir_dead_letters_total", "Hits that were not read", "hop reason"
+        )
+        for reason in Reason:
+            self._dead_letters.labels(JUDGE, reason.value)
+        self._sink_rows = self._counter("masir_sink_rows_total", "Rows written", "hop table")
+        self._sink_errors = self._counter("masir_sink_errors_total", "Writes that failed", "hop table")
+
+    def _counter(self, name: str, text: str, labels: str) -> Counter:
+        return Counter(name, text, labels.split(), registry=self._registry)
+
+    def _gauge(self, name: str, text: str, labels: str) -> Gauge:
+        return Gauge(name, text, labels.split(), registry=self._registry)
