@@ -25,5 +25,4 @@ class EvidenceBatch(Struct, array_like=True, gc=False):
     """``items``: (site, person_id, evidence), in the order of arrival."""
 
     source: int  # partition of hits it came from
-    watermark: int  # of that partition, ms
     items: list[tuple[str, str, Evidence]]

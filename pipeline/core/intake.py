@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.core import duplicates
 from pipeline.core.channels import Classifier
@@ -21,7 +22,7 @@ from pipeline.core.event_time import event_time, to_ms
 from pipeline.core.goals import Goals
 from pipeline.core.ids import SEPARATOR, visitor_key
 from pipeline.core.models import Models
-from pipeline.core.scores import normalised_score
+from pipeline.core.scores import metric_of, normalised_score
 from pipeline.core.session import Entry, extend, of_one_hit
 from pipeline.core.sessionizer import Said, SessionRules, Visitor, close, due, place, say_open, settle
 from pipeline.core.timers import Timers
@@ -29,6 +30,7 @@ from pipeline.core.watermark import Watermark
 from schemas.evidence import Evidence
 from schemas.hit import MAX_HIT_BYTES, MAX_URL_CHARS, Hit
 from schemas.outcome import DeadLetter, LedgerRow, Outcome, Reason
+from schemas.rows import HIT_ROWS
 from schemas.topics import HITS
 
 META = "\x00"  # no visitor's key: a site has at least one character
@@ -67,10 +69,6 @@ class Meta(Struct, array_like=True):
     unknown_fields: int = 0
 
 
-class _Metric(Struct):
-    metric: str = ""
-
-
 class Output(Struct):
     """What one unit of work says. ``rows``: one tuple per stored hit in the order of ``schemas.rows.HIT_ROWS``."""
 
@@ -81,12 +79,12 @@ class Output(Struct):
     outcomes: dict[tuple[str, str], int] = {}  # (site, outcome) -> hits of this unit
     ledger: list[LedgerRow] = []
     watermark: int | None = None
+    has_new_watermark: bool = False
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_visitor = msgspec.msgpack.Decoder(Visitor).decode
 _decode_meta = msgspec.msgpack.Decoder(Meta).decode
-_decode_metric = msgspec.json.Decoder(_Metric).decode
 
 
 class Intake:
@@ -100,26 +98,22 @@ class Intake:
         self._timers = Timers()
         self._unsaid: set[str] = set()
         self._said_at = 0
+        self._told_watermark: int | None = None
         self._touched: dict[str, Visitor] = {}
         self._moved_timers: set[str] = set()
         self._output = Output(Said(1))
 
-    def restore(self) -> dict[str, int]:
-        """Take up the state again; returns the open sessions per site."""
-        active: dict[str, int] = {}
+    def restore(self) -> None:
+        """Take up the state again."""
         for key, value in self._states.items():
             if key == META:
                 self._meta = _decode_meta(value)
                 continue
             visitor = _decode_visitor(value)
             self._timers.add(key, due(visitor, self.rules.sessions))
-            is_open = sum(session.closed is None for session in visitor.sessions)
-            if is_open:
+            if any(session.closed is None for session in visitor.sessions):
                 self._unsaid.add(key)
-                site = key.partition(SEPARATOR)[0]
-                active[site] = active.get(site, 0) + is_open
         self._output = Output(Said(self._meta.version + 1))
-        return active
 
     @property
     def watermark(self) -> int | None:
@@ -154,6 +148,8 @@ class Intake:
         said = self._output.said
         for key, visitor in self._touched.items():
             settle(visitor, key, self.rules.sessions, said)
+        if said.moved:
+            self._follow_moves()
         for key in self._moved_timers:
             self._timers.add(key, due(self._touched[key], self.rules.sessions))
         self._moved_timers.clear()
@@ -258,8 +254,7 @@ class Intake:
         props = bytes(hit.props) or None
         score = None
         if hit.score is not None:
-            metric = _decode_metric(props).metric if props else ""
-            score = normalised_score(metric, hit.score, hit.scale)
+            score = normalised_score(metric_of(props), hit.score, hit.scale)
         touched = self.rules.models.touchpoint(hit.event, url, channel, goal, score, props)
         if touched:
             evidence = Evidence(time, touched, hit.event, url, channel, session, score)
@@ -308,6 +303,17 @@ class Intake:
             )
         )
 
+    def _follow_moves(self) -> None:
+        """Hits of this unit whose session took another id later in the unit leave with the id it ended with."""
+        output = self._output
+        current = output.said.current_id
+        at = HIT_ROWS.get_field_index("session_id")
+        output.rows = [(*row[:at], current(row[at]), *row[at + 1 :]) for row in output.rows]
+        output.evidence = [
+            (site, person, replace(evidence, session_id=current(evidence.session_id)))
+            for site, person, evidence in output.evidence
+        ]
+
     def _close(self, keys: list[str], watermark: int | None) -> None:
         for key in keys:
             visitor = self._touched.get(key)
@@ -354,9 +360,12 @@ class Intake:
             of_site[outcome] = of_site.get(outcome, 0) + hits
             row = LedgerRow(self.partition, site, Outcome(outcome), of_site[outcome], meta.version)
             output.ledger.append(row)
-        meta.version += 1
+        if self._touched or output.outcomes or output.said.rows:
+            meta.version += 1
+            states[META] = _encode(meta)
         output.watermark = self.watermark
-        states[META] = _encode(meta)
+        output.has_new_watermark = output.watermark != self._told_watermark
+        self._told_watermark = output.watermark
         self._touched, self._moved_timers = {}, set()
         self._output = Output(Said(meta.version + 1))
         return output

@@ -1,0 +1,50 @@
+"""The Faust app: every hop an agent on its topics. Built from settings; nothing happens at import."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import faust
+
+from agents.hop import Hop
+from pipeline.transport.batch import Batch
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(name: str, broker: str) -> faust.App:
+    """A Faust app without tables, web server or leader: units of work keep state and offsets."""
+    return faust.App(
+        name,
+        broker=broker,
+        autodiscover=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        web_enabled=False,
+        stream_buffer_maxsize=16,  # batches, not records
+        stream_wait_empty=False,
+        broker_commit_interval=3_600.0,  # offsets are committed by the units of work
+    )
+
+
+def attach(
+    app: faust.App, name: str, hop: Hop, topics: Sequence[str], on_crash: Callable[[Exception], None]
+) -> None:
+    """Let ``hop`` handle the batches of ``topics``, one after the other.
+
+    A hop that raises has met a fault of ours or of the machine. Nothing of its batch has been committed, and nothing
+    more is handled: whoever runs the app is told, and stops rather than skip it.
+    """
+    channel = app.topic(*topics, key_type=bytes, value_type=bytes, value_serializer="raw", acks=False)
+
+    async def agent(stream: AsyncIterator[Batch]) -> None:
+        async for batch in stream:
+            try:
+                await hop.handle(batch)
+            except Exception as error:
+                _log.exception("%s cannot go on at %s-%s", name, batch.topic, batch.partition)
+                on_crash(error)
+                await asyncio.Event().wait()
+            batch.release()
+
+    app.agent(channel, name=name)(agent)

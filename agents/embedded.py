@@ -1,0 +1,136 @@
+"""Everything in one process: topics on SQLite, the store in-process through chDB, all hops, and what is beside them.
+
+The data directory holds ``masir.db`` (topics, state, offsets) and ``clickhouse/`` (the store). ``kill -9`` at any
+moment loses nothing that was acknowledged: the next start goes on with the last unit of work.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import quote
+
+import faust
+
+from agents.app import attach, create_app
+from agents.counters import Counters
+from agents.hop import Context, Hop
+from agents.journeys import Journeys
+from agents.sessionizer import Sessionizer
+from agents.store import TABLE_OF, Store
+from pipeline.core.channels import Classifier
+from pipeline.core.goals import Goals
+from pipeline.core.intake import BACKGROUND, IntakeRules
+from pipeline.core.models import load
+from pipeline.core.sessionizer import SessionRules
+from pipeline.metrics import Metrics
+from pipeline.model_files import builtin_texts, read_texts
+from pipeline.settings import Settings
+from pipeline.store.client import STORE_DIRECTORY, Client, connect
+from pipeline.store.migrations import migrate
+from pipeline.store.sink import Sink
+from pipeline.transport.driver import Transport
+from pipeline.transport.ending import Ending
+from pipeline.transport.log import Log
+from schemas import topics
+
+DATABASE = "masir.db"
+APP = "masir"
+
+
+class Embedded:
+    """One data directory, opened. ``bounded``: the input ends (files), nothing in it is late; else a live stream."""
+
+    def __init__(self, settings: Settings, *, bounded: bool = False) -> None:
+        self.settings = settings
+        self.bounded = bounded
+        self.directory = Path(settings.data)
+        self.models = load({**builtin_texts(), **read_texts(map(Path, settings.models))})
+        self.metrics = Metrics(version=version("masir"))
+        self.client: Client = connect(self.directory / STORE_DIRECTORY)
+        migrate(self.client, ttl_days=settings.ttl_days)
+        self.database = (self.directory / DATABASE).absolute()
+        self._create_topics()
+        self._app: faust.App | None = None
+        self._crash: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.client.close()
+
+    async def start(self, ending: Callable[[], bool] | None = None) -> None:
+        """Start the hops. ``ending`` (bounded input): has all input been appended?"""
+        app = self._app = create_app(APP, f"sqlite://{quote(str(self.database))}")
+        transport: Transport = app.transport
+        if ending is not None:
+            counts = {name: self.settings.partitions for name in self._consumed}
+            transport.ending = Ending(counts, ending)
+        context = Context(transport, self.metrics)
+        settings = self.settings
+        store = Store(
+            context,
+            Sink(self.client),
+            flush_ms=round(settings.store_flush_seconds * 1000),
+            block_rows=settings.store_block_rows,
+        )
+        hops: list[tuple[str, Hop, tuple[str, ...]]] = [
+            ("sessionizer", Sessionizer(context, self.intake_rules()), (topics.HITS.name,)),
+            ("journeys", Journeys(context, self.models), (topics.EVIDENCE.name,)),
+            ("counters", Counters(context, pane_ms=settings.pane_ms), (topics.FACTS.name,)),
+            ("store", store, tuple(TABLE_OF)),
+        ]
+        for name, hop, consumed in hops:
+            attach(app, name, hop, consumed, self._crashed)
+        app.finalize()
+        await app.start()
+
+    async def stop(self) -> None:
+        """Stop the hops between two units of work."""
+        if self._app is not None:
+            await self._app.stop()
+
+    async def run_until(self, done: Awaitable[object]) -> None:
+        """Wait for ``done``; raises what a hop could not go on with, if that comes first."""
+        waiting = asyncio.ensure_future(done)
+        await asyncio.wait({waiting, self._crash}, return_when=asyncio.FIRST_COMPLETED)
+        if self._crash.done():
+            waiting.cancel()
+            self._crash.result()
+
+    def _crashed(self, error: Exception) -> None:
+        if not self._crash.done():
+            self._crash.set_exception(error)
+
+    @property
+    def transport(self) -> Transport:
+        """The running hops' transport."""
+        assert self._app is not None, "not started"
+        return self._app.transport  # type: ignore[no-any-return]
+
+    def intake_rules(self) -> IntakeRules:
+        """What the settings tell the sessionizer."""
+        settings = self.settings
+        return IntakeRules(
+            sessions=SessionRules(
+                timeout_ms=settings.timeout_ms,
+                lateness_ms=None if self.bounded else round(settings.allowed_lateness_seconds * 1000),
+                dedupe_ms=round(settings.dedupe_hours * topics.HOUR_MS),
+                bounce=settings.bounce,
+            ),
+            goals=Goals(settings.goal_events, settings.goal_urls),
+            models=self.models,
+            classifier=Classifier(settings.own_domains, settings.bot_patterns),
+            background=BACKGROUND | set(settings.background_events),
+            out_of_orderness_ms=round(settings.out_of_orderness_seconds * 1000),
+            session_update_ms=None if self.bounded else round(settings.session_update_seconds * 1000),
+        )
+
+    _consumed = (topics.HITS.name, topics.EVIDENCE.name, topics.FACTS.name, *TABLE_OF)
+
+    def _create_topics(self) -> None:
+        log = Log(self.database)
+        hits_retention_ms = round(self.settings.hits_retention_hours * topics.HOUR_MS)
+        for topic in topics.TOPICS:
+            retention_ms = hits_retention_ms if topic is topics.HITS else topic.retention_ms
+            log.create_topic(topic.name, partitions=self.settings.partitions, retention_ms=retention_ms)
+        log.close()

@@ -1,0 +1,112 @@
+"""Settings: read once, from one TOML file and ``MASIR_*`` variables (the variable wins), into one frozen record.
+
+Durations carry their unit in their name. A wrong name or value raises :class:`SettingsError`, which names the setting
+and what is allowed. Examples: deploy/masir.minimal.toml, deploy/masir.reference.toml.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from pipeline.core.goals import DEFAULT_GOALS
+
+PREFIX = "MASIR_"
+CONFIG_VARIABLE = "MASIR_CONFIG"
+
+Positive = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+Days = Annotated[int, Meta(ge=1)]
+
+
+class SettingsError(ValueError):
+    """A setting is wrong: the message names it and says what is allowed. For the operator to mend."""
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every setting, with its default."""
+
+    data: str = "masir-data"
+    listen: str = "127.0.0.1:8088"
+    partitions: Annotated[int, Meta(ge=1, le=256)] = 4
+
+    session_timeout_seconds: Positive = 1_800.0
+    allowed_lateness_seconds: Annotated[float, Meta(ge=0)] = 3_600.0
+    out_of_orderness_seconds: Annotated[float, Meta(ge=0)] = 10.0
+    dedupe_hours: Positive = 24.0
+    bounce: Literal["pages", "plausible", "ga4"] = "pages"
+    goal_events: tuple[str, ...] = DEFAULT_GOALS
+    goal_urls: tuple[str, ...] = ()
+    background_events: tuple[str, ...] = ()
+    own_domains: tuple[str, ...] = ()
+    bot_patterns: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()  # files of own stage models, beside the built-in ones
+
+    session_update_seconds: Positive = 1.0  # how often a session that goes on is written
+    pane_seconds: Positive = 10.0
+    store_flush_seconds: Positive = 0.5
+    store_block_rows: Count = 50_000
+    ttl_days: dict[str, Days] = {}  # table -> days its rows are kept; absent: for ever
+    hits_retention_hours: Annotated[float, Meta(ge=0)] = 24.0
+    max_backlog_hits: Count = 2_000_000
+
+    @property
+    def timeout_ms(self) -> int:
+        """The session timeout."""
+        return round(self.session_timeout_seconds * 1000)
+
+    @property
+    def pane_ms(self) -> int:
+        """The width of a pane of the counters."""
+        return round(self.pane_seconds * 1000)
+
+
+def load(environ: Mapping[str, str], **overrides: Any) -> Settings:
+    """The settings of ``environ`` and of the file that ``MASIR_CONFIG`` names; ``overrides`` (not None) win."""
+    values: dict[str, Any] = {}
+    path = environ.get(CONFIG_VARIABLE)
+    if path:
+        values.update(_read(Path(path)))
+    for name in Settings.__struct_fields__:
+        text = environ.get(PREFIX + name.upper())
+        if text is not None:
+            values[name] = _parse(name, text)
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        source = f"{path} and {PREFIX}* variables" if path else f"{PREFIX}* variables"
+        raise SettingsError(f"settings ({source}): {error}") from error
+    _check(settings)
+    return settings
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not TOML: {error}") from error
+
+
+def _parse(name: str, text: str) -> Any:
+    """Lists come separated by commas, tables as ``key=value`` pairs separated by commas."""
+    default = getattr(Settings(), name)
+    items = [item.strip() for item in text.split(",") if item.strip()]
+    if isinstance(default, tuple):
+        return items
+    if isinstance(default, dict):
+        return dict(item.split("=", 1) if "=" in item else (item, "") for item in items)
+    return text
+
+
+def _check(settings: Settings) -> None:
+    """Relations between settings that would lose or split something if they did not hold."""
+    if settings.pane_ms < 1 or 300_000 % settings.pane_ms:
+        raise SettingsError("pane_seconds must divide 300 (the shortest window is 5 minutes)")
+    if settings.dedupe_hours * 3_600 < settings.allowed_lateness_seconds:
+        raise SettingsError("dedupe_hours must reach as far back as allowed_lateness_seconds")
