@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from pipeline.store.errors import QueryError, RowsRefused, StoreLocked, StoreUnavailable, mapped
+from pipeline.store.errors import QueryError, RowsRefusedError, StoreLockedError, StoreUnavailableError, mapped
 
 STORE_DIRECTORY = "clickhouse"  # within the data directory
 
@@ -82,14 +82,14 @@ class Client:
 
     def insert_arrow(self, table: str, block: pa.Table, token: str) -> None:
         """Insert a block. Another block with the same ``token`` is taken for the same and dropped."""
-        with mapped(RowsRefused):
+        with mapped(RowsRefusedError):
             self._driver.insert_arrow(table, block, settings={"insert_deduplication_token": token})
 
 
 def connect(place: str | Path, *, read_only: bool = False) -> Client:
     """Open a data directory of the embedded engine, made if need be, or ``clickhouse://user:password@host:port/db``.
 
-    Also ``http://`` and ``https://``. Raises StoreLocked, StoreUnavailable, or QueryError for a wrong URL.
+    Also ``http://`` and ``https://``. Raises StoreLockedError, StoreUnavailableError, or QueryError for a wrong URL.
     """
     if "://" in str(place):
         return _connect_server(str(place), read_only=read_only)
@@ -103,7 +103,7 @@ def _connect_embedded(directory: Path, *, read_only: bool) -> Client:
             interface="chdb", path=str(directory), settings=dict(_SETTINGS)
         )
     except ClickHouseError as error:
-        raise StoreLocked(
+        raise StoreLockedError(
             f"cannot open {directory}: another process holds it, or this one holds another directory ({error})"
         ) from error
     client = Client(driver, str(directory))
@@ -130,5 +130,5 @@ def _connect_server(url: str, *, read_only: bool) -> Client:
             autogenerate_session_id=False,  # sessions would make the queries of threads wait for each other
         )
     except ClickHouseError as error:
-        raise StoreUnavailable(f"cannot reach ClickHouse at {parts.hostname}:{port} ({error})") from error
+        raise StoreUnavailableError(f"cannot reach ClickHouse at {parts.hostname}:{port} ({error})") from error
     return Client(driver, f"{parts.hostname}:{port}")

@@ -33,21 +33,21 @@ class QueryError(StoreError):
     """Who asked: the query is wrong, or may not write."""
 
 
-class StoreUnavailable(StoreError):
+class StoreUnavailableError(StoreError):
     """The operator: the engine is away, busy or full. Wait and try again; nothing is lost."""
 
     retriable = True
 
 
-class StoreLocked(StoreError):
+class StoreLockedError(StoreError):
     """The operator: another process holds the data directory, or this process holds another one."""
 
 
-class StoreMismatch(StoreError):
+class StoreMismatchError(StoreError):
     """The operator: the tables were made by another version of the program than this one can work with."""
 
 
-class RowsRefused(StoreError):
+class RowsRefusedError(StoreError):
     """Us: rows that do not fit their table."""
 
 
@@ -61,5 +61,5 @@ def mapped(refusal: type[StoreError]) -> Iterator[None]:
         message = _VERSION_TRAILER.sub("", str(error))
         is_readonly_query = code == 164 and refusal is QueryError
         if code is None or (code in _UNAVAILABLE_CODES and not is_readonly_query):
-            raise StoreUnavailable(message) from error
+            raise StoreUnavailableError(message) from error
         raise refusal(message) from error

@@ -1,7 +1,7 @@
 """Brings the tables to the state this program knows: numbered SQL files, each applied once, in order.
 
 What was applied stands in ``masir_migrations`` with a checksum. An applied file must never change; a store that has
-migrations unknown to this program belongs to a newer one. Both raise StoreMismatch and change nothing.
+migrations unknown to this program belongs to a newer one. Both raise StoreMismatchError and change nothing.
 """
 
 import re
@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from pipeline.store.client import Client
-from pipeline.store.errors import QueryError, StoreMismatch
+from pipeline.store.errors import QueryError, StoreMismatchError
 
 EVENT_TIMES: Mapping[str, str] = {
     "hits": "event_time",
@@ -75,7 +75,7 @@ def migrate(
             for statement in statements(migration.sql):
                 client.command(statement)
         except QueryError as error:
-            raise StoreMismatch(f"{migration.name} cannot be applied to this store: {error}") from error
+            raise StoreMismatchError(f"{migration.name} cannot be applied to this store: {error}") from error
         client.command(
             "INSERT INTO masir_migrations (number, name, checksum) "
             f"VALUES ({migration.number}, '{migration.name}', '{migration.checksum}')"
@@ -95,7 +95,7 @@ def apply_ttl(client: Client, ttl_days: Mapping[str, int | None]) -> None:
     unknown = ttl_days.keys() - EVENT_TIMES.keys()
     if unknown:
         allowed = ", ".join(EVENT_TIMES)
-        raise StoreMismatch(f"ttl_days: no such table: {', '.join(sorted(unknown))}; allowed are {allowed}")
+        raise StoreMismatchError(f"ttl_days: no such table: {', '.join(sorted(unknown))}; allowed are {allowed}")
     definitions = client.query(
         "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()"
     )
@@ -120,12 +120,12 @@ def _check(known: list[Migration], applied: list[tuple[int, str, str]]) -> None:
     for number, name, checksum in applied:
         migration = by_number.get(number)
         if migration is None:
-            raise StoreMismatch(
+            raise StoreMismatchError(
                 f"the store was made by a newer Masir: it has {name}, this program knows up to "
                 f"{max(by_number, default=0):04}; upgrade the program"
             )
         if migration.checksum != checksum:
-            raise StoreMismatch(
+            raise StoreMismatchError(
                 f"{migration.name} was applied to this store with other contents; "
                 "an applied migration must not change: put it back and add a new one"
             )

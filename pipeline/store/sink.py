@@ -13,7 +13,7 @@ import pyarrow as pa
 from msgspec import Struct
 
 from pipeline.store.client import Client
-from pipeline.store.errors import RowsRefused
+from pipeline.store.errors import RowsRefusedError
 from schemas.rows import LOW_CARDINALITY, TABLES
 
 INT64_MAX: Final = 2**63 - 1
@@ -27,12 +27,12 @@ class Sink:
         self.rows_total: dict[str, int] = dict.fromkeys(TABLES, 0)
 
     def insert(self, table: str, block: pa.Table | Sequence[pa.RecordBatch], token: str) -> int:
-        """Insert a block into a base table; returns its rows. Raises RowsRefused, StoreUnavailable (try again)."""
+        """Insert a block into a base table; returns its rows. Raises RowsRefusedError, StoreUnavailableError (try again)."""
         schema = TABLES[table]
         if not isinstance(block, pa.Table):
             block = pa.Table.from_batches(block, schema)
         if not block.schema.equals(schema):
-            raise RowsRefused(f"{table}: columns {block.schema.names} are not those of schemas/rows.py")
+            raise RowsRefusedError(f"{table}: columns {block.schema.names} are not those of schemas/rows.py")
         if block.num_rows:
             self._client.insert_arrow(f"{table}_rows", _encode(block), token)
         self.rows_total[table] += block.num_rows

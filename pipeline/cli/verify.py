@@ -1,0 +1,98 @@
+"""``masir verify``: stream equals batch, or the rows where it does not."""
+
+import os
+import time
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.cli.sql import failure
+from pipeline.core.model_check import ModelError
+from pipeline.core.models import load as load_models
+from pipeline.model_files import builtin_texts, read_texts
+from pipeline.settings import Settings, SettingsError, load
+from pipeline.store.checks import Rules
+from pipeline.store.client import Reader
+from pipeline.store.errors import StoreError
+from pipeline.store.query_socket import SocketReader, open_reader
+from pipeline.store.verify import Difference, lasting, verify as verify_store
+from pipeline.store.verify_transitions import transition_checks
+
+SETTLE_SECONDS = 3.0  # rows of one moment reach the tables one after the other
+
+EXAMPLES = """
+\b
+Examples:
+  masir verify
+  masir verify --data masir-data --json | jq .differences
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def verify(context: click.Context, data: str | None, as_json: bool) -> None:
+    """Recompute sessions, bounces, conversions, transitions, counters and the ledger from the stored hits, in SQL,
+    and compare them with what the stream said, row by row.
+
+    Exit code 0: they agree. 1: they do not, and the rows are shown.
+    """
+    try:
+        settings = load(os.environ, data=data)
+        reader = open_reader(Path(settings.data))
+        try:
+            found = _verify(reader, settings)
+        finally:
+            reader.close()
+    except (StoreError, SettingsError) as error:
+        raise failure(error) from error
+    except (ModelError, OSError) as error:
+        raise click.UsageError(str(error)) from error
+    differences = [difference for of_check in found.values() for difference in of_check]
+    if as_json:
+        summary = {
+            "agrees": not differences,
+            "checks": {check: len(of_check) for check, of_check in found.items()},
+            "differences": differences,
+        }
+        click.echo(msgspec.json.encode(summary))
+    else:
+        _show(found, differences)
+    context.exit(1 if differences else 0)
+
+
+def _verify(reader: Reader, settings: Settings) -> dict[str, list[Difference]]:
+    rules = Rules(settings.timeout_ms, settings.bounce, settings.pane_ms)
+    texts = builtin_texts() | read_texts(Path(file) for file in settings.models)
+    model_checks = transition_checks(load_models(texts))
+    found = verify_store(reader, rules, model_checks)
+    if isinstance(reader, SocketReader) and any(found.values()):
+        time.sleep(SETTLE_SECONDS)
+        found = lasting(found, verify_store(reader, rules, model_checks))
+    return found
+
+
+def _show(found: dict[str, list[Difference]], differences: list[Difference]) -> None:
+    console = Console()
+    summary = Table("check", "rows that differ", title="Stream equals batch?")
+    for check, of_check in found.items():
+        summary.add_row(check, str(len(of_check)) if of_check else "none")
+    console.print(summary)
+    if not differences:
+        return
+    rows = Table("check", "row", "the stream says", "batch says", title="Differences")
+    for difference in differences:
+        rows.add_row(
+            difference.check, _text(difference.key), _text(difference.stream), _text(difference.batch)
+        )
+    console.print(rows)
+
+
+def _text(value: dict[str, object] | None) -> str:
+    if value is None:
+        return "no such row"
+    return "\n".join(f"{name} = {field}" for name, field in value.items())

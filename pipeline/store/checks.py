@@ -1,0 +1,249 @@
+"""The batch side of "stream equals batch": SQL that recomputes what the stream said, from the stored hits alone.
+
+Each check gives the rows that differ as (``key``, ``stream``, ``batch``): tuples with named fields; ``stream`` or ``batch``
+is null where that side has no such row. No rows: both say the same. Nothing of ``pipeline.core`` is used here.
+
+Sessions are told apart by site, visitor and start: ClickHouse has no BLAKE2b, so the id itself is not recomputed, but
+every hit must carry the id of the very session that its time puts it into.
+A session counts as final if the stream has closed it, or if its partition has seen a hit so much later that it should
+have been closed; rows of the others are still to come while hits flow in. With a table's TTL set, older rows are gone
+and the checks that need them fail.
+"""
+
+from typing import Final, NamedTuple
+
+FINAL_AFTER_MS: Final = 60_000  # out-of-orderness (10 s) and the time to write, with room
+
+_VISITOR = "if(visitor_id != '', concat('v', visitor_id), concat('u', user_id))"
+_HITS_IN_SESSIONS = f"""
+    SELECT
+        *,
+        {_VISITOR} AS visitor,
+        toUnixTimestamp64Milli(event_time) AS at,
+        event IN ('page_view', 'screen_view') AS is_view
+    FROM hits
+    WHERE outcome = 'sessionized'
+    """
+_FROM_THE_FIRST_HIT = (
+    "referrer channel campaign_source campaign_medium campaign_name campaign_term campaign_content campaign_id "
+    "device browser os country language"
+).split()
+_BOUNCED = {
+    "pages": "page_views = 1",
+    "plausible": "page_views = 1 AND hits = 1",
+    "ga4": "page_views = 1 AND duration_ms < 10000 AND conversions = 0",
+}
+BOUNCE_PRESETS: Final = tuple(_BOUNCED)
+
+_KEY = "site, visitor, start_time"
+_SESSION_VALUES = (
+    "user_id, person_id, end_time, duration_ms, hits, page_views, entry_url, exit_url, "
+    + ", ".join(_FROM_THE_FIRST_HIT)
+    + ", bounced, converted, conversions, revenue"
+)
+
+
+class Rules(NamedTuple):
+    """What the recomputation must know of the settings."""
+
+    timeout_ms: int = 1_800_000
+    bounce: str = "pages"
+    pane_ms: int = 10_000
+
+
+class Check(NamedTuple):
+    """``sql`` gives the differing rows."""
+
+    name: str
+    sql: str
+
+
+def checks(rules: Rules) -> list[Check]:
+    """All of them, in the order of the way."""
+    return [
+        Check("ledger", _ledger()),
+        Check("sessions", _sessions(rules)),
+        Check("hits.session_id", _session_of_hit()),
+        Check("counters", _counters(rules)),
+    ]
+
+
+def batch_sessions(rules: Rules) -> str:
+    """A query: the sessions that the stored hits make. A gap of exactly the timeout does not part two hits."""
+    first = ", ".join(["at", "url", *_FROM_THE_FIRST_HIT])
+    from_first = ", ".join(
+        f"first.{place} AS {name}" for place, name in enumerate(_FROM_THE_FIRST_HIT, start=3)
+    )
+    return f"""
+    SELECT
+        site, visitor, first.1 AS start_time, last.1 AS end_time, end_time - start_time AS duration_ms,
+        latest_user.2 AS user_id, if(user_id != '', user_id, substring(visitor, 2)) AS person_id,
+        hits_in_all AS hits, views AS page_views,
+        if(views > 0, first_view.2, first.2) AS entry_url, if(views > 0, last_view.2, last.2) AS exit_url,
+        {from_first},
+        goals AS conversions, goals > 0 AS converted, {_BOUNCED[rules.bounce]} AS bounced,
+        earned AS revenue, a_partition AS source_partition
+    FROM
+    (
+        SELECT
+            site, visitor, number, count() AS hits_in_all, countIf(is_view) AS views, countIf(goal = 1) AS goals,
+            min(({first})) AS first, max((at, url)) AS last,
+            minIf((at, url), is_view) AS first_view, maxIf((at, url), is_view) AS last_view,
+            maxIf((at, user_id), user_id != '') AS latest_user,
+            toDecimal128(ifNull(sumIf(revenue, goal = 1), 0), 6) AS earned, any(source_partition) AS a_partition
+        FROM
+        (
+            SELECT *, sum(begins) OVER (PARTITION BY site, visitor ORDER BY at ROWS UNBOUNDED PRECEDING) AS number
+            FROM
+            (
+                SELECT
+                    *,
+                    at - lagInFrame(at, 1, at) OVER (
+                        PARTITION BY site, visitor ORDER BY at ROWS BETWEEN 1 PRECEDING AND CURRENT ROW
+                    ) > {rules.timeout_ms} AS begins
+                FROM ({_HITS_IN_SESSIONS})
+            )
+        )
+        GROUP BY site, visitor, number
+    )
+    """
+
+
+def _stream_sessions() -> str:
+    return f"""
+    SELECT
+        * REPLACE (
+            toUnixTimestamp64Milli(start_time) AS start_time,
+            toUnixTimestamp64Milli(end_time) AS end_time,
+            toDecimal128(revenue, 6) AS revenue
+        ),
+        {_VISITOR} AS visitor
+    FROM sessions
+    """
+
+
+def _horizon() -> str:
+    """Per partition, the latest time of a hit: its watermark is not far behind."""
+    return """
+    SELECT source_partition, max(toUnixTimestamp64Milli(event_time)) AS latest
+    FROM hits
+    WHERE outcome != 'late'
+    GROUP BY source_partition
+    """
+
+
+def _sessions(rules: Rules) -> str:
+    batch = f"""
+    SELECT b.*, b.end_time + {rules.timeout_ms} + {FINAL_AFTER_MS} < h.latest AS is_final
+    FROM ({batch_sessions(rules)}) AS b
+    LEFT ANY JOIN ({_horizon()}) AS h ON h.source_partition = b.source_partition
+    """
+    stream = f"SELECT *, closed AS is_final FROM ({_stream_sessions()})"
+    return _difference(_KEY, _SESSION_VALUES, stream, batch)
+
+
+def _session_of_hit() -> str:
+    """Every hit in a session names one of its own visitor, whose interval holds it. Sessions not yet said are left out."""
+    return f"""
+    SELECT
+        (h.site, h.hit_id, h.source_partition, h.source_offset)
+            ::Tuple(site String, hit_id String, source_partition UInt32, source_offset UInt64) AS key,
+        (h.session_id, h.visitor, h.at)::Tuple(session_id String, visitor String, event_time Int64) AS stream,
+        if(
+            s.session_id = '',
+            NULL,
+            (s.session_id, s.visitor, s.start_time, s.end_time)
+                ::Tuple(session_id String, visitor String, start_time Int64, end_time Int64)
+        ) AS batch
+    FROM ({_HITS_IN_SESSIONS}) AS h
+    LEFT ANY JOIN ({_stream_sessions()}) AS s ON s.site = h.site AND s.session_id = h.session_id
+    LEFT ANY JOIN ({_horizon()}) AS p ON p.source_partition = h.source_partition
+    WHERE (s.session_id = '' AND h.at + {FINAL_AFTER_MS} < p.latest)
+        OR (s.session_id != '' AND s.visitor != h.visitor)
+        OR (s.closed = 1 AND (h.at < s.start_time OR h.at > s.end_time))
+    SETTINGS join_use_nulls = 0
+    """
+
+
+def _counters(rules: Rules) -> str:
+    """Of the recomputed sessions, those that the stream has closed: when it closed them depends on watermarks."""
+    values = "sessions, counted, bounced, converted, duration_ms, revenue"
+    batch = f"""
+    SELECT
+        site, channel, closes - closes % {rules.pane_ms} AS pane_start,
+        1 AS is_final, count() AS sessions, countIf(page_views > 0) AS counted, countIf(bounced) AS bounced,
+        countIf(converted) AS converted, sum(duration_ms) AS duration_ms, sum(revenue) AS revenue
+    FROM (SELECT *, end_time + {rules.timeout_ms} AS closes FROM ({batch_sessions(rules)}))
+    WHERE ({_KEY}) IN (SELECT {_KEY} FROM ({_stream_sessions()}) WHERE closed = 1)
+    GROUP BY site, channel, pane_start
+    """
+    stream = """
+    SELECT
+        * REPLACE (toUnixTimestamp64Milli(pane_start) AS pane_start, toDecimal128(revenue, 6) AS revenue),
+        1 AS is_final
+    FROM counters
+    WHERE channel != 'all'
+    """
+    return _difference("site, channel, pane_start", values, stream, batch)
+
+
+def _ledger() -> str:
+    """Each outcome of which rows are kept, per site. Duplicates leave no row: nothing to count them by."""
+    batch = """
+    SELECT site, outcome, count() AS hits, 1 AS is_final FROM hits GROUP BY site, outcome
+    UNION ALL
+    SELECT site, 'dead_letter' AS outcome, count() AS hits, 1 AS is_final FROM dead_letters GROUP BY site
+    """
+    stream = "SELECT site, outcome, hits, 1 AS is_final FROM ledger WHERE outcome != 'duplicate'"
+    return _difference("site, outcome", "hits", stream, batch)
+
+
+def _difference(key: str, values: str, stream: str, batch: str) -> str:
+    """Rows of two queries, matched by ``key``, that are not on both sides once with the same ``values``.
+
+    Both have a column ``is_final``; what neither side holds for final is left out.
+    """
+    key_tuple, value_tuple = _named_tuple(key), _named_tuple(values)
+    return f"""
+    SELECT key, if(in_stream > 0, said, NULL) AS stream, if(in_batch > 0, found, NULL) AS batch
+    FROM
+    (
+        SELECT
+            key,
+            countIf(side = 1) AS in_stream,
+            countIf(side = 2) AS in_batch,
+            anyIf(value, side = 1) AS said,
+            anyIf(value, side = 2) AS found,
+            max(is_final) AS is_final
+        FROM
+        (
+            SELECT 1 AS side, {key_tuple} AS key, {value_tuple} AS value, is_final FROM ({stream})
+            UNION ALL
+            SELECT 2 AS side, {key_tuple} AS key, {value_tuple} AS value, is_final FROM ({batch})
+        )
+        GROUP BY key
+    )
+    WHERE is_final = 1 AND (in_stream != 1 OR in_batch != 1 OR said != found)
+    ORDER BY key
+    """
+
+
+_TYPES: Final = {
+    "start_time": "Int64",
+    "end_time": "Int64",
+    "pane_start": "Int64",
+    "duration_ms": "Int64",
+    "hits": "Int64",
+    "page_views": "Int64",
+    "sessions": "Int64",
+    "counted": "Int64",
+    "bounced": "Int64",
+    "converted": "Int64",
+    "conversions": "Int64",
+    "revenue": "Decimal(38, 6)",
+}
+
+
+def _named_tuple(names: str) -> str:
+    types = ", ".join(f"{name} {_TYPES.get(name, 'String')}" for name in names.split(", "))
+    return f"tuple({names})::Tuple({types})"
