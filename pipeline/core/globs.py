@@ -1,0 +1,69 @@
+"""Globs on the path of a url: ``*`` stands for any characters (also none, also ``/``); everything else for
+itself.
+
+Upper and lower case differ. The path of a url is what stands between its host and its query or fragment;
+``/`` when a url has none, ``""`` when there is no url. Nothing here raises.
+"""
+
+import re
+from collections.abc import Iterable
+
+# The SQL of `masir verify` uses the same pattern: keep it to what Python and RE2 share.
+PATH_PATTERN = r"(?s)^(?:[^/?#:]+://[^/?#]*)?([^?#]*)"
+
+_match_path = re.compile(PATH_PATTERN).match
+
+
+def path_of(url: str) -> str:
+    """The path of an absolute or relative url."""
+    found = _match_path(url)
+    assert found  # every part of the pattern may be empty
+    return found[1] or ("/" if url else "")
+
+
+def glob_regex(glob: str) -> str:
+    """The glob as a regular expression for the whole path."""
+    return r"(?s:" + ".*".join(re.escape(part) for part in glob.split("*")) + r")\Z"
+
+
+def intersect(first: str, second: str) -> bool:
+    """Whether some path matches both globs."""
+    reach = {(0, 0)}
+    seen: set[tuple[int, int]] = set()
+    while reach:
+        i, j = reach.pop()
+        if i == len(first) and j == len(second):
+            return True
+        if (i, j) in seen:
+            continue
+        seen.add((i, j))
+        star_i = i < len(first) and first[i] == "*"
+        star_j = j < len(second) and second[j] == "*"
+        if star_i:
+            reach.add((i + 1, j))
+        if star_j:
+            reach.add((i, j + 1))
+        if i < len(first) and j < len(second) and (star_i or star_j or first[i] == second[j]):
+            reach.add((i + (not star_i), j + (not star_j)))
+    return False
+
+
+class GlobSet:
+    """Which of many globs match a path. Prefixes such as ``/blog*`` cost one look-up per distinct length."""
+
+    def __init__(self, globs: Iterable[str]) -> None:
+        ordered = sorted(set(globs))
+        self._exact = {glob: (glob,) for glob in ordered if "*" not in glob}
+        prefixes = [glob for glob in ordered if glob.endswith("*") and "*" not in glob[:-1]]
+        self._prefixes = {glob[:-1]: glob for glob in prefixes}
+        self._lengths = sorted({len(prefix) for prefix in self._prefixes})
+        others = set(ordered) - self._exact.keys() - set(prefixes)
+        self._others = [(glob, re.compile(glob_regex(glob)).match) for glob in sorted(others)]
+
+    def matching(self, path: str) -> tuple[str, ...]:
+        """The globs that match, in an order that depends on the path alone."""
+        prefixes = self._prefixes
+        size = len(path)
+        found = [prefixes[path[:n]] for n in self._lengths if n <= size and path[:n] in prefixes]
+        found += [glob for glob, match in self._others if match(path)]
+        return self._exact.get(path, ()) + tuple(found)

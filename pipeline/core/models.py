@@ -1,0 +1,200 @@
+"""Stage models, compiled: which rules a hit satisfies by itself, and what these do together.
+
+A rule's id is the CRC-32 of ``model/stage/rule``, so it stays the same while the rule keeps its names. Models
+are in the order of their names. Orders of ``order_limit`` and more are all alike to the rules. The caches
+hold answers only, so they cannot be observed; each is emptied when it has grown to its limit.
+"""
+
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from pipeline.core.codes import Codes
+from pipeline.core.globs import GlobSet, path_of
+from pipeline.core.model_check import ModelError, parse
+from pipeline.core.plans import BoundRule, Plan, make_plan
+from pipeline.core.rules import Model, Rule
+from pipeline.core.scores import metric_of
+from pipeline.core.toml_lines import find_lines, line_of
+from schemas.evidence import Evidence
+
+MAX_CACHED_TOUCHPOINTS: Final = 32_768  # about 200 bytes each
+MAX_CACHED_PLANS: Final = 8_192
+
+_decode_props = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class Models:
+    """The models in force. ``fingerprint`` changes with anything that could change a person's stage."""
+
+    def __init__(self, models: Iterable[Model]) -> None:
+        self.models = tuple(sorted(models, key=lambda model: model.name))
+        self.rules = {bound.id: bound for bound in _bind(self.models)}
+        self.fingerprint = zlib.crc32(msgspec.msgpack.encode(self.models))
+        self.order_limit = 1 + max(
+            (max(rule.orders.min, rule.orders.max or 0) for *_, rule in self.rules.values() if rule.orders),
+            default=0,
+        )
+        self._by_event, self._any_event = self._split_by_event()
+        self._plans: dict[tuple[tuple[int, ...], str, str], Plan] = {}
+        self._codes = Codes(self.rules, self._by_event)
+        self._detailed = {event for event, bounds in self._by_event.items() if _look_at_details(bounds)}
+        self._globs = GlobSet(glob for bound in self.rules.values() for glob in bound.rule.url or ())
+        self._by_url: dict[tuple[str, str, str, bool], tuple[int, ...]] = {}
+        self._by_globs: dict[tuple[str, tuple[str, ...], str, bool], tuple[int, ...]] = {}
+
+    def _split_by_event(self) -> tuple[dict[str, list[BoundRule]], list[BoundRule]]:
+        any_event = [bound for bound in self.rules.values() if bound.rule.event is None]
+        events = {event for bound in self.rules.values() for event in bound.rule.event or ()}
+        by_event = {
+            event: [b for b in self.rules.values() if b.rule.event is None or event in b.rule.event]
+            for event in events
+        }
+        return by_event, any_event
+
+    def touchpoint(
+        self, event: str, url: str, channel: str, goal: bool, score: float | None, props: bytes | None
+    ) -> tuple[int, ...]:
+        """Ids of the rules that the hit alone satisfies, ascending; conditions on earlier evidence are left
+        open.
+
+        ``score`` is normalised, ``props`` a JSON object. A fallback rule is in only if the hit alone does not
+        already satisfy another rule of its model.
+        """
+        found = self._by_url.get((event, url, channel, goal))
+        if found is None:
+            found = self._touchpoint(event, url, channel, goal, score, props)
+        return found
+
+    def _touchpoint(
+        self, event: str, url: str, channel: str, goal: bool, score: float | None, props: bytes | None
+    ) -> tuple[int, ...]:
+        bounds = self._by_event.get(event, self._any_event)
+        if not bounds:
+            return ()
+        globs = self._globs.matching(path_of(url))
+        if event in self._detailed or (bounds is self._any_event and _look_at_details(bounds)):
+            return _satisfied(bounds, globs, channel, goal, score, props)
+        key = (event, globs, channel, goal)
+        found = self._by_globs.get(key)
+        if found is None:
+            found = _satisfied(bounds, globs, channel, goal, None, None)
+            _keep(self._by_globs, key, found, MAX_CACHED_TOUCHPOINTS)
+        _keep(self._by_url, (event, url, channel, goal), found, MAX_CACHED_TOUCHPOINTS)
+        return found
+
+    def plan_of(self, evidence: Evidence) -> Plan:
+        """What evidence of its kind does; ids of no rule of these models are ignored."""
+        kind = (evidence.rules, evidence.event, evidence.channel)
+        plan = self._plans.get(kind)
+        if plan is None:
+            bounds = tuple(self.rules[rule] for rule in evidence.rules if rule in self.rules)
+            plan = make_plan(bounds, evidence.event, self._codes.pack(*kind))
+            _keep(self._plans, kind, plan, MAX_CACHED_PLANS)
+        return plan
+
+    def kind(self, packed: bytes) -> tuple[tuple[int, ...], str, str]:
+        """The rules, event and channel of a plan's ``packed``."""
+        return self._codes.unpack(packed)
+
+
+def load(texts: Mapping[str, str]) -> Models:
+    """The models of these files (name -> TOML text). Raises ModelError."""
+    models: dict[str, Model] = {}
+    files: dict[str, str] = {}
+    for file in sorted(texts):
+        model = parse(file, texts[file])
+        line = line_of(find_lines(texts[file]), ("name",))
+        if model.name in models:
+            raise ModelError(
+                file, line, f"the model `{model.name}` is already in {files[model.name]}; choose another name"
+            )
+        models[model.name] = model
+        files[model.name] = file
+    ids: dict[int, BoundRule] = {}
+    for bound in _bind(tuple(models.values())):
+        if bound.id in ids:
+            _refuse_collision(texts, files, tuple(models.values()), bound)
+        ids[bound.id] = bound
+    return Models(models.values())
+
+
+def _refuse_collision(
+    texts: Mapping[str, str], files: Mapping[str, str], models: tuple[Model, ...], bound: BoundRule
+) -> None:
+    model = models[bound.model]
+    stage = model.stage[bound.stage - 1]
+    path = ("stage", bound.stage - 1, "rule", stage.rule.index(bound.rule), "name")
+    file = files[model.name]
+    raise ModelError(
+        file,
+        line_of(find_lines(texts[file]), path),
+        f"the rule `{stage.id}/{bound.rule.name}` has by chance the id of another; rename it",
+    )
+
+
+def _bind(models: tuple[Model, ...]) -> Iterable[BoundRule]:
+    for at, model in enumerate(models):
+        for nth, stage in enumerate(model.stage, 1):
+            for rule in stage.rule:
+                rule_id = zlib.crc32(f"{model.name}/{stage.id}/{rule.name}".encode())
+                yield BoundRule(rule_id, at, nth, model.back(rule), rule)
+
+
+def _look_at_details(bounds: Iterable[BoundRule]) -> bool:
+    return any(bound.rule.props is not None or bound.rule.score is not None for bound in bounds)
+
+
+def _satisfied(
+    bounds: list[BoundRule],
+    globs: tuple[str, ...],
+    channel: str,
+    goal: bool,
+    score: float | None,
+    props: bytes | None,
+) -> tuple[int, ...]:
+    values = _props(props)
+    metric = metric_of(props)
+    held = [
+        bound
+        for bound in bounds
+        if (bound.rule.url is None or not set(globs).isdisjoint(bound.rule.url))
+        and (bound.rule.channel is None or channel in bound.rule.channel)
+        and (bound.rule.goal is None or goal is bound.rule.goal)
+        and _props_fit(bound.rule, values)
+        and _score_fits(bound.rule, metric, score)
+    ]
+    settled = {bound.model for bound in held if not bound.rule.fallback and bound.rule.stateless}
+    return tuple(sorted(b.id for b in held if not (b.rule.fallback and b.model in settled)))
+
+
+def _props(props: bytes | None) -> dict[str, Any]:
+    if not props:
+        return {}
+    try:
+        return _decode_props(props)
+    except msgspec.DecodeError:
+        return {}
+
+
+def _props_fit(rule: Rule, values: dict[str, Any]) -> bool:
+    # 1 == True in Python, but a rule that says true does not mean 1.
+    return all(
+        isinstance(values.get(key), str | bool) and values[key] in allowed
+        for key, allowed in rule.allowed_props().items()
+    )
+
+
+def _score_fits(rule: Rule, metric: str, score: float | None) -> bool:
+    wanted = rule.score
+    return wanted is None or (
+        wanted.metric == metric and score is not None and wanted.min <= score <= wanted.max
+    )
+
+
+def _keep(cache: dict[Any, Any], key: object, value: object, limit: int) -> None:
+    if len(cache) >= limit:
+        cache.clear()
+    cache[key] = value
