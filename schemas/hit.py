@@ -15,7 +15,7 @@ MAX_PROPS_BYTES = 8_192
 
 ABSENT = Raw(b"")
 
-Site = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")]
+Site = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}(?!\n)$")]
 EventName = Annotated[str, Meta(min_length=1, max_length=64)]
 Id = Annotated[str, Meta(max_length=128)]
 HitId = Annotated[str, Meta(max_length=64)]
@@ -52,7 +52,7 @@ class Hit(Struct, gc=False):
     channel: Annotated[str, Meta(max_length=32)] | None = None
     campaign: Campaign | None = None
     revenue: Amount | None = None
-    currency: Annotated[str, Meta(pattern=r"^[A-Za-z]{3}\Z")] | None = None
+    currency: Annotated[str, Meta(pattern=r"^[A-Za-z]{3}(?!\n)$")] | None = None
     order_id: Id | None = None
     items: Raw = ABSENT  # JSON as it came; b"" when absent
     score: float | None = None

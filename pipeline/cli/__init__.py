@@ -1,0 +1,47 @@
+"""The command line. One module per command, loaded when it is called, so that ``masir --help`` is quick."""
+
+from importlib import import_module
+from importlib.metadata import version
+
+import click
+
+COMMANDS = {
+    "demo": "Everything in one process on bundled and synthetic traffic.",
+    "run": "The embedded pipeline: collector, agents, store and metrics in one process.",
+    "process": "Bounded input through the same agents to the end.",
+    "replay": "Sends a recorded stream to a collector.",
+    "sql": "Asks the store.",
+    "verify": "Stream equals batch: recomputes everything in SQL and compares.",
+    "models": "Checks and shows stage models.",
+    "schema": "Prints the JSON Schema of the records.",
+    "dlq": "Lists, shows and replays dead letters.",
+    "doctor": "Checks settings, topics, store and clock; says what to do.",
+}
+
+
+class _Commands(click.Group):
+    """Commands by name, each the object of that name in ``pipeline.cli.<name>``."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"pipeline.cli.{name}"), name)
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Every command explains itself with an example: masir COMMAND --help. Settings: one TOML file named by "
+    "MASIR_CONFIG, and MASIR_* variables, which win.",
+)
+@click.version_option(version("masir"), prog_name="masir")
+def main() -> None:
+    """Masir turns the hits of sites, apps, e-mails and surveys into a live picture of customers' journeys."""

@@ -1,0 +1,77 @@
+"""Bounded input through the same agents to its end: ``masir process``. The last batch closes every session."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from itertools import islice
+from time import perf_counter
+
+from msgspec import Struct
+
+from agents.embedded import APP, Embedded
+from agents.hop import wall_ms
+from pipeline.core.decode import Flaw, decode
+from pipeline.core.ids import visitor_key
+from pipeline.settings import Settings
+from pipeline.transport.log import Log
+from pipeline.transport.publish import LogPublisher
+
+CHUNK = 2_000
+MOST_AHEAD = 100_000  # hits appended and not yet consumed: bounds the file, not the input
+PAUSE_SECONDS = 0.005
+
+
+class Processed(Struct):
+    """``hits``: records read from the input. ``seconds``: from the first to the last row stored."""
+
+    hits: int
+    seconds: float
+
+
+def key_of(raw: bytes) -> bytes:
+    """The record's key; empty for what is no hit."""
+    hit = decode(raw)
+    if isinstance(hit, Flaw):
+        return b""
+    return visitor_key(hit.site, hit.visitor_id or "", hit.user_id or "").encode()
+
+
+async def process(
+    settings: Settings, hits: Iterable[bytes], *, with_store: Callable[[Embedded, Processed], None]
+) -> None:
+    """Run ``hits`` through all hops to the end, then hand the open store to ``with_store``."""
+    embedded = Embedded(settings, bounded=True)
+    try:
+        ended = False
+        started = perf_counter()
+        await embedded.start(lambda: ended)
+        feeding = asyncio.ensure_future(_feed(embedded, hits))
+        await embedded.run_until(feeding)
+        ended = True
+        embedded.transport.wake()
+        await embedded.run_until(_until_over(embedded))
+        processed = Processed(feeding.result(), perf_counter() - started)
+        await embedded.stop()
+        with_store(embedded, processed)
+    finally:
+        embedded.close()
+
+
+async def _feed(embedded: Embedded, hits: Iterable[bytes]) -> int:
+    log = Log(embedded.database)
+    publisher = LogPublisher(log, APP, now_ms=wall_ms, on_append=embedded.transport.wake)
+    count = 0
+    source = iter(hits)
+    while chunk := list(islice(source, CHUNK)):
+        publisher.append([(key_of(raw), raw) for raw in chunk])
+        count += len(chunk)
+        await asyncio.sleep(0)
+        while publisher.backlog() > MOST_AHEAD:
+            await asyncio.sleep(PAUSE_SECONDS)
+    log.close()
+    return count
+
+
+async def _until_over(embedded: Embedded) -> None:
+    ending = embedded.transport.ending
+    while ending is not None and not ending.is_over:
+        await asyncio.sleep(PAUSE_SECONDS)

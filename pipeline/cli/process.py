@@ -1,0 +1,95 @@
+"""``masir process``: files through the whole pipeline."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pipeline.cli.runner import KNOWN_ERRORS, is_terminal, runner, settings_of, told
+from pipeline.demo.summary import print_summary
+from pipeline.sources import FORMATS, Options, read_hits, read_options, total_bytes
+from pipeline.store.figures import Query, figures
+
+EXAMPLES = """
+\b
+Examples:
+  masir process hits.ndjson.gz
+  zcat hits.ndjson.gz | masir process - --json
+  masir process visits.csv --map visitor_id=uuid --map time=ts:s --set event=page_view --site wiki
+  masir process access.log --format access-log --site www.example.com
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
+@click.option("--format", "kind", type=click.Choice(FORMATS), help="What the files are.  [default: told by the file]")
+@click.option("--map", "maps", multiple=True, metavar="FIELD=COLUMN", help="A column of a CSV file; or a TOML file.")
+@click.option("--set", "sets", multiple=True, metavar="FIELD=VALUE", help="The same value for every hit.")
+@click.option("--site", metavar="NAME", help="The same as --set site=NAME.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def process(
+    files: tuple[str, ...],
+    data: str | None,
+    kind: str | None,
+    maps: tuple[str, ...],
+    sets: tuple[str, ...],
+    site: str | None,
+    as_json: bool,
+) -> None:
+    """Run bounded input (NDJSON, CSV or access logs; .gz; - is standard input) through the same agents as live hits,
+    to the end: every session closes, and the ledger and the main figures of the data directory are printed.
+
+    Nothing in a file is too late. The data directory is kept, so several files can be processed one after the other.
+    """
+    try:
+        options = read_options(kind or "", maps, sets, site or "")
+        settings = settings_of(data=data)
+        skipped: Counter[str] = Counter()
+        with ExitStack() as stack:
+            hits = _hits(files, options, skipped, stack)
+
+            def with_store(embedded: Any, processed: Any) -> None:
+                stack.close()  # the progress bar
+                _report(embedded.client.query, processed, skipped, as_json=as_json, data=settings.data)
+
+            asyncio.run(runner("process")(settings, hits, with_store=with_store))
+    except KNOWN_ERRORS as error:
+        raise told(error) from error
+
+
+def _hits(files: tuple[str, ...], options: Options, skipped: Counter[str], stack: ExitStack) -> Iterator[bytes]:
+    on_bytes = None
+    if is_terminal():
+        columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        progress = stack.enter_context(Progress(*columns, console=Console(stderr=True), transient=True))
+        task = progress.add_task("", total=total_bytes(list(files)))
+
+        def on_bytes(count: int) -> None:
+            progress.advance(task, count)
+
+    for file in files:
+        yield from read_hits(file, options, on_bytes, skipped)
+
+
+def _report(query: Query, processed: Any, skipped: Counter[str], *, as_json: bool, data: str) -> None:
+    speed = {
+        "hits_read": processed.hits,
+        "lines_skipped": skipped.total(),
+        "seconds": round(processed.seconds, 3),
+        "hits_per_second": round(processed.hits / processed.seconds),
+    }
+    if as_json:
+        click.echo(msgspec.json.encode(figures(query) | speed))
+        return
+    print_summary(query, data)
+    click.echo(f"{processed.hits:,} hits in {processed.seconds:.1f} s: {speed['hits_per_second']:,} hits/s")
+    if skipped:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in skipped.most_common())
+        click.echo(f"{skipped.total():,} lines that are no page views were left out: {reasons}")

@@ -1,0 +1,46 @@
+"""``masir run``: the embedded pipeline, live."""
+
+import asyncio
+import logging
+from typing import Any
+
+import click
+
+from pipeline.cli.runner import KNOWN_ERRORS, runner, settings_of, told
+
+EXAMPLES = """
+\b
+Examples:
+  masir run
+  masir run --data /var/lib/masir --listen 0.0.0.0:8088
+\b
+Then, from another shell:
+  curl -d '{"site":"shop","event":"page_view","visitor_id":"v1"}' http://127.0.0.1:8088/v1/hits
+  masir sql 'SELECT * FROM sessions'
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
+@click.option("--listen", metavar="HOST:PORT", help="Where the collector listens.  [default: the setting `listen`]")
+def run(data: str | None, listen: str | None) -> None:
+    """Run everything in one process: the collector, the agents, the store, the metrics, until Ctrl-C.
+
+    What was acknowledged survives a restart, also kill -9. Only one process can have the data directory.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = settings_of(data=data, listen=listen)
+    try:
+        asyncio.run(runner("run")(settings, _say_started))
+    except KNOWN_ERRORS as error:
+        raise told(error) from error
+
+
+def _say_started(live: Any) -> None:
+    host = live.settings.listen.rpartition(":")[0]
+    base = f"http://{host}:{live.port}"
+    click.echo(f"Masir runs. Data: {live.settings.data}. Ctrl-C stops it.")
+    click.echo(f"  hits     POST {base}/v1/hits")
+    click.echo(f"  script   <script defer data-site=\"SITE\" src=\"{base}/masir.js\"></script>")
+    click.echo(f"  metrics  {base}/metrics")
+    click.echo(f"  ask      masir sql --data {live.settings.data} 'SELECT * FROM sessions'")

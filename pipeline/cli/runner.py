@@ -1,0 +1,50 @@
+"""What the commands share: settings, and the way to the agents, which are found by entry point since nothing in
+``pipeline`` imports them."""
+
+import os
+import sys
+from importlib.metadata import entry_points
+from typing import Any
+
+import click
+
+from pipeline.core.model_check import ModelError
+from pipeline.settings import Settings, SettingsError, load
+from pipeline.sources import SourceError
+from pipeline.store.errors import StoreError
+
+GROUP = "masir.runners"
+
+
+class Wrong(click.ClickException):
+    """What the person who asked must change."""
+
+    exit_code = 2
+
+
+def settings_of(**overrides: Any) -> Settings:
+    """The settings; options (not None) win. A wrong one ends the command with code 2."""
+    try:
+        return load(os.environ, **overrides)
+    except SettingsError as error:
+        raise Wrong(str(error)) from error
+
+
+def runner(name: str) -> Any:
+    """The agents' function of this name."""
+    return next(iter(entry_points(group=GROUP, name=name))).load()
+
+
+def told(error: Exception) -> click.ClickException:
+    """A known error as the end of the command: 2 if somebody must change something, 1 if trying again may help."""
+    ended = click.ClickException(str(error))
+    ended.exit_code = 1 if getattr(error, "retriable", False) else 2
+    return ended
+
+
+KNOWN_ERRORS = (SettingsError, SourceError, StoreError, ModelError, OSError)
+
+
+def is_terminal() -> bool:
+    """Progress is for people: shown on a terminal, not in a pipe."""
+    return sys.stderr.isatty()

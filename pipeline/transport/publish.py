@@ -1,0 +1,48 @@
+"""Hits -> the topic ``hits`` on SQLite: to the partition of their key, durable when it returns."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from zlib import crc32
+
+from pipeline.collector.publisher import Record, Unavailable
+from pipeline.transport.log import Log
+from schemas.topics import HITS
+
+
+class LogPublisher:
+    """Appends records (key, value), a batch as one transaction. ``on_append``: there is something to read."""
+
+    def __init__(self, log: Log, consumer: str, *, now_ms: Callable[[], int], on_append: Callable[[], None]) -> None:
+        partitions = log.partitions(HITS.name)
+        if partitions is None:
+            raise KeyError(HITS.name)
+        self._partitions = partitions
+        self._log = log
+        self._consumer = consumer
+        self._now_ms = now_ms
+        self._on_append = on_append
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        """See :class:`pipeline.collector.publisher.Publisher`."""
+        self.append(records)
+
+    def append(self, records: Sequence[Record]) -> None:
+        """All of them or none. A hit without a key (it could not be read) goes by its bytes."""
+        by_partition: dict[int, list[Record]] = {}
+        for record in records:
+            by_partition.setdefault(crc32(record[0] or record[1]) % self._partitions, []).append(record)
+        now_ms = self._now_ms()
+        try:
+            with self._log.transaction():
+                for partition, of_partition in by_partition.items():
+                    keys, values = map(list, zip(*of_partition, strict=True))
+                    self._log.append(HITS.name, partition, values, keys=keys, now_ms=now_ms)
+        except sqlite3.OperationalError as error:  # locked, or the disk is full
+            raise Unavailable(str(error)) from error
+        self._on_append()
+
+    def backlog(self) -> int:
+        """Hits that the sessionizer has not consumed."""
+        committed = self._log.committed(self._consumer)
+        ends = self._log.ends()
+        return sum(end - committed.get(tp, 0) for tp, end in ends.items() if tp[0] == HITS.name)
