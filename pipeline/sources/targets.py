@@ -1,0 +1,104 @@
+"""Where a replay goes: a collector's ``POST /v1/hits``, or the topic ``hits`` in a broker's file."""
+
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+
+from pipeline.collector.stamping import stamp, take_in
+from pipeline.core.ids import partition_of
+from pipeline.sources.errors import SourceError
+from pipeline.sources.replay import Answer, ReplayError, Target, TooLarge, TryAgain
+from pipeline.transport.log import Log
+from schemas.topics import HITS
+
+TIMEOUT_S = 60
+_SQLITE = "sqlite://"
+_HEADERS = {"Content-Type": "application/x-ndjson"}
+
+
+class _Body(msgspec.Struct):
+    accepted: int
+    refused: list[object]
+
+
+@asynccontextmanager
+async def open_target(address: str) -> AsyncIterator[Target]:
+    """``http(s)://HOST:PORT`` or ``sqlite:///PATH``; :class:`SourceError` for anything else."""
+    if address.startswith(_SQLITE):
+        target = BrokerTarget(Path(address.removeprefix(_SQLITE)))
+        try:
+            yield target
+        finally:
+            target.close()
+        return
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SourceError(
+            f"--to {address}: http://HOST:PORT, https://HOST:PORT or sqlite:///PATH is expected"
+        )
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        yield CollectorTarget(session, address.rstrip("/") + "/v1/hits")
+
+
+class CollectorTarget:
+    """A batch is one request of NDJSON; the collector takes all of it or none."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session, self._url = session, url
+
+    async def send(self, hits: list[bytes]) -> Answer:
+        try:
+            async with self._session.post(self._url, data=b"\n".join(hits), headers=_HEADERS) as response:
+                return self._answer(response, await response.read())
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise TryAgain(f"{self._url} does not answer: {error or 'too slow'}") from error
+
+    def _answer(self, response: aiohttp.ClientResponse, body: bytes) -> Answer:
+        status = response.status
+        if status == 413:
+            raise TooLarge
+        if status in (408, 429) or status >= 500:
+            after = response.headers.get("Retry-After", "")
+            raise TryAgain(f"{self._url} answered {status}", float(after) if after.isdecimal() else None)
+        try:
+            answer = msgspec.json.decode(body, type=_Body) if status in (200, 400) else None
+        except msgspec.DecodeError:
+            answer = None
+        if answer is None:
+            raise ReplayError(f"{self._url} answered {status}: is a collector of Masir listening there?")
+        return Answer(answer.accepted, len(answer.refused))
+
+
+class BrokerTarget:
+    """Does the collector's work on the way: stamps the hits and appends them to the topic, durably."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise SourceError("there is no such broker file; masir run makes it", str(path))
+        self._log = Log(path, is_durable=True)
+        partitions = self._log.partitions(HITS.name)
+        if partitions is None:
+            self._log.close()
+            raise SourceError(f"has no topic {HITS.name}; masir run makes it", str(path))
+        self._partitions = partitions
+
+    def close(self) -> None:
+        self._log.close()
+
+    async def send(self, hits: list[bytes]) -> Answer:
+        now_ms = time.time_ns() // 1_000_000
+        intake = take_in(hits, stamp(now_ms, user_agent="", accept_language=""))
+        by_partition: defaultdict[int, list[bytes]] = defaultdict(list)
+        for key, value in intake.records:
+            by_partition[partition_of(key.decode(), self._partitions)].append(value)
+        with self._log.transaction():
+            for partition, values in by_partition.items():
+                self._log.append(HITS.name, partition, values, now_ms=now_ms)
+        return Answer(len(hits) - len(intake.refused), len(intake.refused))
