@@ -3,7 +3,7 @@
     python bench/collector.py [--seconds 5] [--connections 32] [--batch 500]
 
 The server is pinned to one core, the load (Debian's ``wrk``) to the others. The second figure of each line,
-per second of the server's CPU time, hardly changes on a busy machine. The bars are of the contract, section 8.
+per second of the server's CPU time, hardly changes on a busy machine. The bars: contract, section 8.
 """
 
 import argparse

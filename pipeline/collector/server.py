@@ -6,12 +6,14 @@ after 429 and 503 the sender tries again once ``Retry-After`` seconds have passe
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from importlib.resources import files
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from pipeline.collector.body import TooLargeError, inflate, split
 from pipeline.collector.limits import Limits
@@ -20,6 +22,7 @@ from pipeline.collector.publisher import GroupCommit, Publisher, Unavailable
 from pipeline.collector.stamping import Intake, stamp, take_in
 
 _SHUTDOWN_S = 10.0
+_LINGER_S = 2.0  # a sender that is turned away in the middle of its body has this long to see why
 # The collector reads no credentials, so any page may send. A wildcard does not cover Authorization.
 _CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -31,6 +34,15 @@ _PREFLIGHT = {
     "Access-Control-Allow-Headers": "*, Authorization",
     "Access-Control-Max-Age": "86400",
 }
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """False for bad HTTP: its sender is told, and could fill the log with it."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_log = logging.getLogger(__name__)
+_log.addFilter(_is_ours)
 
 
 class Counts(msgspec.Struct):
@@ -78,9 +90,11 @@ class Collector:
         self._runner = web.AppRunner(
             self._application(extra_routes),
             access_log=None,
+            logger=_log,
             auto_decompress=False,
             keepalive_timeout=self._limits.idle_timeout_s,
             max_line_size=self._limits.max_line_bytes,
+            lingering_time=_LINGER_S,
             shutdown_timeout=_SHUTDOWN_S,
         )
 
