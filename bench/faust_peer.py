@@ -1,0 +1,45 @@
+"""Plain Faust against a real Kafka: fills the topic, then runs :mod:`bench.plain_faust`, one process per
+job.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+from zlib import crc32
+
+import msgspec
+from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # type: ignore[import-untyped]
+
+from bench.plain_faust import HITS_TOPIC, PARTITIONS
+from bench.process import Measure, run_module
+
+
+class _Visitor(msgspec.Struct):
+    visitor_id: str
+
+
+def fill(address: str, path: Path, hits: int) -> None:
+    """Send the first ``hits`` lines of the file to the topic, keyed by visitor as a tracker would."""
+    with path.open("rb") as lines:
+        asyncio.run(_produce(address, islice(lines, hits)))
+
+
+def measure(address: str, job: str, hits: int) -> Measure:
+    """Run one job over the filled topic."""
+    return run_module("bench.plain_faust", address, job, str(hits))
+
+
+async def _produce(address: str, lines: Iterable[bytes]) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(HITS_TOPIC, PARTITIONS, 1)])
+    finally:
+        await admin.close()
+    decode = msgspec.json.Decoder(_Visitor).decode
+    async with AIOKafkaProducer(bootstrap_servers=address, max_batch_size=262_144, linger_ms=20) as producer:
+        for line in lines:
+            key = decode(line).visitor_id.encode()
+            await producer.send(HITS_TOPIC, line.rstrip(), key=key, partition=crc32(key) % PARTITIONS)

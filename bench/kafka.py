@@ -1,0 +1,158 @@
+"""A real Apache Kafka on this machine: one node, KRaft, its data in a directory; for benchmarks and for
+tests.
+
+    with Broker(directory) as broker:
+        connect(broker.address)
+
+``start`` formats the directory the first time, and returns when the broker answers requests. The same object
+can be stopped (cleanly) or killed and started again on the same data and port. Not for production: nothing is
+replicated.
+"""
+
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bench.jars import KAFKA, UnavailableError, fetch, java
+from bench.process import pinned
+
+_API_VERSIONS_REQUEST = b"\x00\x00\x00\x0a\x00\x12\x00\x00\x00\x00\x00\x07\xff\xff"  # key 18, version 0, id 7
+
+_SETTINGS = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    "auto.create.topics.enable": "false",
+    # After a kill the old registration must run out first: in seconds, not the default nine.
+    "broker.session.timeout.ms": "2000",
+    "broker.heartbeat.interval.ms": "500",
+}
+
+
+class Broker:
+    """``settings`` go over the defaults (Kafka's own names). ``core``: the processor it is kept to; None:
+    any.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        settings: Mapping[str, str] | None = None,
+        core: int | None = None,
+        heap: str = "768m",
+    ) -> None:
+        self.directory = directory
+        self.port = _free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self._core, self._heap = core, heap
+        self._classpath = f"{fetch(KAFKA)}/*"
+        self._process: subprocess.Popen[bytes] | None = None
+        directory.mkdir(parents=True, exist_ok=True)
+        self._write_settings(settings or {})
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self, timeout_s: float = 60) -> None:
+        """Start, and wait until requests are answered."""
+        if not (self.directory / "data" / "meta.properties").exists():
+            self._format()
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                pinned(self._command("kafka.Kafka", str(self._config)), self._core),
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + timeout_s
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise UnavailableError(f"Kafka did not start: {self._log.read_text()[-600:]}")
+            time.sleep(0.1)
+
+    def stop(self, timeout_s: float = 30) -> None:
+        """End it in good order; kill it if that takes too long."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout_s)
+            self.kill()
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    @property
+    def _config(self) -> Path:
+        return self.directory / "server.properties"
+
+    @property
+    def _log(self) -> Path:
+        return self.directory / "server.log"
+
+    def _write_settings(self, settings: Mapping[str, str]) -> None:
+        controller_port = _free_port()
+        merged = _SETTINGS | {
+            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{controller_port}",
+            "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+            "log.dirs": str(self.directory / "data"),
+        }
+        merged |= settings
+        self._config.write_text("".join(f"{name}={value}\n" for name, value in merged.items()))
+
+    def _format(self) -> None:
+        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        command = self._command(
+            "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._config)
+        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise UnavailableError(f"Kafka could not format its data: {(done.stdout + done.stderr)[-600:]}")
+
+    def _command(self, main_class: str, *arguments: str) -> list[str]:
+        options = (f"-Xmx{self._heap}", "-Dlog4j2.level=WARN", "-cp", self._classpath)
+        return [java(), *options, main_class, *arguments]
+
+    def _answers(self) -> bool:
+        """The socket opens before the broker is up, but a request is held back until it is."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(_API_VERSIONS_REQUEST)
+                return bool(connection.recv(1))
+        except OSError:
+            return False
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port

@@ -1,0 +1,165 @@
+"""The same job the way Faust's documentation writes it: one event at a time, records, tables, one message per
+result.
+
+``python -m bench.plain_faust ADDRESS JOB HITS``; JOB is one of :data:`JOBS`. ``decode`` only receives the
+hits; ``sessions`` also keeps each visitor's session (30 minutes), assigns the stages of one simple model,
+counts both in tables, and sends a message for each closed session; ``regrouped`` is ``sessions`` behind
+``group_by``, which Faust's documentation asks for where a topic is not keyed yet. The clock runs from the
+first hit of the topic to the last.
+"""
+
+# mypy: disable-error-code="misc, call-arg, no-any-return, untyped-decorator"
+# (Faust has no types.)
+
+import asyncio
+import sys
+from urllib.parse import urlsplit
+
+import faust
+
+from bench.process import Measure, Stopwatch, emit
+
+JOBS = ("decode", "sessions", "regrouped")
+HITS_TOPIC = "hits"
+PARTITIONS = 4
+TIMEOUT_MS = 1_800_000
+STAGE_OF_PATH = (("/guide", "awareness"), ("/checkout", "purchase"), ("/", "consideration"))
+
+
+class Hit(faust.Record, serializer="json"):
+    site: str
+    event: str
+    visitor_id: str
+    hit_id: str
+    time: int
+    url: str
+    referrer: str
+    title: str
+    user_agent: str
+    language: str
+
+
+class Session(faust.Record, serializer="json"):
+    site: str
+    visitor_id: str
+    start_time: int
+    end_time: int
+    hits: int
+    page_views: int
+    entry_url: str
+    exit_url: str
+    referrer: str
+
+
+class Progress:
+    """Counts the hits that are done, and measures from the first to the last."""
+
+    def __init__(self, hits: int) -> None:
+        self.hits, self.seen = hits, 0
+        self.done = asyncio.Event()
+        self._stopwatch = Stopwatch()
+
+    def add(self) -> None:
+        if self.seen == 0:
+            self._stopwatch.__enter__()
+        self.seen += 1
+        if self.seen == self.hits:
+            self._stopwatch.__exit__(None, None, None)
+            self.done.set()
+
+    def measure(self) -> Measure:
+        return self._stopwatch.measure(self.hits)
+
+
+def stage_of(hit: Hit) -> str:
+    """The stage that a hit speaks for: the first rule its URL's path satisfies."""
+    path = urlsplit(hit.url).path
+    return next((stage for prefix, stage in STAGE_OF_PATH if path.startswith(prefix)), "")
+
+
+def extended(session: Session, hit: Hit) -> Session:
+    """The session with one more hit at its end."""
+    return session.derive(
+        end_time=max(session.end_time, hit.time),
+        hits=session.hits + 1,
+        page_views=session.page_views + (hit.event == "page_view"),
+        exit_url=hit.url,
+    )
+
+
+def begun(hit: Hit) -> Session:
+    """The session that a hit begins."""
+    return Session(
+        site=hit.site,
+        visitor_id=hit.visitor_id,
+        start_time=hit.time,
+        end_time=hit.time,
+        hits=1,
+        page_views=int(hit.event == "page_view"),
+        entry_url=hit.url,
+        exit_url=hit.url,
+        referrer=hit.referrer,
+    )
+
+
+def decode_only(app: faust.App, progress: Progress) -> None:
+    @app.agent(app.topic(HITS_TOPIC, value_type=Hit))
+    async def receive(hits: faust.StreamT[Hit]) -> None:
+        async for _ in hits:
+            progress.add()
+
+
+def whole_job(app: faust.App, progress: Progress, *, regroup: bool) -> None:
+    closed = app.topic("sessions", value_type=Session, partitions=PARTITIONS)
+    sessions = app.Table("open_sessions", partitions=PARTITIONS)
+    stages = app.Table("stages", default=str, partitions=PARTITIONS)
+    counters = app.Table("counters", default=int, partitions=PARTITIONS)
+
+    @app.agent(app.topic(HITS_TOPIC, value_type=Hit))
+    async def sessionize(hits: faust.StreamT[Hit]) -> None:
+        async for hit in hits.group_by(Hit.visitor_id) if regroup else hits:
+            session = sessions.get(hit.visitor_id)
+            if session is None:
+                sessions[hit.visitor_id] = begun(hit)
+            elif hit.time - session.end_time > TIMEOUT_MS:
+                await closed.send(key=hit.visitor_id, value=session)
+                counters["sessions"] += 1
+                counters["bounces"] += session.page_views == 1
+                sessions[hit.visitor_id] = begun(hit)
+            else:
+                sessions[hit.visitor_id] = extended(session, hit)
+            stage = stage_of(hit)
+            if stage and stage != stages[hit.visitor_id]:
+                stages[hit.visitor_id] = stage
+                counters[stage] += 1
+            progress.add()
+
+
+def build(address: str, job: str, progress: Progress) -> faust.App:
+    """The app of one job; its own consumer group reads the topic from the start."""
+    app = faust.App(
+        f"bench-{job}",
+        broker=f"kafka://{address}",
+        topic_partitions=PARTITIONS,
+        store="memory://",
+        web_enabled=False,
+    )
+    if job == "decode":
+        decode_only(app, progress)
+    else:
+        whole_job(app, progress, regroup=job == "regrouped")
+    return app
+
+
+async def run(address: str, job: str, hits: int) -> Measure:
+    progress = Progress(hits)
+    app = build(address, job, progress)
+    app.finalize()
+    await app.start()
+    await progress.done.wait()
+    await app.stop()
+    return progress.measure()
+
+
+if __name__ == "__main__":
+    emit(asyncio.run(run(sys.argv[1], sys.argv[2], int(sys.argv[3]))))
