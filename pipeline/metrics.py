@@ -18,11 +18,12 @@ from prometheus_client.registry import Collector
 from pipeline.core.counters import ALL, Gauges
 from pipeline.core.windows import WINDOWS, WindowSums
 from schemas.outcome import Outcome, Reason
+from schemas.topics import DEAD_LETTERS
 
 MAX_SITES = 50
 MAX_CHANNELS = 16
 OTHER = "other"
-JUDGE, SINK = "sessionizer", "store"  # the hops that make dead letters, and rows
+SINK = "store"  # the hop that writes rows
 SECONDS_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300)
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST
 
@@ -151,9 +152,9 @@ class Metrics:
                     self._transitions.labels(self._sites.label(name), *step).inc(net - high)
                 self._steps_high[key] = max(net, high)
 
-    def dead_letters(self, counts: Mapping[Reason, int]) -> None:
+    def dead_letters(self, hop: str, counts: Mapping[Reason, int]) -> None:
         for reason, letters in counts.items():
-            self._dead_letters.labels(JUDGE, reason.value).inc(letters)
+            self._dead_letters.labels(hop, reason.value).inc(letters)
 
     def watermark(self, hop: str, partition: int, lag_seconds: float) -> None:
         """``lag_seconds``: now less the watermark."""
@@ -225,7 +226,7 @@ class Metrics:
             "masir_dead_letters_total", "Hits that were not read", "hop reason"
         )
         for reason in Reason:
-            self._dead_letters.labels(JUDGE, reason.value)
+            self._dead_letters.labels(DEAD_LETTERS.writer, reason.value)
         self._sink_rows = self._counter("masir_sink_rows_total", "Rows written", "hop table")
         self._sink_errors = self._counter("masir_sink_errors_total", "Writes that failed", "hop table")
 

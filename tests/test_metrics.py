@@ -79,7 +79,7 @@ def test_every_metric_of_the_contract_with_its_labels(metrics: Metrics) -> None:
     metrics.publish(0, counters_with().snapshot())
     metrics.publish(0, counters_with([session()], [step]).snapshot())
     metrics.hits({("shop", Outcome.SESSIONIZED): 1})
-    metrics.dead_letters({Reason.NOT_JSON: 1})
+    metrics.dead_letters("sessionizer", {Reason.NOT_JSON: 1})
     metrics.watermark("sessionizer", 0, 1.5)
     metrics.consumer_lag("sessionizer", 0, 10)
     metrics.end_to_end("store", [0.3])
@@ -252,7 +252,7 @@ def test_hops_report(metrics: Metrics) -> None:
     metrics.sink_rows("hits", 5)
     metrics.sink_rows("hits", 6)
     metrics.sink_error("sessions")
-    metrics.dead_letters({Reason.TOO_LARGE: 2})
+    metrics.dead_letters("sessionizer", {Reason.TOO_LARGE: 2})
     assert value(metrics, "masir_watermark_lag_seconds", hop="sessionizer", partition="2") == 12.5
     assert value(metrics, "masir_consumer_lag_hits", hop="store", partition="1") == 7
     assert value(metrics, "masir_end_to_end_seconds_bucket", hop="store", le="0.5") == 1

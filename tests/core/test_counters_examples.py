@@ -160,6 +160,24 @@ def test_no_source_has_a_watermark_nothing_is_in_a_window(counters: Counters) ->
     assert in_windows(counters) == [1, 1, 1]
 
 
+def test_the_epoch_is_a_watermark_too(counters: Counters) -> None:
+    counters.apply([facts(0, closed(0))], 1)
+    assert in_windows(counters) == [1, 1, 1]
+
+
+def test_neighbours_leave_the_day_one_after_the_other(counters: Counters) -> None:
+    ages = (0, 10 * MINUTE - PANE, 10 * MINUTE, 20 * MINUTE - PANE, 20 * MINUTE)
+    start = T0 // (10 * MINUTE) * (10 * MINUTE)
+    counters.apply([facts(start + HOUR, *(closed(start + age) for age in ages))], 1)
+    left = []
+    for age in ages:
+        counters.apply([facts(start + age + DAY - 1)], 2)
+        before = in_windows(counters)[2]
+        counters.apply([facts(start + age + DAY)], 3)
+        left.append((before, in_windows(counters)[2]))
+    assert left == [(5, 4), (4, 3), (3, 2), (2, 1), (1, 0)]
+
+
 def test_a_watermark_that_goes_back_is_not_believed(counters: Counters) -> None:
     counters.apply([facts(T0 + HOUR, closed(T0))], 1)
     counters.apply([facts(T0)], 2)
