@@ -168,7 +168,9 @@ class Replay:
             try:
                 return await self._target.send(batch)
             except TryAgain as error:
-                wait = pause if error.after_s is None else error.after_s
+                wait = error.after_s
+                if wait is None:
+                    wait, pause = pause, min(pause * 2, LONGEST_RETRY_S)
                 if self._clock() + wait - begun > self._patience_s:
                     sent = self._summary.hits
                     message = (
@@ -177,4 +179,3 @@ class Replay:
                     raise ReplayError(message) from error
             self._summary.retries += 1
             await self._sleep(wait)
-            pause = min(pause * 2, LONGEST_RETRY_S)

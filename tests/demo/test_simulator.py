@@ -118,8 +118,8 @@ def test_channels_are_those_that_the_rules_derive(clean: World, sessions: list[l
         if customer and len(customer.visitor_ids) == 1:
             assert channel == customer.first_channel
     assert set(seen) == {
-        "direct", "organic_search", "paid_search", "organic_social", "paid_social", "email", "referral", "display",
-        "affiliate", "video", "sms", "push", "chat", "offline", "app",
+        "direct", "organic_search", "paid_search", "organic_social", "paid_social", "email", "referral",
+        "display", "affiliate", "video", "sms", "push", "chat", "offline", "app",
     }  # fmt: skip
 
 

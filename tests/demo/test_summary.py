@@ -1,0 +1,86 @@
+"""The summary: figures as they are, shares of the right whole, and something to say about nothing."""
+
+import io
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from pipeline.demo.summary import print_summary, summary
+from pipeline.store.figures import Query
+
+Rows = Sequence[tuple[Any, ...]]
+LEDGER = [("sessionized", 1_000), ("background", 200), ("late", 34), ("dead_letter", 3), ("bot", 2)]
+STAGES = [("buyer3", "awareness", 80, 50), ("buyer3", "decision", 20, 30), ("funnel4", "action", 0, 0)]
+ANSWERS: dict[str, Rows] = {
+    "FROM ledger": LEDGER,
+    "AS mean_duration_seconds": [(400, 90, 40, 41, 12.5, 60.0)],
+    "FROM sessions GROUP BY site": [
+        ("shop", 300, 200, 90, 30, 61.25, Decimal("1234.5")),
+        ("wiki", 100, 0, 0, 0, 0.0, Decimal(0)),
+    ],
+    "FROM sessions GROUP BY channel": [("direct", 250, 30, Decimal(1_000)), ("email", 150, 10, Decimal(0))],
+    "FROM stages": STAGES,
+    "count() FROM": [(7,)],
+}
+
+
+def answer(sql: str) -> Rows:
+    return _find(ANSWERS, sql)
+
+
+def _find(answers: dict[str, Rows], sql: str) -> Rows:
+    return next(rows for part, rows in answers.items() if part in " ".join(sql.split()))
+
+
+def lines_of(query: Query, data: str = "masir-data") -> list[str]:
+    console = Console(width=110, file=io.StringIO())
+    console.print(summary(query, data))
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+
+
+def row(lines: list[str], start: str) -> list[str]:
+    """The cells of the first line that begins so."""
+    return re.split(r"  +", next(line.strip() for line in lines if line.strip().startswith(start)))
+
+
+def test_ledger_adds_up() -> None:
+    lines = lines_of(answer)
+    assert "  1,239 received = 1,234 accepted + 0 duplicate + 2 bot + 3 dead letter" in lines
+    assert "  1,234 accepted = 1,000 sessionized + 200 background + 34 late" in lines
+
+
+def test_rates_are_of_the_right_whole() -> None:
+    """Bounces of the sessions with a view; conversions of all sessions; none where there is no whole."""
+    lines = lines_of(answer)
+    assert row(lines, "shop") == ["shop", "300", "45.0 %", "10.0 %", "61.2 s", "1,234.50"]
+    assert row(lines, "wiki") == ["wiki", "100", "–", "0.0 %", "0.0 s", "0.00"]
+    assert row(lines, "direct") == ["direct", "250", "12.0 %", "1,000.00"]
+
+
+def test_stages_in_the_models_order_with_a_bar() -> None:
+    lines = lines_of(answer)
+    assert row(lines, "buyer3") == ["buyer3", "awareness", "80", "50", "█" * 24]
+    assert row(lines, "decision") == ["decision", "20", "30", "█" * 6]
+    assert row(lines, "funnel4") == ["funnel4", "action", "0", "0"]
+
+
+def test_commands_name_the_data_and_the_dead_letters() -> None:
+    lines = lines_of(answer, "my data")
+    assert any(line.startswith("  masir verify --data 'my data'") for line in lines)
+    assert any("masir dlq ls --data 'my data'" in line for line in lines)
+    fine = {**ANSWERS, "FROM ledger": [("sessionized", 1)]}
+    assert not any("dlq" in line for line in lines_of(lambda sql: _find(fine, sql)))
+
+
+def test_nothing_is_said_to_be_nothing() -> None:
+    empty = {**ANSWERS, "FROM ledger": []}
+    assert lines_of(lambda sql: _find(empty, sql)) == ["No hits yet."]
+
+
+def test_print_summary_writes_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    print_summary(answer, "masir-data")
+    assert "Top channels" in capsys.readouterr().out
