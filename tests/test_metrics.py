@@ -1,6 +1,7 @@
 """What stands on the /metrics page."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -90,6 +91,12 @@ def test_every_metric_of_the_contract_with_its_labels(metrics: Metrics) -> None:
     ours = {name for name in found if name.startswith("masir_")}
     histogram = {"masir_end_to_end_seconds_bucket", "masir_end_to_end_seconds_sum"}
     assert ours == CONTRACT.keys() | histogram
+
+
+def test_the_documentation_has_every_metric() -> None:
+    documented = (Path(__file__).parents[1] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    names = {name.removesuffix("_count") for name in CONTRACT} | FED_LATER
+    assert {name for name in names if f"`{name}" not in documented} == set()
 
 
 def test_what_nothing_feeds_is_declared_and_has_no_sample(metrics: Metrics) -> None:
