@@ -1,6 +1,6 @@
 """The counters against a naive oracle: a list of facts, summed up anew for every question."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -191,6 +191,7 @@ class CountersMachine(RuleBasedStateMachine):
 
 
 TestCounters = CountersMachine.TestCase
+TestCounters.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
 
 
 @given(told=st.lists(FACTS, max_size=8), data=st.data())
