@@ -26,7 +26,7 @@ Examples:
   masir replay hits.ndjson.gz --rate 500 --retime
   masir replay hits.ndjson --speed 60x --to http://collector:8088
   masir replay access.log --site www.example.com
-  masir replay hits.ndjson --to sqlite:///var/lib/masir/broker.db
+  masir replay hits.ndjson --to sqlite:///var/lib/masir/masir.db
 """
 
 

@@ -54,7 +54,8 @@ ORDER BY s.model, s.position
 def print_summary(query: Query, data: str) -> None:
     """To standard output; no wider than it is read easily."""
     console = Console()
-    console.print(summary(query, data), width=min(console.width, _MAX_WIDTH))
+    width = min(console.width, _MAX_WIDTH) if console.is_terminal else _MAX_WIDTH
+    console.print(summary(query, data), width=width, crop=False)
 
 
 def summary(query: Query, data: str) -> RenderableType:
@@ -139,8 +140,13 @@ def _share(part: int, whole: int) -> str:
 def _commands(data: str, *, dead_letters: bool) -> Iterator[Text]:
     where = f"--data {shlex.quote(data)}"
     yield Text("Go on", style="bold")
-    yield Text(f'  masir sql "SELECT * FROM sessions ORDER BY revenue DESC LIMIT 5" {where}')
-    yield Text(f"  masir verify {where}         # recomputes all of this in SQL and compares")
+    yield _command(f'masir sql "SELECT * FROM sessions ORDER BY revenue DESC LIMIT 5" {where}')
+    yield _command(f"masir verify {where}", "recomputes all of this in SQL and compares")
     if dead_letters:
-        yield Text(f"  masir dlq ls {where}         # what could not be read, and why")
-    yield Text(f"  masir run {where}            # the same, live: then send hits to it")
+        yield _command(f"masir dlq ls {where}", "what could not be read, and why")
+    yield _command(f"masir run {where}", "the same, live: then send hits to it")
+
+
+def _command(line: str, comment: str = "") -> Text:
+    """Never wrapped, so that it can be copied."""
+    return Text(f"  {line}" + (f"   # {comment}" if comment else ""), no_wrap=True, overflow="ignore")

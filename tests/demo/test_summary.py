@@ -4,13 +4,22 @@ import io
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from rich.console import Console
 
 from pipeline.demo.summary import print_summary, summary
+from pipeline.store.client import connect
 from pipeline.store.figures import Query
+from pipeline.store.migrations import migrate
+from pipeline.store.sink import Sink, to_arrow
+from pipeline.store.stages import set_stages
+from schemas.outcome import LedgerRow, Outcome
+from schemas.session import Session
+from schemas.transition import Kind, Transition
 
 Rows = Sequence[tuple[Any, ...]]
 LEDGER = [("sessionized", 1_000), ("background", 200), ("late", 34), ("dead_letter", 3), ("bot", 2)]
@@ -84,3 +93,52 @@ def test_nothing_is_said_to_be_nothing() -> None:
 def test_print_summary_writes_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     print_summary(answer, "masir-data")
     assert "Top channels" in capsys.readouterr().out
+
+
+def test_the_questions_fit_the_real_views(tmp_path: Path) -> None:
+    with connect(tmp_path / "store") as client:
+        migrate(client)
+        set_stages(client, {"buyer3": ["awareness", "consideration", "decision"]})
+        sink = Sink(client)
+        sessions = [_session("ann", 1, 60_000, converted=True), _session("bob", 1, 0), _session("lea", 0, 0)]
+        steps = [
+            ("ann", "awareness", 0),
+            ("ann", "decision", 1),
+            ("bob", "awareness", 0),
+            ("bob", "awareness", 1),
+        ]
+        ledger = [LedgerRow(0, "shop", Outcome.SESSIONIZED, 5, 1), LedgerRow(1, "shop", Outcome.BOT, 2, 1)]
+        sink.insert("sessions", to_arrow("sessions", sessions), "s")
+        sink.insert("transitions", to_arrow("transitions", [_transition(*step) for step in steps]), "t")
+        sink.insert("ledger", to_arrow("ledger", ledger), "l")
+        lines = lines_of(client.query)
+    assert "  7 received = 5 accepted + 0 duplicate + 2 bot + 0 dead letter" in lines
+    assert row(lines, "shop") == ["shop", "3", "50.0 %", "33.3 %", "20.0 s", "12.50"]
+    assert row(lines, "direct") == ["direct", "3", "33.3 %", "12.50"]
+    assert row(lines, "buyer3") == ["buyer3", "awareness", "2", "1", "█" * 24]
+    assert row(lines, "consideration") == ["consideration", "0", "0"]
+    assert row(lines, "decision") == ["decision", "1", "1", "█" * 12]
+
+
+def _session(visitor: str, views: int, duration_ms: int, *, converted: bool = False) -> Session:
+    text = dict.fromkeys((name for name, kind in Session.__annotations__.items() if kind is str), "")
+    numbers = dict.fromkeys((name for name, kind in Session.__annotations__.items() if kind is int), 1)
+    session = Session(**text, **numbers, bounced=False, converted=converted, closed=True, withdrawn=False)
+    return structs.replace(
+        session,
+        session_id=visitor,
+        site="shop",
+        channel="direct",
+        start_time=1_790_000_000_000,
+        page_views=views,
+        duration_ms=duration_ms,
+        bounced=views == 1 and not converted,
+        revenue_micros=12_500_000 if converted else 0,
+    )
+
+
+def _transition(person: str, stage: str, ordinal: int) -> Transition:
+    time = 1_790_000_000_000
+    return Transition(
+        "shop", person, "buyer3", "", stage, Kind.ENTER, time, ordinal, 0, "", "", "", "", False, 1
+    )
