@@ -1,7 +1,9 @@
-"""Arrow schemas of the base tables in ClickHouse: column for column those of ``schemas/clickhouse/0001_tables.sql``.
+"""Arrow schemas of the base tables in ClickHouse: column for column those of
+``schemas/clickhouse/0001_tables.sql``.
 
-Times are timestamps in ms, UTC; money is int64 micros; a missing string is ''. Only ``revenue_micros``, ``score`` and
-``scale`` of a hit may be null. Columns other than those of hits are the fields of the record of that hop.
+Times are timestamps in ms, UTC; money is int64 micros; a missing string is ''. Only ``revenue_micros``,
+``score`` and ``scale`` of a hit may be null. Columns other than those of hits are the fields of the record
+of that hop.
 """
 
 import pyarrow as pa
@@ -113,8 +115,9 @@ TABLES: dict[str, pa.Schema] = {
     "stages": STAGE_ROWS,
 }
 
-LOW_CARDINALITY = frozenset(
-    "site event currency screen outcome model from_stage to_stage kind cause_event cause_channel reason state topic "
-    "stage".split()
-) | set(_CAMPAIGN) | set(_CLIENT)  # fmt: skip
+_FEW_VALUES = """
+    site event currency screen outcome model stage from_stage to_stage kind cause_event cause_channel reason
+    state topic
+    """
+LOW_CARDINALITY = frozenset([*_strings(_FEW_VALUES), *_CAMPAIGN, *_CLIENT])
 """Columns with few distinct values: LowCardinality in ClickHouse, dictionary-encoded on the way there."""

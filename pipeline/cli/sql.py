@@ -1,13 +1,12 @@
 """``masir sql``: asks the store, also while ``masir run`` holds it."""
 
-import os
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import click
 
-from pipeline.settings import SettingsError, load
-from pipeline.store.errors import StoreError
+from pipeline.cli.runner import KNOWN_ERRORS, settings_of, told
 from pipeline.store.query_socket import open_reader
 from pipeline.store.views import VIEWS, export_views
 
@@ -42,27 +41,17 @@ def sql(query: str | None, data: str | None, output_format: str | None, export: 
     """
     if (query is None) == (export is None):
         raise click.UsageError("give a QUERY or --export DIR")
+    settings = settings_of(data=data)
     try:
-        directory = Path(load(os.environ, data=data).data)
-        reader = open_reader(directory)
-        try:
+        with closing(open_reader(Path(settings.data))) as reader:
             if export is not None:
                 export_views(reader, export)
                 click.echo(f"{len(VIEWS)} views written to {export}", err=True)
                 return
             answer = reader.raw(query or "", output_format or _default_format())
-        finally:
-            reader.close()
-    except (StoreError, SettingsError) as error:
-        raise failure(error) from error
+    except KNOWN_ERRORS as error:
+        raise told(error) from error
     click.get_binary_stream("stdout").write(answer)
-
-
-def failure(error: StoreError | SettingsError) -> click.ClickException:
-    """What the command ends with: 2 if the person who asked must change something, 1 if trying again may help."""
-    ended = click.ClickException(str(error))
-    ended.exit_code = 1 if getattr(error, "retriable", False) else 2
-    return ended
 
 
 def _default_format() -> str:

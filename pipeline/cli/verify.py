@@ -1,7 +1,7 @@
 """``masir verify``: stream equals batch, or the rows where it does not."""
 
-import os
 import time
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -9,16 +9,15 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.cli.sql import failure
-from pipeline.core.model_check import ModelError
+from pipeline.cli.runner import KNOWN_ERRORS, settings_of, told
 from pipeline.core.models import load as load_models
 from pipeline.model_files import builtin_texts, read_texts
-from pipeline.settings import Settings, SettingsError, load
+from pipeline.settings import Settings
 from pipeline.store.checks import Rules
 from pipeline.store.client import Reader
-from pipeline.store.errors import StoreError
 from pipeline.store.query_socket import SocketReader, open_reader
-from pipeline.store.verify import Difference, lasting, verify as verify_store
+from pipeline.store.verify import Difference, lasting
+from pipeline.store.verify import verify as verify_store
 from pipeline.store.verify_transitions import transition_checks
 
 SETTLE_SECONDS = 3.0  # rows of one moment reach the tables one after the other
@@ -36,22 +35,17 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def verify(context: click.Context, data: str | None, as_json: bool) -> None:
-    """Recompute sessions, bounces, conversions, transitions, counters and the ledger from the stored hits, in SQL,
-    and compare them with what the stream said, row by row.
+    """Recompute sessions, bounces, conversions, transitions, counters and the ledger from the stored hits, in
+    SQL, and compare them with what the stream said, row by row.
 
     Exit code 0: they agree. 1: they do not, and the rows are shown.
     """
+    settings = settings_of(data=data)
     try:
-        settings = load(os.environ, data=data)
-        reader = open_reader(Path(settings.data))
-        try:
+        with closing(open_reader(Path(settings.data))) as reader:
             found = _verify(reader, settings)
-        finally:
-            reader.close()
-    except (StoreError, SettingsError) as error:
-        raise failure(error) from error
-    except (ModelError, OSError) as error:
-        raise click.UsageError(str(error)) from error
+    except KNOWN_ERRORS as error:
+        raise told(error) from error
     differences = [difference for of_check in found.values() for difference in of_check]
     if as_json:
         summary = {

@@ -1,13 +1,15 @@
-"""The batch side of "stream equals batch": SQL that recomputes what the stream said, from the stored hits alone.
+"""The batch side of "stream equals batch": SQL that recomputes what the stream said, from the stored hits
+alone.
 
-Each check gives the rows that differ as (``key``, ``stream``, ``batch``): tuples with named fields; ``stream`` or ``batch``
-is null where that side has no such row. No rows: both say the same. Nothing of ``pipeline.core`` is used here.
+Each check gives the rows that differ as (``key``, ``stream``, ``batch``): tuples with named fields;
+``stream`` or ``batch`` is null where that side has no such row. No rows: both say the same. Nothing of
+``pipeline.core`` is used here.
 
-Sessions are told apart by site, visitor and start: ClickHouse has no BLAKE2b, so the id itself is not recomputed, but
-every hit must carry the id of the very session that its time puts it into.
-A session counts as final if the stream has closed it, or if its partition has seen a hit so much later that it should
-have been closed; rows of the others are still to come while hits flow in. With a table's TTL set, older rows are gone
-and the checks that need them fail.
+Sessions are told apart by site, visitor and start: ClickHouse has no BLAKE2b, so the id itself is not
+recomputed, but every hit must carry the id of the very session that its time puts it into. A session counts
+as final if the stream has closed it, or if its partition has seen a hit so much later that it should have
+been closed; rows of the others are still to come while hits flow in. With a table's TTL set, older rows are
+gone and the checks that need them fail.
 """
 
 from typing import Final, NamedTuple
@@ -24,10 +26,10 @@ _HITS_IN_SESSIONS = f"""
     FROM hits
     WHERE outcome = 'sessionized'
     """
-_FROM_THE_FIRST_HIT = (
-    "referrer channel campaign_source campaign_medium campaign_name campaign_term campaign_content campaign_id "
-    "device browser os country language"
-).split()
+_FROM_THE_FIRST_HIT = [
+    "referrer", "channel", "campaign_source", "campaign_medium", "campaign_name", "campaign_term",
+    "campaign_content", "campaign_id", "device", "browser", "os", "country", "language",
+]  # fmt: skip
 _BOUNCED = {
     "pages": "page_views = 1",
     "plausible": "page_views = 1 AND hits = 1",
@@ -69,7 +71,7 @@ def checks(rules: Rules) -> list[Check]:
 
 
 def batch_sessions(rules: Rules) -> str:
-    """A query: the sessions that the stored hits make. A gap of exactly the timeout does not part two hits."""
+    """A query: the sessions that the stored hits make. A gap of exactly the timeout parts nothing."""
     first = ", ".join(["at", "url", *_FROM_THE_FIRST_HIT])
     from_first = ", ".join(
         f"first.{place} AS {name}" for place, name in enumerate(_FROM_THE_FIRST_HIT, start=3)
@@ -86,14 +88,18 @@ def batch_sessions(rules: Rules) -> str:
     FROM
     (
         SELECT
-            site, visitor, number, count() AS hits_in_all, countIf(is_view) AS views, countIf(goal = 1) AS goals,
+            site, visitor, number,
+            count() AS hits_in_all, countIf(is_view) AS views, countIf(goal = 1) AS goals,
             min(({first})) AS first, max((at, url)) AS last,
             minIf((at, url), is_view) AS first_view, maxIf((at, url), is_view) AS last_view,
             maxIf((at, user_id), user_id != '') AS latest_user,
-            toDecimal128(ifNull(sumIf(revenue, goal = 1), 0), 6) AS earned, any(source_partition) AS a_partition
+            toDecimal128(ifNull(sumIf(revenue, goal = 1), 0), 6) AS earned,
+            any(source_partition) AS a_partition
         FROM
         (
-            SELECT *, sum(begins) OVER (PARTITION BY site, visitor ORDER BY at ROWS UNBOUNDED PRECEDING) AS number
+            SELECT
+                *,
+                sum(begins) OVER (PARTITION BY site, visitor ORDER BY at ROWS UNBOUNDED PRECEDING) AS number
             FROM
             (
                 SELECT
@@ -143,7 +149,7 @@ def _sessions(rules: Rules) -> str:
 
 
 def _session_of_hit() -> str:
-    """Every hit in a session names one of its own visitor, whose interval holds it. Sessions not yet said are left out."""
+    """Every hit names a session of its own visitor whose interval holds it, unless that is yet to be said."""
     return f"""
     SELECT
         (h.site, h.hit_id, h.source_partition, h.source_offset)
@@ -166,7 +172,7 @@ def _session_of_hit() -> str:
 
 
 def _counters(rules: Rules) -> str:
-    """Of the recomputed sessions, those that the stream has closed: when it closed them depends on watermarks."""
+    """Of the recomputed sessions those the stream has closed: when it did so depends on watermarks."""
     values = "sessions, counted, bounced, converted, duration_ms, revenue"
     batch = f"""
     SELECT

@@ -1,7 +1,8 @@
 """One connection to the engine: a data directory (chDB, in this process) or the URL of a ClickHouse server.
 
-A process can hold one data directory at a time and a directory one process; any number of clients may share it.
-Queries come back as bytes in a ClickHouse format or as rows; times are UTC. Calls of one client wait for each other.
+A process can hold one data directory at a time and a directory one process; any number of clients may share
+it. Queries come back as bytes in a ClickHouse format or as rows; times are UTC. Calls of one client wait
+for each other.
 """
 
 import re
@@ -14,7 +15,13 @@ import msgspec
 import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from pipeline.store.errors import QueryError, RowsRefusedError, StoreLockedError, StoreUnavailableError, mapped
+from pipeline.store.errors import (
+    QueryError,
+    RowsRefusedError,
+    StoreLockedError,
+    StoreUnavailableError,
+    mapped,
+)
 
 STORE_DIRECTORY = "clickhouse"  # within the data directory
 
@@ -87,9 +94,10 @@ class Client:
 
 
 def connect(place: str | Path, *, read_only: bool = False) -> Client:
-    """Open a data directory of the embedded engine, made if need be, or ``clickhouse://user:password@host:port/db``.
+    """Open a data directory of the embedded engine, made if need be, or a server.
 
-    Also ``http://`` and ``https://``. Raises StoreLockedError, StoreUnavailableError, or QueryError for a wrong URL.
+    A server is ``clickhouse://user:password@host:port/database``; also ``clickhouses``, ``http``, ``https``.
+    Raises StoreLockedError, StoreUnavailableError, or QueryError for a wrong URL.
     """
     if "://" in str(place):
         return _connect_server(str(place), read_only=read_only)
@@ -104,7 +112,7 @@ def _connect_embedded(directory: Path, *, read_only: bool) -> Client:
         )
     except ClickHouseError as error:
         raise StoreLockedError(
-            f"cannot open {directory}: another process holds it, or this one holds another directory ({error})"
+            f"cannot open {directory}: another process holds it, or this one holds another ({error})"
         ) from error
     client = Client(driver, str(directory))
     if read_only:
@@ -130,5 +138,7 @@ def _connect_server(url: str, *, read_only: bool) -> Client:
             autogenerate_session_id=False,  # sessions would make the queries of threads wait for each other
         )
     except ClickHouseError as error:
-        raise StoreUnavailableError(f"cannot reach ClickHouse at {parts.hostname}:{port} ({error})") from error
+        raise StoreUnavailableError(
+            f"cannot reach ClickHouse at {parts.hostname}:{port} ({error})"
+        ) from error
     return Client(driver, f"{parts.hostname}:{port}")

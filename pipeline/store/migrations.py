@@ -1,7 +1,8 @@
 """Brings the tables to the state this program knows: numbered SQL files, each applied once, in order.
 
-What was applied stands in ``masir_migrations`` with a checksum. An applied file must never change; a store that has
-migrations unknown to this program belongs to a newer one. Both raise StoreMismatchError and change nothing.
+What was applied stands in ``masir_migrations`` with a checksum. An applied file must never change; a store
+that has migrations unknown to this program belongs to a newer one. Both raise StoreMismatchError and change
+nothing.
 """
 
 import re
@@ -63,7 +64,7 @@ def migrate(
     ttl_days: Mapping[str, int | None] | None = None,
     migrations: list[Migration] | None = None,
 ) -> list[str]:
-    """Apply what is missing; returns the names applied. ``ttl_days``: table -> days kept, None or absent: for ever."""
+    """Apply what is missing; returns the names. ``ttl_days``: table -> days kept; absent: for ever."""
     known = bundled() if migrations is None else migrations
     client.command(_LOG_TABLE)
     applied = client.query("SELECT number, name, checksum FROM masir_migrations FINAL ORDER BY number")
@@ -85,7 +86,7 @@ def migrate(
 
 
 def statements(sql: str) -> list[str]:
-    """The statements of a file. Each ends with a semicolon at the end of a line; comments are lines of their own."""
+    """The statements of a file: each ends with a semicolon that ends a line, comments are whole lines."""
     parts = (part.strip() for part in _END_OF_STATEMENT.split(_COMMENT.sub("", sql)))
     return [part for part in parts if part]
 
@@ -95,7 +96,9 @@ def apply_ttl(client: Client, ttl_days: Mapping[str, int | None]) -> None:
     unknown = ttl_days.keys() - EVENT_TIMES.keys()
     if unknown:
         allowed = ", ".join(EVENT_TIMES)
-        raise StoreMismatchError(f"ttl_days: no such table: {', '.join(sorted(unknown))}; allowed are {allowed}")
+        raise StoreMismatchError(
+            f"ttl_days: no such table: {', '.join(sorted(unknown))}; allowed are {allowed}"
+        )
     definitions = client.query(
         "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()"
     )

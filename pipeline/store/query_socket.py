@@ -1,8 +1,9 @@
-"""Asks a store that another process holds: ``masir run`` listens on the unix socket ``masir.sock`` of its data directory.
+"""Asks a store that another process holds: ``masir run`` listens on the unix socket ``masir.sock`` of its
+data directory.
 
-A request is one line of JSON, ``{"query", "format"}``. The answer is one line of JSON, either ``{"bytes": n}`` and then
-n bytes as ClickHouse made them, or ``{"error", "retriable"}``. One request per connection; queries cannot write.
-Only the owner may connect (mode 0600).
+A request is one line of JSON, ``{"query", "format"}``. The answer is one line of JSON, either ``{"bytes":
+n}`` and then n bytes as ClickHouse made them, or ``{"error", "retriable"}``. One request per connection;
+queries cannot write. Only the owner may connect (mode 0600).
 """
 
 import asyncio
@@ -50,7 +51,7 @@ class QueryServer:
         self._slots = asyncio.Semaphore(MAX_QUERIES_AT_ONCE)
 
     async def start(self) -> None:
-        """Listen. A socket left by a process that was killed is replaced: the store's own lock keeps a second one out."""
+        """Listen. A killed process's socket is replaced: the store's lock keeps a second one out."""
         listener = socket.socket(socket.AF_UNIX)
         (self._data / SOCKET_NAME).unlink(missing_ok=True)
         with _address(self._data) as address:

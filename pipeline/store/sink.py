@@ -1,8 +1,9 @@
 """Writes blocks of rows into the base tables, effectively once.
 
-A token names a block: ``topic-partition-first-last`` of the offsets it was made from. The table drops a block whose
-token it has seen lately; should it have forgotten, the rows replace themselves (they are named by their ORDER BY).
-Rows of one block and version: the later one holds. Blocks should be large, some 10,000 rows or a second's worth.
+A token names a block: ``topic-partition-first-last`` of the offsets it was made from. The table drops a
+block whose token it has seen lately; should it have forgotten, the rows replace themselves (they are named
+by their ORDER BY). Rows of one block and version: the later one holds. Blocks should be large, some 10,000
+rows or a second's worth.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ class Sink:
         self.rows_total: dict[str, int] = dict.fromkeys(TABLES, 0)
 
     def insert(self, table: str, block: pa.Table | Sequence[pa.RecordBatch], token: str) -> int:
-        """Insert a block into a base table; returns its rows. Raises RowsRefusedError, StoreUnavailableError (try again)."""
+        """Insert a block; returns its rows. Raises RowsRefusedError, StoreUnavailableError (try again)."""
         schema = TABLES[table]
         if not isinstance(block, pa.Table):
             block = pa.Table.from_batches(block, schema)

@@ -1,4 +1,6 @@
-"""Stream equals batch: recomputes what the stream said from the stored hits, in SQL, and names each row that differs."""
+"""Stream equals batch: recomputes what the stream said from the stored hits, in SQL, and names each row
+that differs.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -12,7 +14,7 @@ MAX_DIFFERENCES: Final = 100  # per check: what is wrong a million times need no
 
 
 class Difference(Struct, frozen=True):
-    """One row that differs. ``stream``, ``batch``: the fields that differ; None: that side has no such row."""
+    """One row that differs. ``stream``, ``batch``: the fields that differ; None: no such row there."""
 
     check: str
     key: dict[str, Any]

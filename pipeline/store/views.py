@@ -1,7 +1,8 @@
 """The views readers may rely on, and an export of them by which two stores are compared byte by byte.
 
-Some columns tell of the processing and not of the customers: when a hit came in, from which partition and offset it was
-read, how often a row was rewritten. They differ between two runs over the same hits, so the export leaves them out.
+Some columns tell of the processing and not of the customers: when a hit came in, from which partition and
+offset it was read, how often a row was rewritten. They differ between two runs over the same hits, so the
+export leaves them out.
 """
 
 from pathlib import Path
@@ -37,7 +38,7 @@ def columns(reader: Reader, view: str) -> list[str]:
 
 
 def export_views(reader: Reader, directory: Path, views: tuple[str, ...] = VIEWS) -> list[Path]:
-    """Write each view as ``<view>.tsv``: sorted by all its columns, process columns left out. Returns the files."""
+    """Write each view as ``<view>.tsv``: all rows sorted, process columns left out; returns the files."""
     directory.mkdir(parents=True, exist_ok=True)
     written = []
     for view in views:

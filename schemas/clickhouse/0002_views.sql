@@ -1,5 +1,5 @@
--- What readers use: one row per thing. FINAL drops duplicates, older versions and withdrawn rows; partitions need not
--- be merged with each other for it, since all versions of a row are in one.
+-- What readers use: one row per thing. FINAL drops duplicates, older versions and withdrawn rows; partitions need
+-- not be merged with each other for it, since all versions of a row are in one.
 
 -- A hit keeps the session it was stored with; session_moves_rows tells where that session went.
 CREATE OR REPLACE VIEW hits AS
@@ -22,7 +22,11 @@ SELECT
     h.campaign_term AS campaign_term,
     h.campaign_content AS campaign_content,
     h.campaign_id AS campaign_id,
-    if(h.revenue_micros IS NULL, NULL, reinterpret(assumeNotNull(h.revenue_micros), 'Decimal(18, 6)')) AS revenue,
+    if(
+        h.revenue_micros IS NULL,
+        NULL,
+        reinterpret(assumeNotNull(h.revenue_micros), 'Decimal(18, 6)')
+    ) AS revenue,
     h.currency AS currency,
     h.order_id AS order_id,
     h.score AS score,
@@ -134,8 +138,8 @@ FROM (SELECT * FROM hits WHERE goal = 1 AND outcome IN ('sessionized', 'backgrou
 LEFT ANY JOIN sessions AS s ON s.site = h.site AND s.session_id = h.session_id
 SETTINGS join_use_nulls = 0;
 
--- Every session of the person that began in the 30 days before a conversion is a touch. Credits of one conversion and
--- one model add up to 1; the revenue that truncation leaves over goes to the last touch.
+-- Every session of the person that began in the 30 days before a conversion is a touch. Credits of one conversion
+-- and one model add up to 1; the revenue that truncation leaves over goes to the last touch.
 CREATE OR REPLACE VIEW attribution AS
 WITH
     journeys AS
@@ -143,15 +147,17 @@ WITH
         SELECT
             site,
             person_id,
-            arraySort(groupArray((start_time, session_id, channel, campaign_source, campaign_medium, campaign_name))) AS path
+            arraySort(groupArray(
+                (start_time, session_id, channel, campaign_source, campaign_medium, campaign_name)
+            )) AS path
         FROM sessions
         GROUP BY site, person_id
     ),
     paths AS
     (
         SELECT
-            c.site AS site, c.person_id AS person_id, c.time AS time, c.event AS event, c.order_id AS order_id,
-            c.hit_id AS hit_id, c.source_partition AS source_partition, c.source_offset AS source_offset,
+            c.site AS site, c.person_id AS person_id, c.time AS time, c.event AS event,
+            c.order_id AS order_id, c.hit_id AS hit_id, c.source_partition AS source_partition, c.source_offset AS source_offset,
             c.currency AS currency,
             toInt64(toDecimal128(ifNull(c.revenue, 0), 6) * 1000000) AS micros,
             arrayFilter(touch -> touch.1 <= c.time AND touch.1 >= c.time - INTERVAL 30 DAY, j.path) AS found,
@@ -176,7 +182,9 @@ WITH
                 ('last_touch', arrayMap(i -> toFloat64(i = n), places)),
                 ('last_non_direct', arrayMap(i -> toFloat64(i = if(known = 0, n, known)), places)),
                 ('linear', arrayMap(i -> 1 / n, places)),
-                ('position_based', arrayMap(i -> multiIf(n = 1, 1, n = 2, 0.5, i IN (1, n), 0.4, 0.2 / (n - 2)), places)),
+                ('position_based', arrayMap(
+                    i -> multiIf(n = 1, 1, n = 2, 0.5, i IN (1, n), 0.4, 0.2 / (n - 2)), places
+                )),
                 ('time_decay', arrayMap(w -> w / arraySum(decayed), decayed))
             ] AS models
         FROM paths
@@ -202,8 +210,8 @@ FROM
 )
 ARRAY JOIN path AS touch, credits AS credit, shares AS share, places AS place;
 
--- normalised_score: on the common scale of its metric, 1 to 10 for csat and ces, 0 to 10 for nps; NULL where the score
--- is outside of its scale.
+-- normalised_score: on the common scale of its metric, 1 to 10 for csat and ces, 0 to 10 for nps; NULL where the
+-- score is outside of its scale.
 CREATE OR REPLACE VIEW survey_responses AS
 WITH
     JSONExtractString(props, 'metric') AS metric,
@@ -275,7 +283,9 @@ WITH
             site,
             person_id,
             CAST(arraySort(groupArray((toString(model), toString(stage)))), 'Map(String, String)') AS stages,
-            CAST(arraySort(groupArray((toString(model), toString(highest)))), 'Map(String, String)') AS highest_stages
+            CAST(
+                arraySort(groupArray((toString(model), toString(highest)))), 'Map(String, String)'
+            ) AS highest_stages
         FROM reached
         GROUP BY site, person_id
     ),

@@ -16,7 +16,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def client(data: Path) -> Iterator[Client]:
-    """A store with tables and views, in ``data``. One process holds one store at a time: it is closed at the end."""
+    """A store with tables and views, in ``data``; closed at the end, since a process holds one at a time."""
     with connect(data / STORE_DIRECTORY) as opened:
         migrate(opened)
         yield opened

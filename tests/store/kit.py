@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from hashlib import md5
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -58,10 +58,16 @@ def hit_table(hits: Iterable[Row]) -> pa.Table:
 
 def session(start: int, end: int, session_id: str, **fields: Any) -> Session:
     """A record of a session with the least said of it; times in ms after DAY_0."""
-    values: Row = {name: "" for name in Session.__struct_fields__}
+    values: Row = dict.fromkeys(Session.__struct_fields__, "")
     values |= dict.fromkeys(("hits", "page_views"), 1) | {"conversions": 0, "revenue_micros": 0}
     values |= {"bounced": False, "converted": False, "closed": True, "withdrawn": False, "version": 1}
-    values |= {"session_id": session_id, "site": "shop", "visitor_id": "ann", "person_id": "ann", "channel": "direct"}
+    values |= {
+        "session_id": session_id,
+        "site": "shop",
+        "visitor_id": "ann",
+        "person_id": "ann",
+        "channel": "direct",
+    }
     values |= {"start_time": DAY_0 + start, "end_time": DAY_0 + end, "duration_ms": end - start}
     return Session(**(values | fields))
 
@@ -80,7 +86,7 @@ def sessions_of(hits: list[Row], rules: Rules) -> list[Session]:
     for visitor, rows in by_visitor.items():
         rows.sort(key=lambda row: row["event_time"])
         part = [rows[0]]
-        for before, row in zip(rows, rows[1:], strict=False):
+        for before, row in pairwise(rows):
             if row["event_time"] - before["event_time"] > rules.timeout_ms:
                 sessions.append(_one_session(visitor, part, rules))
                 part = []
@@ -89,10 +95,10 @@ def sessions_of(hits: list[Row], rules: Rules) -> list[Session]:
     return sessions
 
 
-_ENTRY = (
-    "url referrer channel campaign_source campaign_medium campaign_name campaign_term campaign_content campaign_id "
-    "device browser os country language"
-).split()
+_ENTRY = [
+    "url", "referrer", "channel", "campaign_source", "campaign_medium", "campaign_name", "campaign_term",
+    "campaign_content", "campaign_id", "device", "browser", "os", "country", "language",
+]  # fmt: skip
 
 
 def _one_session(visitor: tuple[str, str, str], rows: list[Row], rules: Rules) -> Session:

@@ -1,4 +1,6 @@
-"""Migrations are applied once and never change; a store newer than the program is refused; TTL follows the setting."""
+"""Migrations are applied once and never change; a store newer than the program is refused; TTL follows the
+setting.
+"""
 
 import pytest
 
@@ -46,11 +48,16 @@ def test_a_failing_migration_is_named_and_not_recorded(client: Client) -> None:
 
 
 def test_statements_end_at_a_semicolon_that_ends_a_line() -> None:
-    assert statements("-- a; b;\nSELECT ';' AS x,\n 1;\n\nSELECT 2;\n") == ["SELECT ';' AS x,\n 1", "SELECT 2"]
+    assert statements("-- a; b;\nSELECT ';' AS x,\n 1;\n\nSELECT 2;\n") == [
+        "SELECT ';' AS x,\n 1",
+        "SELECT 2",
+    ]
 
 
 def ttl_of(client: Client, table: str) -> str:
-    ((definition,),) = client.query(f"SELECT create_table_query FROM system.tables WHERE name = '{table}_rows'")
+    ((definition,),) = client.query(
+        f"SELECT create_table_query FROM system.tables WHERE name = '{table}_rows'"
+    )
     return str(definition)
 
 
@@ -73,6 +80,6 @@ def test_ttl_forgets_old_rows_and_keeps_new_ones(client: Client) -> None:
 
 
 def test_an_unknown_table_is_refused_with_what_is_allowed(client: Client) -> None:
-    with pytest.raises(StoreMismatchError, match="hitz.*hits, sessions"):
+    with pytest.raises(StoreMismatchError, match=r"hitz.*hits, sessions"):
         apply_ttl(client, {"hitz": 1})
     assert EVENT_TIMES.keys() < TABLES.keys()

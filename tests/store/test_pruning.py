@@ -16,12 +16,9 @@ def filled(client: Client) -> Client:
     step = 40 * 86_400_000 // ROWS
     site = "if(number % 2 = 0, 'shop', 'blog')"
     time = f"fromUnixTimestamp64Milli(toInt64(1767225600000 + number * {step}), 'UTC')"
-    client.command(
-        f"INSERT INTO sessions_rows (site, start_time, session_id, version) SELECT {site}, {time}, toString(number), 1 FROM numbers({ROWS})"
-    )
-    client.command(
-        f"INSERT INTO hits_rows (site, event_time, source_offset, session_id) SELECT {site}, {time}, number, toString(number) FROM numbers({ROWS})"
-    )
+    columns = f"SELECT {site}, {time}, number, toString(number) FROM numbers({ROWS})"
+    client.command(f"INSERT INTO sessions_rows (site, start_time, version, session_id) {columns}")
+    client.command(f"INSERT INTO hits_rows (site, event_time, source_offset, session_id) {columns}")
     return client
 
 

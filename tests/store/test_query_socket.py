@@ -1,4 +1,6 @@
-"""A store held by one process answers another: over the socket, read-only, and with the error if there is one."""
+"""A store held by one process answers another: over the socket, read-only, and with the error if there is
+one.
+"""
 
 import asyncio
 import stat
@@ -109,7 +111,9 @@ def test_another_process_asks_through_the_socket(served: Path) -> None:
         "import sys; from pathlib import Path; from pipeline.store.query_socket import open_reader;"
         "print(open_reader(Path(sys.argv[1])).raw('SELECT 41 + 1', 'TSV').decode())"
     )
-    done = subprocess.run([sys.executable, "-c", script, str(served)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(served)], capture_output=True, text=True, check=True
+    )
     assert done.stdout.split() == ["42"]
 
 
@@ -119,7 +123,9 @@ def test_another_process_cannot_open_the_directory(client: Client, data: Path) -
         "from pipeline.store.errors import StoreLockedError\n"
         "try: open_reader(Path(sys.argv[1]))\nexcept StoreLockedError: print('locked')"
     )
-    done = subprocess.run([sys.executable, "-c", script, str(data)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(data)], capture_output=True, text=True, check=True
+    )
     assert done.stdout.split() == ["locked"]
     with pytest.raises(StoreLockedError):
         connect(data / "another")

@@ -1,4 +1,6 @@
-"""One truth in three forms: the SQL tables, the Arrow schemas, the records; and the views the contract promises."""
+"""One truth in three forms: the SQL tables, the Arrow schemas, the records; and the views the contract
+promises.
+"""
 
 from collections.abc import Iterator
 
@@ -27,15 +29,21 @@ RECORDS: dict[str, type[Struct]] = {
 }
 CAMPAIGN = "campaign_source campaign_medium campaign_name campaign_term campaign_content campaign_id"
 PROMISED = {
-    "hits": "hit_id site event visitor_id user_id person_id event_time received_time url referrer title channel "
-    f"{CAMPAIGN} revenue currency order_id score scale device browser os country language bot outcome session_id props",
-    "sessions": "session_id site visitor_id user_id person_id start_time end_time duration_ms hits page_views entry_url "
-    f"exit_url referrer channel {CAMPAIGN} device browser os country language bounced converted conversions revenue "
-    "closed version",
-    "transitions": "site person_id model from_stage to_stage kind time dwell_ms cause_event cause_url cause_channel "
-    "cause_session_id",
-    "persons": "site person_id user_id visitor_ids first_seen last_seen sessions orders revenue stages highest_stages "
-    "churn_score churn_reasons",
+    "hits": f"""
+        hit_id site event visitor_id user_id person_id event_time received_time url referrer title
+        channel {CAMPAIGN}
+        revenue currency order_id score scale device browser os country language bot outcome session_id
+        props""",
+    "sessions": f"""
+        session_id site visitor_id user_id person_id start_time end_time duration_ms hits page_views entry_url
+        exit_url referrer channel {CAMPAIGN} device browser os country language bounced converted conversions
+        revenue closed version""",
+    "transitions": """
+        site person_id model from_stage to_stage kind time dwell_ms cause_event cause_url cause_channel
+        cause_session_id""",
+    "persons": """
+        site person_id user_id visitor_ids first_seen last_seen sessions orders revenue stages highest_stages
+        churn_score churn_reasons""",
     "signals": "site person_id reason score state time evidence",
     "ledger": "site outcome hits",
 }
@@ -64,9 +72,13 @@ def test_sql_has_the_columns_of_the_arrow_schema(client: Client, table: str) -> 
     assert list(described) == schema.names
     for field in schema:
         bare = described[field.name].removeprefix("LowCardinality(").removeprefix("Nullable(").rstrip(")")
-        allowed = {"Int64", "UInt64", "UInt32"} if field.type == pa.int64() else {TYPES[field.type].rstrip(")")}
+        allowed = (
+            {"Int64", "UInt64", "UInt32"} if field.type == pa.int64() else {TYPES[field.type].rstrip(")")}
+        )
         assert bare in allowed, field.name
-        assert described[field.name].startswith("LowCardinality") == (field.name in LOW_CARDINALITY), field.name
+        assert described[field.name].startswith("LowCardinality") == (field.name in LOW_CARDINALITY), (
+            field.name
+        )
 
 
 @pytest.mark.parametrize("table", RECORDS)

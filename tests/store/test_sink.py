@@ -23,7 +23,21 @@ RECORDS = {
     "sessions": session(0, 5, "s"),
     "session_moves": SessionMove("shop", "old", "new", 1),
     "transitions": Transition(
-        "shop", "ann", "classic5", "", "awareness", Kind.ENTER, DAY_0, 0, 0, "page_view", "/", "direct", "s", False, 1
+        "shop",
+        "ann",
+        "classic5",
+        "",
+        "awareness",
+        Kind.ENTER,
+        DAY_0,
+        0,
+        0,
+        "page_view",
+        "/",
+        "direct",
+        "s",
+        False,
+        1,
     ),
     "signals": Signal("shop", "ann", "overdue", 0.5, "raised", DAY_0, "{}", 1),
     "counters": CounterRow("shop", "direct", DAY_0, 10_000, 1, 1, 0, 0, 5, 7, 1),
@@ -66,7 +80,9 @@ def test_no_rows_insert_nothing(client: Client, sink: Sink) -> None:
 
 def test_a_block_with_a_known_token_is_dropped(client: Client, sink: Sink) -> None:
     for token in ("a", "a", "b"):
-        sink.insert("hits", hit_table([hit(0, source_offset=1), hit(40 * 86_400_000, source_offset=2)]), token)
+        sink.insert(
+            "hits", hit_table([hit(0, source_offset=1), hit(40 * 86_400_000, source_offset=2)]), token
+        )
     assert client.query("SELECT count() FROM hits_rows") == [(4,)]
     assert client.query("SELECT count() FROM hits") == [(2,)]
 
@@ -115,7 +131,10 @@ def test_of_one_version_the_later_row_holds(client: Client, sink: Sink) -> None:
 def test_absurd_sums_stay_at_the_edge_instead_of_stopping_the_stream(client: Client, sink: Sink) -> None:
     records = [session(at, at, f"s{at}", revenue_micros=sign * 10**20) for at, sign in enumerate((1, -1))]
     sink.insert("sessions", to_arrow("sessions", records), "t")
-    assert client.query("SELECT revenue_micros FROM sessions_rows ORDER BY start_time") == [(INT64_MAX,), (-INT64_MAX,)]
+    assert client.query("SELECT revenue_micros FROM sessions_rows ORDER BY start_time") == [
+        (INT64_MAX,),
+        (-INT64_MAX,),
+    ]
     assert client.query("SELECT count(revenue), sum(revenue) FROM sessions")[0][0] == 2
 
 

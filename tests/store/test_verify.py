@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.store.checks import BOUNCE_PRESETS, FINAL_AFTER_MS, Rules
+from pipeline.store.checks import BOUNCE_PRESETS, FINAL_AFTER_MS, Rules, checks
 from pipeline.store.client import Client, rows
 from pipeline.store.sink import Sink, to_arrow
 from pipeline.store.verify import Difference, lasting, verify
@@ -21,6 +21,11 @@ EVENTS = ["page_view", "screen_view", "click", "purchase"]
 
 def found(client: Client, rules: Rules = RULES) -> list[Difference]:
     return [difference for of_check in verify(client, rules).values() for difference in of_check]
+
+
+def differences_of(client: Client, name: str) -> list[Difference]:
+    (check,) = [check for check in checks(RULES) if check.name == name]
+    return [Difference(name, **row) for row in rows(client, check.sql)]
 
 
 def random_hits(seed: int) -> list[Row]:
@@ -93,7 +98,10 @@ def test_exact_timeout_is_one_session_a_millisecond_more_is_two(client: Client, 
     one = [hit(0, "one"), hit(TIMEOUT, "one")]
     two = [hit(0, "two"), hit(TIMEOUT + 1, "two")]
     store_what_the_stream_says(sink, one + two, RULES)
-    assert client.query("SELECT visitor_id, count() FROM sessions GROUP BY 1 ORDER BY 1") == [("one", 1), ("two", 2)]
+    assert client.query("SELECT visitor_id, count() FROM sessions GROUP BY 1 ORDER BY 1") == [
+        ("one", 1),
+        ("two", 2),
+    ]
     assert found(client) == []
     assert {d.check for d in found(client, Rules(timeout_ms=TIMEOUT - 1))} == {"sessions", "counters"}
 
@@ -125,13 +133,17 @@ TAMPERINGS = [
 def test_a_tampered_row_is_named(
     client: Client, sink: Sink, table: str, change: str, check: str, field: str | None
 ) -> None:
-    hits = [hit(0, url="/a"), hit(5_000, event="purchase", goal=True, revenue_micros=7), hit(99 * MINUTE, "bob")]
+    hits = [
+        hit(0, url="/a"),
+        hit(5_000, event="purchase", goal=True, revenue_micros=7),
+        hit(99 * MINUTE, "bob"),
+    ]
     store_what_the_stream_says(sink, hits, RULES)
     replaced = ", ".join(f"{part.split(' = ')[1]} AS {part.split(' = ')[0]}" for part in change.split(", "))
     client.command(
-        f"INSERT INTO {table}_rows SELECT * REPLACE ({replaced}, toUInt64(2) AS version) FROM {table}_rows LIMIT 1"
+        f"INSERT INTO {table}_rows SELECT * REPLACE ({replaced}, 2 AS version) FROM {table}_rows LIMIT 1"
     )
-    differing = [difference for difference in found(client) if difference.check == check]
+    differing = differences_of(client, check)
     assert differing
     if field is not None:
         (difference,) = differing
@@ -156,7 +168,10 @@ def test_a_missing_session_is_named(client: Client, sink: Sink) -> None:
 def test_a_hit_of_an_unknown_session_is_named(client: Client, sink: Sink) -> None:
     hits = [hit(0), hit(24 * 60 * MINUTE, "bob")]
     store_what_the_stream_says(sink, hits, RULES)
-    client.command("INSERT INTO session_moves_rows SELECT site, session_id, 'x', 1 FROM sessions WHERE visitor_id = 'ann'")
+    client.command(
+        "INSERT INTO session_moves_rows "
+        "SELECT site, session_id, 'x', 1 FROM sessions WHERE visitor_id = 'ann'"
+    )
     (difference,) = found(client)
     assert difference.check == "hits.session_id"
     assert difference.key["source_offset"] == hits[0]["source_offset"]
@@ -169,7 +184,9 @@ def test_a_missing_hit_is_named(client: Client, sink: Sink) -> None:
     assert {d.check for d in found(client)} == {"ledger", "sessions", "counters"}
 
 
-@pytest.mark.parametrize(("later_ms", "checks"), [(FINAL_AFTER_MS, set()), (FINAL_AFTER_MS + 1, {"sessions"})])
+@pytest.mark.parametrize(
+    ("later_ms", "checks"), [(FINAL_AFTER_MS, set()), (FINAL_AFTER_MS + 1, {"sessions"})]
+)
 def test_an_open_session_may_lag_until_it_should_have_closed(
     client: Client, sink: Sink, later_ms: int, checks: set[str]
 ) -> None:
@@ -190,10 +207,14 @@ def test_a_hit_outside_of_its_session_is_named(client: Client, sink: Sink) -> No
 
 
 def test_dead_letters_are_in_the_ledger(client: Client, sink: Sink) -> None:
-    client.command("INSERT INTO ledger_rows VALUES (0, '', 'dead_letter', 2, 1), (0, 'shop', 'duplicate', 5, 1)")
+    client.command(
+        "INSERT INTO ledger_rows VALUES (0, '', 'dead_letter', 2, 1), (0, 'shop', 'duplicate', 5, 1)"
+    )
     client.command("INSERT INTO dead_letters_rows (topic, `offset`, site) VALUES ('hits', 1, '')")
     (difference,) = found(client)
-    assert difference == Difference("ledger", {"site": "", "outcome": "dead_letter"}, {"hits": 2}, {"hits": 1})
+    assert difference == Difference(
+        "ledger", {"site": "", "outcome": "dead_letter"}, {"hits": 2}, {"hits": 1}
+    )
 
 
 def test_rows_of_a_further_check_are_differences(client: Client) -> None:
@@ -211,7 +232,11 @@ def test_only_what_differs_twice_lasts() -> None:
 
 
 def test_ties_are_broken_by_value_not_by_arrival(client: Client, sink: Sink) -> None:
-    hits = [hit(0, url="/b", channel="email"), hit(0, url="/a", channel="sms"), hit(0, url="/a", channel="push")]
+    hits = [
+        hit(0, url="/b", channel="email"),
+        hit(0, url="/a", channel="sms"),
+        hit(0, url="/a", channel="push"),
+    ]
     store_what_the_stream_says(sink, hits, RULES)
     (row,) = rows(client, "SELECT channel, entry_url, exit_url FROM sessions")
     assert row == {"channel": "push", "entry_url": "/a", "exit_url": "/b"}

@@ -1,4 +1,6 @@
-"""What the views make of the rows: moved sessions, persons, conversions, attribution, surveys, e-mails, costs."""
+"""What the views make of the rows: moved sessions, persons, conversions, attribution, surveys, e-mails,
+costs.
+"""
 
 from decimal import Decimal
 from pathlib import Path
@@ -8,6 +10,7 @@ import pytest
 from pipeline.core.scores import normalised_score
 from pipeline.store.client import Client
 from pipeline.store.sink import Sink, to_arrow
+from pipeline.store.stages import set_stages
 from pipeline.store.views import PROCESS_COLUMNS, VIEWS, export_views
 from schemas.counter import CounterRow
 from schemas.outcome import LedgerRow, Outcome
@@ -27,15 +30,19 @@ def fill(sink: Sink, *, hits: list[Row] | None = None, sessions: list[Session] |
 
 def transition(time: int, to_stage: str, *, ordinal: int = 0, **fields: object) -> Transition:
     values: Row = {
-        "site": "shop", "person_id": "ann", "model": "funnel4", "from_stage": "", "kind": Kind.ENTER, "dwell_ms": 0,
-        "cause_event": "page_view", "cause_url": "/", "cause_channel": "direct", "cause_session_id": "",
+        "site": "shop", "person_id": "ann", "model": "funnel4", "from_stage": "", "kind": Kind.ENTER,
+        "dwell_ms": 0, "cause_event": "page_view", "cause_url": "/", "cause_channel": "direct",
+        "cause_session_id": "",
         "withdrawn": False, "version": 1,
     }  # fmt: skip
     return Transition(**(values | {"time": DAY_0 + time, "to_stage": to_stage, "ordinal": ordinal} | fields))
 
 
 def test_hits_follow_their_session_when_it_moves(client: Client, sink: Sink) -> None:
-    fill(sink, hits=[hit(1, session_id="a"), hit(2, session_id="b"), hit(3, session_id="c"), hit(4, session_id="")])
+    fill(
+        sink,
+        hits=[hit(1, session_id="a"), hit(2, session_id="b"), hit(3, session_id="c"), hit(4, session_id="")],
+    )
     first = [SessionMove("shop", "a", "b", 1), SessionMove("blog", "c", "x", 1)]
     later = [SessionMove("shop", "a", "z", 2), SessionMove("shop", "b", "z", 2)]
     for number, moves in enumerate((later, first)):
@@ -47,7 +54,10 @@ def test_hits_follow_their_session_when_it_moves(client: Client, sink: Sink) -> 
 
 
 def test_transitions_name_the_session_their_cause_has_moved_to(client: Client, sink: Sink) -> None:
-    steps = [transition(0, "awareness", cause_session_id="a"), transition(1, "interest", cause_session_id="b")]
+    steps = [
+        transition(0, "awareness", cause_session_id="a"),
+        transition(1, "interest", cause_session_id="b"),
+    ]
     sink.insert("transitions", to_arrow("transitions", steps), "t")
     sink.insert("session_moves", to_arrow("session_moves", [SessionMove("shop", "a", "z", 1)]), "t")
     assert client.query("SELECT cause_session_id FROM transitions ORDER BY time") == [("z",), ("b",)]
@@ -81,14 +91,18 @@ def test_a_person_is_summed_up(client: Client, sink: Sink) -> None:
         hits=[
             hit(0, "phone", person_id="ann"),
             hit(1, "laptop", person_id="ann", user_id="ann"),
-            hit(2, "", person_id="ann", user_id="ann", event="purchase", goal=True, revenue_micros=19_990_000),
+            hit(
+                2, "", person_id="ann", user_id="ann", event="purchase", goal=True, revenue_micros=19_990_000
+            ),
             hit(3, "bot", person_id="bot", outcome="bot", bot=True),
         ],
         sessions=[session(0, 2, "s1"), session(DAY, DAY, "s2")],
     )
     steps = [transition(0, "interest"), transition(1, "awareness", ordinal=1, kind=Kind.REGRESS)]
     sink.insert("transitions", to_arrow("transitions", steps), "t")
-    client.command("INSERT INTO stages_rows VALUES ('funnel4', 'awareness', 1, 1), ('funnel4', 'interest', 2, 1)")
+    client.command(
+        "INSERT INTO stages_rows VALUES ('funnel4', 'awareness', 1, 1), ('funnel4', 'interest', 2, 1)"
+    )
     signals = [
         Signal("shop", "ann", "overdue", 0.25, "raised", DAY_0, "{}", 1),
         Signal("shop", "ann", "payment", 0.5, "raised", DAY_0, "{}", 1),
@@ -139,7 +153,8 @@ def test_credits_of_a_conversion_add_up_to_it(client: Client, sink: Sink) -> Non
     fill(sink, hits=[buy], sessions=[*weeks, too_old, after])
     for model, expected in CREDITS.items():
         touches = client.query(
-            f"SELECT session_id, credit, revenue FROM attribution WHERE model = '{model}' ORDER BY touch_number"
+            "SELECT session_id, credit, revenue FROM attribution "
+            f"WHERE model = '{model}' ORDER BY touch_number"
         )
         assert [touch[0] for touch in touches] == ["s1", "s2", "s3", "s4"]
         assert [touch[1] for touch in touches] == pytest.approx(expected)
@@ -147,7 +162,10 @@ def test_credits_of_a_conversion_add_up_to_it(client: Client, sink: Sink) -> Non
 
 
 def test_a_conversion_without_sessions_is_its_own_touch(client: Client, sink: Sink) -> None:
-    fill(sink, hits=[hit(0, outcome="background", event="purchase", goal=True, channel="offline", revenue_micros=7)])
+    fill(
+        sink,
+        hits=[hit(0, outcome="background", event="purchase", goal=True, channel="offline", revenue_micros=7)],
+    )
     touches = client.query("SELECT model, channel, credit, revenue FROM attribution")
     assert len(touches) == len(CREDITS)
     assert {touch[1:] for touch in touches} == {("offline", 1.0, Decimal("0.000007"))}
@@ -161,7 +179,14 @@ def test_survey_scores_are_normalised_as_in_the_core(client: Client, sink: Sink)
         for scale in (None, 0.0, 1.0, 5.0, 7.0, 10.0)
     ]
     hits = [
-        hit(at, event="survey_response", outcome="background", score=score, scale=scale, props=f'{{"metric":"{metric}"}}')
+        hit(
+            at,
+            event="survey_response",
+            outcome="background",
+            score=score,
+            scale=scale,
+            props=f'{{"metric":"{metric}"}}',
+        )
         for at, (metric, score, scale) in enumerate(cases)
     ]
     fill(sink, hits=hits)
@@ -185,12 +210,16 @@ def test_emails_and_costs(client: Client, sink: Sink) -> None:
     assert client.query("SELECT channel, cost FROM costs") == [("display", Decimal(5))]
 
 
-def test_two_runs_over_the_same_hits_export_the_same_bytes(client: Client, sink: Sink, tmp_path: Path) -> None:
+def test_two_runs_over_the_same_hits_export_the_same_bytes(
+    client: Client, sink: Sink, tmp_path: Path
+) -> None:
     def run(directory: Path, version: int, order: int) -> dict[str, bytes]:
         for table in ("hits", "sessions"):
             client.command(f"TRUNCATE TABLE {table}_rows")
-        rows = [hit(at, session_id=f"s{at}", received_time=DAY_0 + version, source_offset=version + order * at,
-                    url="/\t\n") for at in range(3)]  # fmt: skip
+        changing = {"received_time": DAY_0 + version, "url": "/\t\n"}
+        rows = [
+            hit(at, session_id=f"s{at}", source_offset=version + order * at, **changing) for at in range(3)
+        ]
         sink.insert("hits", hit_table(rows[::order]), f"{directory}")
         records = [session(at, at, f"s{at}", version=version) for at in range(3)]
         sink.insert("sessions", to_arrow("sessions", records[::order]), f"{directory}")
@@ -202,3 +231,15 @@ def test_two_runs_over_the_same_hits_export_the_same_bytes(client: Client, sink:
     assert len(one["hits.tsv"].splitlines()) == 4
     for view, process_columns in PROCESS_COLUMNS.items():
         assert not process_columns & set(one[f"{view}.tsv"].decode().splitlines()[0].split("\t"))
+
+
+def test_the_order_of_stages_follows_the_models(client: Client) -> None:
+    set_stages(client, {"m": ["a", "b", "c"], "n": ["x"]})
+    set_stages(client, {"m": ["a", "b", "c"], "n": ["x"]})
+    assert client.query("SELECT count() FROM stages_rows") == [(4,)]
+    set_stages(client, {"m": ["b", "a"], "n": ["x"]})
+    assert client.query("SELECT * FROM stages ORDER BY model, position") == [
+        ("m", "b", 1),
+        ("m", "a", 2),
+        ("n", "x", 1),
+    ]
