@@ -34,9 +34,7 @@ class BotDetector:
         if self._extra is not None and self._extra.search(user_agent):
             return True
         known, known_by_look_around, browser_words = _known()
-        rest = browser_words.sub("", user_agent).strip()
-        if not rest:
-            return False
+        rest = browser_words.sub("", user_agent.strip())
         return known.extract(rest) is not None or known_by_look_around.search(rest) is not None
 
 

@@ -84,7 +84,6 @@ def campaign_of(query: str) -> Campaign | None:
         if click_id in given:
             fields["source"] = fields["source"] or source
             fields["medium"] = fields["medium"] or medium
-            break
     campaign = Campaign(**fields)
     return None if campaign == _NO_CAMPAIGN else campaign
 

@@ -27,25 +27,12 @@ from pipeline.core.referrers import Category
 from schemas.hit import Campaign
 
 CACHE_ENTRIES = 16_384
+QUERY_CACHE_ENTRIES = 4_096  # keeps whole urls, and most sites have few of them with a query that repeat
 
 CHANNELS: Final = (
-    "direct",
-    "organic_search",
-    "paid_search",
-    "organic_social",
-    "paid_social",
-    "email",
-    "referral",
-    "display",
-    "affiliate",
-    "video",
-    "sms",
-    "push",
-    "chat",
-    "offline",
-    "app",
-    "other",
-)
+    "direct", "organic_search", "paid_search", "organic_social", "paid_social", "email", "referral",
+    "display", "affiliate", "video", "sms", "push", "chat", "offline", "app", "other",
+)  # fmt: skip
 
 
 class Traffic(NamedTuple):
@@ -216,6 +203,9 @@ class Classifier:
         def find_device(user_agent: str) -> Device:
             return devices.device(user_agent, bots)
 
+        self._query: Callable[[str], str] = lru_cache(maxsize=min(cache_entries, QUERY_CACHE_ENTRIES))(
+            query_of
+        )
         self._traffic: Callable[[str, str, str, str, Campaign | None], Traffic] = remember(find_traffic)
         self._device: Callable[[str], Device] = remember(find_device)
         self._language: Callable[[str], str] = remember(language)
@@ -224,11 +214,15 @@ class Classifier:
         self, url: str, referrer: str, channel: str = "", campaign: Campaign | None = None
     ) -> Traffic:
         """Where a hit came from: :func:`traffic`."""
-        query = query_of(url) if "?" in url else ""
-        if referrer and not _is_same_origin(url, referrer):
-            return self._traffic(_origin(url), query, _origin(referrer), channel, campaign)
-        if query or channel or campaign is not None:
-            return self._traffic("", query, "", channel, campaign)
+        query = self._query(url) if "?" in url else ""
+        page = sender = ""
+        if referrer:
+            page = _origin(url)
+            # Most people go from page to page of a site: then the referrer says nothing.
+            if not referrer.startswith(page):
+                sender = _origin(referrer)
+        if sender or query or channel or campaign is not None:
+            return self._traffic(page, query, sender, channel, campaign)
         return _DIRECT
 
     def device(self, user_agent: str) -> Device:
@@ -250,13 +244,10 @@ def language(tags: str) -> str:
     return tags.partition(",")[0].partition(";")[0].strip().lower()
 
 
-def _is_same_origin(url: str, referrer: str) -> bool:
-    """Do both surely name the same host? Most referrers do: people go from page to page of a site."""
-    end = url.find("/", 8)  # past the scheme
-    return end > 0 and url.startswith("http") and referrer.startswith(url[: end + 1])
-
-
 def _origin(url: str) -> str:
-    """As much of a url as its host needs."""
-    end = url.find("/", 8)
-    return url[:end] if end > 0 and url.startswith(("https://", "http://")) else url
+    """As much of a url as its host needs, and a character that ends a host."""
+    if url.startswith(("https://", "http://")):
+        end = url.find("/", 8) + 1
+        if end:
+            return url[:end]
+    return url + "?"

@@ -25,21 +25,23 @@ def event_time(
     time: Time | None, sent_time: Time | None, received_time: Time | None
 ) -> tuple[int, bool] | None:
     """(event time, was it clamped), or None if there is none that can be used."""
-    if received_time is None:
-        at = received = None if time is None else to_ms(time)
-    else:
-        received = to_ms(received_time)
-        at = received if time is None else to_ms(time)
-        if sent_time is not None and time is not None:
-            correction = received - to_ms(sent_time)
+    if isinstance(time, datetime):
+        time = to_ms(time)
+    if isinstance(received_time, datetime):
+        received_time = to_ms(received_time)
+    clamped = False
+    if time is None:
+        time = received_time
+    elif received_time is not None:
+        if sent_time is not None:
+            correction = received_time - to_ms(sent_time)
             if correction > SKEW_TOLERANCE_MS or correction < -SKEW_TOLERANCE_MS:
-                at += correction
-    if at is None or received is None:
+                time += correction
+        if time > received_time + MAX_AHEAD_MS:
+            time, clamped = received_time, True
+    if time is None or not 0 <= time < END_OF_TIME_MS:
         return None
-    clamped = at > received + MAX_AHEAD_MS
-    if clamped:
-        at = received
-    return (at, clamped) if 0 <= at < END_OF_TIME_MS else None
+    return time, clamped
 
 
 def to_ms(time: Time) -> int:

@@ -9,8 +9,6 @@ accepted; nothing raises.
 import re
 from typing import Final, Literal
 
-MAX_HOST_CHARS = 253  # of a DNS name
-
 Category = Literal["", "search", "social", "video", "shopping", "ai"]
 
 # Each of these with all of its subdomains.
@@ -24,8 +22,8 @@ _SITES: Final[dict[Category, str]] = {
     "social": """
         ameblo.jp b.hatena.ne.jp bale.ai bsky.app deviantart.com digg.com discord.com discord.gg disqus.com
         douban.com eitaa.com facebook.com fb.com fb.me flickr.com flipboard.com foursquare.com gab.com
-        goodreads.com instagram.com kakao.com line.me linkedin.com livejournal.com lnkd.in mastodon.social
-        meetup.com messenger.com mixi.jp myspace.com news.ycombinator.com nextdoor.com ok.ru pin.it
+        goodreads.com instagram.com kakao.com line.me linkedin.com livejournal.com lnkd.in m.me
+        mastodon.social meetup.com messenger.com mixi.jp myspace.com news.ycombinator.com nextdoor.com ok.ru pin.it
         pinterest.* quora.com redd.it reddit.com rubika.ir skyrock.com slashdot.org snapchat.com t.co t.me
         taringa.net telegram.me telegram.org threads.com threads.net tieba.baidu.com tiktok.com
         truthsocial.com tumblr.com twitter.com viadeo.com vk.com vk.ru wa.me wechat.com weibo.cn weibo.com
@@ -89,10 +87,10 @@ NAMES: Final = _index(_NAMES)
 
 _URL = re.compile(
     r"""\s* (?: ([a-z][a-z0-9+.-]*) : )? //
-        (?: [^/?\#\\]* @ )? (\[ [^\]/?\#\\]* \] | [^/?\#\\:]*)""",
+        (?: [^/?\#\\]* @ )? (\[ [^\]/?\#\\]* \] | [^/?\#\\:\[\]]*)""",
     re.IGNORECASE | re.VERBOSE,
 )
-_BARE_HOST = re.compile(r"\s*([^\s/?#\\:@()]+\.[^\s/?#\\:@().\d][^\s/?#\\:@().]+)(?:[/?#:]|\s*\Z)")
+_BARE_HOST = re.compile(r"\s*([^\s/?#\\:@()]+\.[^\s/?#\\:@().\d][^\s/?#\\:@().]+)\s*(?:[/?#:]|\Z)")
 _MIRROR = re.compile(r"\A(?:www|m)\.(?=[^.]+\.)")
 _COUNTRY = re.compile(r"\.(?:com?\.[a-z]{2}|com?|[a-z]{2})\Z")
 
@@ -109,7 +107,7 @@ def split(url: str) -> tuple[str, str]:
 def ascii_host(host: str) -> str:
     """The host as DNS knows it. One that cannot be a DNS name stays as it is, in lower case."""
     host = host.strip().rstrip(".").lower()
-    if host.isascii() or len(host) > MAX_HOST_CHARS:
+    if host.isascii():
         return host
     try:
         return host.encode("idna").decode("ascii").lower()
