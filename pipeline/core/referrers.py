@@ -24,8 +24,8 @@ _SITES: Final[dict[Category, str]] = {
         douban.com eitaa.com facebook.com fb.com fb.me flickr.com flipboard.com foursquare.com gab.com
         goodreads.com instagram.com kakao.com line.me linkedin.com livejournal.com lnkd.in m.me
         mastodon.social meetup.com messenger.com mixi.jp myspace.com news.ycombinator.com nextdoor.com
-        ok.ru pin.it pinterest.* quora.com redd.it reddit.com rubika.ir skyrock.com slashdot.org snapchat.com t.co t.me
-        taringa.net telegram.me telegram.org threads.com threads.net tieba.baidu.com tiktok.com
+        ok.ru pin.it pinterest.* quora.com redd.it reddit.com rubika.ir skyrock.com slashdot.org snapchat.com
+        t.co t.me taringa.net telegram.me telegram.org threads.com threads.net tieba.baidu.com tiktok.com
         truthsocial.com tumblr.com twitter.com viadeo.com vk.com vk.ru wa.me wechat.com weibo.cn weibo.com
         weixin.qq.com whatsapp.com x.com xiaohongshu.com xing.com yammer.com zhihu.com""",
     "video": """
