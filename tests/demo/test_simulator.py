@@ -1,6 +1,7 @@
 """The synthetic shop: what it says of itself is true of its hits."""
 
 import json
+import random
 from collections import Counter, defaultdict
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import pytest
 from pipeline.core.channels import Classifier
 from pipeline.core.decode import Flaw, KnownHit, decode
 from pipeline.demo.catalogue import BOTS
-from pipeline.demo.life import GOALS
+from pipeline.demo.life import GOALS, HOUR_MS, Customer, Life
 from pipeline.demo.shop import ARCHETYPES
 from pipeline.demo.simulator import Truth, simulate
 
@@ -73,6 +74,15 @@ def test_sessions_bounces_and_conversions_are_true(
     assert truth.bounces == views.count(1)
     assert truth.converted == sum(goal > 0 for goal in goals)
     assert truth.conversions == sum(goals)
+
+
+def test_visits_of_one_customer_are_hours_apart() -> None:
+    person = Customer("k", "buyer", known=True)
+    life = Life(person, Truth(), rng=random.Random(1), site="s", start_ms=START_MS, end_ms=2 * START_MS)
+    for _ in range(300):
+        before = life.now
+        life.wait(0, 0.8)
+        assert life.now - before >= 2 * HOUR_MS
 
 
 def test_orders_and_refunds_are_true(clean: World) -> None:

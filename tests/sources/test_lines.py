@@ -70,7 +70,17 @@ def test_any_blocks_give_the_same_lines(tmp_path_factory: pytest.TempPathFactory
         patch.setattr(lines_module, "MAX_INFLATED_BYTES", 2)
         file.write_bytes(gzip.compress(content))
         assert list(read_lines(str(file))) == whole
-    assert b"\n".join(whole) == content.replace(b"\r\n", b"\n").removesuffix(b"\n").removesuffix(b"\r")
+    *complete, last = content.replace(b"\r\n", b"\n").split(b"\n")
+    assert whole == complete + ([last.removesuffix(b"\r")] if last else [])
+
+
+def test_a_line_without_end_does_not_fill_the_memory(file: Path) -> None:
+    file.write_bytes(b"x" * 4_000_000)
+    told: list[int] = []
+    lines = read_lines(str(file), told.append)
+    assert len(next(lines)) == MAX_LINE_BYTES
+    assert sum(told) == lines_module.BLOCK_BYTES
+    assert list(lines) == []
 
 
 def test_cut_gzip_gives_what_it_has_and_then_an_error(file: Path) -> None:

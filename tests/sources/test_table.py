@@ -76,6 +76,13 @@ def test_a_bad_row_stays_what_it_is_and_the_others_are_read(read: Reader, row: b
     assert [hit(raw)["visitor_id"] for raw in (first, *others)] == ["bob", "eve", "dan"]
 
 
+def test_a_quote_that_closes_after_64_kib_swallows_nothing(read: Reader) -> None:
+    rows = [b"bob,1"] * 20_000
+    hits = read(b"\n".join([b"who,when", b'"ann,1', *rows, b'eve",2']), "x.csv", maps=WHO_WHEN, sets=SETS)
+    assert hits[0] == b'"ann,1'
+    assert len(hits) == len(rows) + 2
+
+
 @pytest.mark.parametrize("number", ["nan", "inf", "12,5", "free"])
 def test_a_number_that_is_none(read: Reader, number: str) -> None:
     content = f"who;price\nann;{number}\nbob;12.5\nlea;\n".encode()
@@ -119,6 +126,16 @@ def test_values_templates_props_and_campaign(read: Reader, tmp_path: Any) -> Non
 def test_tabs_are_not_quoted(read: Reader) -> None:
     [raw] = read(b'who\twhen\n"a,n"n\t1\n', "x.tsv", maps=WHO_WHEN, sets=SETS)
     assert hit(raw)["visitor_id"] == '"a,n"n'
+
+
+def test_a_later_file_and_a_later_option_win(read: Reader, tmp_path: Any) -> None:
+    first, second = tmp_path / "1.toml", tmp_path / "2.toml"
+    first.write_text('delimiter = "|"\nquote = "\'"\nset.site = "a"\nset.event = "e"\nmap.user_id = "who"')
+    second.write_text('delimiter = ","\nset.site = "b"')
+    [raw] = read(
+        b"who|who,'n'\n'x',1\n", "x.csv", maps=[str(first), str(second), "user_id=n"], sets=["event=f"]
+    )
+    assert hit(raw) == {"site": "b", "event": "f", "user_id": "1"}
 
 
 def test_a_table_without_a_header(read: Reader, tmp_path: Any) -> None:
