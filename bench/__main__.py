@@ -4,6 +4,8 @@ What a peer needs is fetched into a cache directory by the first run (Kafka and 
 peer whose needs are not met is left out, and the output says why. Exit code 1 when a bar is missed.
 """
 
+import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -27,6 +29,7 @@ def main(quick: bool, only: tuple[str, ...], as_json: bool) -> None:
 
     Example: python -m bench --quick --only decode --only flink
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the broker and the files go too
     progress = Console(stderr=True)
     with progress.status("starting") as status:
         rows = measure(QUICK if quick else FULL, only or tuple(PEERS), status.update)
@@ -34,13 +37,14 @@ def main(quick: bool, only: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         click.echo(report.as_json(rows, ratios))
     else:
-        out = Console()
-        out.print(report.as_tables(rows, ratios), width=None if out.is_terminal else PIPE_WIDTH)
+        width = None if sys.stdout.isatty() else PIPE_WIDTH
+        Console(width=width).print(report.as_tables(rows, ratios))
     raise SystemExit(int(any(ratio.met is False for ratio in ratios)))
 
 
 def measure(size: Size, chosen: tuple[str, ...], tell: Tell) -> list[Row]:
     """The rows of the chosen peers."""
+    cache_dir().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache_dir()) as directory:
         return [row for peer in chosen for row in PEERS[peer](tell, Path(directory), size)]
 

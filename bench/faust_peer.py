@@ -12,8 +12,10 @@ import msgspec
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # type: ignore[import-untyped]
 
-from bench.plain_faust import HITS_TOPIC, PARTITIONS
+from bench.plain_faust import HITS_TOPIC, PARTITIONS, topics
 from bench.process import Measure, run_module
+
+TIMEOUT_S = 180
 
 
 class _Visitor(msgspec.Struct):
@@ -28,14 +30,14 @@ def fill(address: str, path: Path, hits: int) -> None:
 
 def measure(address: str, job: str, hits: int) -> Measure:
     """Run one job over the filled topic."""
-    return run_module("bench.plain_faust", address, job, str(hits))
+    return run_module("bench.plain_faust", address, job, str(hits), timeout_s=TIMEOUT_S)
 
 
 async def _produce(address: str, lines: Iterable[bytes]) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=address)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(HITS_TOPIC, PARTITIONS, 1)])
+        await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in topics()])
     finally:
         await admin.close()
     decode = msgspec.json.Decoder(_Visitor).decode

@@ -65,9 +65,7 @@ FLINK = JarSet(
 def cache_dir() -> Path:
     """Where downloads and input files are kept between runs."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    path = Path(base) / "masir-bench"
-    path.mkdir(parents=True, exist_ok=True)
-    return path
+    return Path(base) / "masir-bench"
 
 
 def java() -> str:
@@ -87,6 +85,7 @@ def fetch(jar_set: JarSet, cache: Path | None = None) -> Path:
     maven = shutil.which("mvn")
     if maven is None:
         raise UnavailableError("mvn is not installed (Debian: apt-get install maven)")
+    cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
         pom = Path(scratch) / "pom.xml"
         pom.write_text(pom_text(jar_set))

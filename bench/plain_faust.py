@@ -21,6 +21,8 @@ from bench.process import Measure, Stopwatch, emit
 
 JOBS = ("decode", "sessions", "regrouped")
 HITS_TOPIC = "hits"
+SESSIONS_TOPIC = "sessions"
+TABLES = ("open_sessions", "stages", "counters")
 PARTITIONS = 4
 TIMEOUT_MS = 1_800_000
 STAGE_OF_PATH = (("/guide", "awareness"), ("/checkout", "purchase"), ("/", "consideration"))
@@ -110,10 +112,11 @@ def decode_only(app: faust.App, progress: Progress) -> None:
 
 
 def whole_job(app: faust.App, progress: Progress, *, regroup: bool) -> None:
-    closed = app.topic("sessions", value_type=Session, partitions=PARTITIONS)
-    sessions = app.Table("open_sessions", partitions=PARTITIONS)
-    stages = app.Table("stages", default=str, partitions=PARTITIONS)
-    counters = app.Table("counters", default=int, partitions=PARTITIONS)
+    closed = app.topic(SESSIONS_TOPIC, value_type=Session, partitions=PARTITIONS)
+    sessions_table, stages_table, counters_table = TABLES
+    sessions = app.Table(sessions_table, partitions=PARTITIONS)
+    stages = app.Table(stages_table, default=str, partitions=PARTITIONS)
+    counters = app.Table(counters_table, default=int, partitions=PARTITIONS)
 
     @app.agent(app.topic(HITS_TOPIC, value_type=Hit))
     async def sessionize(hits: faust.StreamT[Hit]) -> None:
@@ -135,10 +138,20 @@ def whole_job(app: faust.App, progress: Progress, *, regroup: bool) -> None:
             progress.add()
 
 
+def topics() -> list[str]:
+    """What must exist before a job starts: right after creating a topic itself, Faust can fail to find it."""
+    changelogs = [f"{app_id(job)}-{table}-changelog" for job in JOBS[1:] for table in TABLES]
+    return [HITS_TOPIC, SESSIONS_TOPIC, *changelogs]
+
+
+def app_id(job: str) -> str:
+    return f"bench-{job}"
+
+
 def build(address: str, job: str, progress: Progress) -> faust.App:
     """The app of one job; its own consumer group reads the topic from the start."""
     app = faust.App(
-        f"bench-{job}",
+        app_id(job),
         broker=f"kafka://{address}",
         topic_partitions=PARTITIONS,
         store="memory://",

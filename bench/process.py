@@ -41,6 +41,11 @@ class Measure(Struct, omit_defaults=True):
         return self.hits / self.seconds
 
     @property
+    def cpu_rate(self) -> float:
+        """Hits per second of CPU time: hardly changes when other work shares the core. 0 where not known."""
+        return self.hits / self.cpu_seconds if self.cpu_seconds else 0.0
+
+    @property
     def busy(self) -> float:
         """The share of its core that the job used: below 0.9 it waited, or other work was on the core."""
         return self.cpu_seconds / self.seconds
@@ -98,8 +103,9 @@ def run_module(module: str, *arguments: str, timeout_s: float = 600) -> Measure:
         done = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False
         )
-    except subprocess.TimeoutExpired:
-        raise UnavailableError(f"{module} took longer than {timeout_s:.0f} s") from None
+    except subprocess.TimeoutExpired as late:
+        said = (late.stderr or b"").decode(errors="replace").strip()[-600:]
+        raise UnavailableError(f"{module} took longer than {timeout_s:.0f} s. {said}") from None
     lines = done.stdout.strip().splitlines()
     if done.returncode != 0 or not lines:
         raise UnavailableError(f"{module} ended with {done.returncode}: {done.stderr.strip()[-600:]}")
