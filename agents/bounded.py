@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from itertools import islice
+from pathlib import Path
 from time import perf_counter
 
 from msgspec import Struct
 
-from agents.embedded import APP, Embedded
+from agents.embedded import APP, DATABASE, Embedded
 from agents.hop import wall_ms
 from pipeline.core.decode import Flaw, decode
 from pipeline.core.ids import visitor_key
@@ -75,3 +76,11 @@ async def _until_over(embedded: Embedded) -> None:
     ending = embedded.transport.ending
     while ending is not None and not ending.is_over:
         await asyncio.sleep(PAUSE_SECONDS)
+
+
+def append(settings: Settings, hits: Iterable[bytes]) -> None:
+    """Append hits to the topic of a pipeline that runs in another process."""
+    log = Log(Path(settings.data) / DATABASE, is_durable=True)
+    publisher = LogPublisher(log, APP, now_ms=wall_ms, on_append=lambda: None)
+    publisher.append([(key_of(raw), raw) for raw in hits])
+    log.close()

@@ -29,6 +29,7 @@ from pipeline.settings import Settings
 from pipeline.store.client import STORE_DIRECTORY, Client, connect
 from pipeline.store.migrations import migrate
 from pipeline.store.sink import Sink
+from pipeline.store.stages import set_stages
 from pipeline.transport.driver import Transport
 from pipeline.transport.ending import Ending
 from pipeline.transport.log import Log
@@ -49,6 +50,7 @@ class Embedded:
         self.metrics = Metrics(version=version("masir"))
         self.client: Client = connect(self.directory / STORE_DIRECTORY)
         migrate(self.client, ttl_days=settings.ttl_days)
+        set_stages(self.client, {m.name: [stage.id for stage in m.stage] for m in self.models.models})
         self.database = (self.directory / DATABASE).absolute()
         self._create_topics()
         self._app: faust.App | None = None

@@ -42,7 +42,7 @@ class Sessionizer:
         self._send(unit, batch.partition, output)
         await unit.commit([batch], [state], now_ms=now_ms)
         context.metrics.hits(output.outcomes)
-        context.metrics.dead_letters(Counter(letter.reason for letter in output.dead_letters))
+        context.metrics.dead_letters(NAME, Counter(letter.reason for letter in output.dead_letters))
         if output.watermark is not None:
             context.metrics.watermark(NAME, batch.partition, (now_ms - output.watermark) / 1000)
 

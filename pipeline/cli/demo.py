@@ -1,0 +1,72 @@
+"""``masir demo``: bundled and synthetic traffic through the whole pipeline, in one process."""
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from importlib.resources import as_file, files
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.runner import KNOWN_ERRORS, Wrong, runner, settings_of, told
+from pipeline.demo.simulator import simulate
+from pipeline.demo.summary import print_summary
+from pipeline.sources import read_hits, read_options
+
+DIRECTORY = "masir-demo"
+SEED = 7
+CUSTOMERS = 1_500
+DAYS = 60
+START_MS = 1_790_812_800_000  # 2026-10-01T00:00:00Z
+DIRT = 0.002
+_MARK = ".made-by-masir-demo"
+
+EXAMPLES = """
+\b
+Example:
+  masir demo
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.option("--data", metavar="DIR", default=DIRECTORY, show_default=True, help="Made anew each time.")
+def demo(data: str) -> None:
+    """Show what Masir makes of two kinds of hits.
+
+    Site "wiki" is real: 63,524 page views of 10,000 Wikipedia readers (January 2014, MIT licence). Site "shop" is
+    synthetic: a seeded simulator of customers who search, compare, subscribe, order, answer surveys, tell friends, or
+    leave. Both go through the same agents as live hits.
+    """
+    _make_room(Path(data))
+    click.echo(f"Site wiki: real readers of Wikipedia. Site shop: synthetic customers (simulator, seed {SEED}).")
+    click.echo("Both now go through collector's topic, sessionizer, journeys, counters and store ...")
+    settings = settings_of(data=data)
+    shop, _ = simulate(seed=SEED, customers=CUSTOMERS, start_ms=START_MS, days=DAYS, dirt=DIRT)
+
+    def with_store(embedded: Any, processed: Any) -> None:
+        print_summary(embedded.client.query, data)
+        rate = processed.hits / processed.seconds
+        click.echo(f"\n{processed.hits:,} hits in {processed.seconds:.1f} s ({rate:,.0f} hits/s) into {data}/")
+
+    try:
+        asyncio.run(runner("process")(settings, chain(_wikipedia(), shop), with_store=with_store))
+    except KNOWN_ERRORS as error:
+        raise told(error) from error
+
+
+def _wikipedia() -> Iterator[bytes]:
+    options = read_options("csv", ("visitor_id=uuid", "time=ts:s"), ("event=page_view",), "wiki")
+    with as_file(files("pipeline.demo") / "data" / "wikipedia_sessions.csv.gz") as path:
+        yield from read_hits(str(path), options)
+
+
+def _make_room(directory: Path) -> None:
+    """Only what an earlier demo made is deleted."""
+    if directory.exists() and any(directory.iterdir()):
+        if not (directory / _MARK).exists():
+            raise Wrong(f"{directory} exists and was not made by `masir demo`: choose another --data")
+        shutil.rmtree(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / _MARK).touch()

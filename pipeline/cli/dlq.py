@@ -1,0 +1,133 @@
+"""``masir dlq``: dead letters, and how to bring them in after the fix."""
+
+import asyncio
+import base64
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.cli.runner import KNOWN_ERRORS, Wrong, runner, settings_of, told
+from pipeline.core.decode import Flaw, decode
+from pipeline.core.letters import mended
+from pipeline.settings import Settings
+from pipeline.store.client import rows
+from pipeline.store.query_socket import SocketReader, open_reader
+from schemas.outcome import Reason
+
+_ID = "concat('dlq-', topic, '-', toString(partition), '-', toString(offset))"
+_LETTERS = f"""
+SELECT topic, partition, offset, reason, field, message, site, received_time, base64Encode(raw) AS raw,
+       if(JSONExtractString(raw, 'hit_id') = '', {_ID}, JSONExtractString(raw, 'hit_id')) AS id,
+       id IN (SELECT hit_id FROM hits WHERE hit_id != '') AS came_in
+FROM dead_letters
+"""
+_SHOWN_BYTES = 4_000
+
+data_option = click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
+reason_option = click.option("--reason", type=click.Choice(list(Reason)), help="Only those of this reason.")
+
+
+@click.group()
+def dlq() -> None:
+    """Dead letters: hits that could not be read, each kept with its bytes, the reason and where it came from."""
+
+
+@dlq.command(epilog="\b\nExample:\n  masir dlq ls --reason missing_field")
+@data_option
+@reason_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def ls(data: str | None, reason: str | None, as_json: bool) -> None:
+    """List the dead letters, the newest first."""
+    letters = _letters(settings_of(data=data), reason)
+    if as_json:
+        for letter in letters:
+            click.echo(msgspec.json.encode(letter))
+        return
+    table = Table("id", "received", "reason", "field", "site", "came in", "message")
+    for letter in letters:
+        cells = ("id", "received_time", "reason", "field", "site")
+        table.add_row(*(str(letter[cell]) for cell in cells), "yes" if letter["came_in"] else "no", letter["message"])
+    Console().print(table)
+
+
+@dlq.command(epilog="\b\nExample:\n  masir dlq show dlq-hits-2-1041")
+@click.argument("letter")
+@data_option
+def show(letter: str, data: str | None) -> None:
+    """Show one dead LETTER with its bytes."""
+    found = [one for one in _letters(settings_of(data=data), None) if one["id"] == letter]
+    if not found:
+        raise Wrong(f"no dead letter {letter}; `masir dlq ls` lists them")
+    for name, value in found[0].items():
+        if name != "raw":
+            click.echo(f"{name}: {value}")
+    raw = base64.b64decode(found[0]["raw"])
+    click.echo(f"bytes ({len(raw)}): {raw[:_SHOWN_BYTES]!r}")
+
+
+@dlq.command(
+    epilog="\b\nExamples:\n  masir dlq replay\n  masir dlq replay --reason missing_field --set site=shop"
+)
+@data_option
+@reason_option
+@click.option("--set", "sets", multiple=True, metavar="FIELD=VALUE", help="Mend the letters: set this field of each.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def replay(data: str | None, reason: str | None, sets: tuple[str, ...], as_json: bool) -> None:
+    """Send dead letters into the pipeline again, after the fix: a newer Masir, or --set.
+
+    Letters that can still not be read stay where they are. A letter without a hit_id gets its own id, so
+    replaying twice counts it once.
+    """
+    settings = settings_of(data=data)
+    letters = [letter for letter in _letters(settings, reason) if not letter["came_in"]]
+    values = _values(sets)
+    hits = [mended(base64.b64decode(letter["raw"]), letter["id"], values) for letter in letters]
+    readable = [hit for hit in hits if not isinstance(decode(hit), Flaw)]
+    if readable:
+        _send(settings, readable)
+    summary = {"letters": len(letters), "replayed": len(readable), "still_unreadable": len(hits) - len(readable)}
+    if as_json:
+        click.echo(msgspec.json.encode(summary))
+    else:
+        click.echo(", ".join(f"{name.replace('_', ' ')}: {count:,}" for name, count in summary.items()))
+
+
+def _letters(settings: Settings, reason: str | None) -> list[dict[str, Any]]:
+    where = f"WHERE reason = '{reason}'" if reason else ""
+    try:
+        with closing(open_reader(Path(settings.data))) as reader:
+            return rows(reader, f"{_LETTERS} {where} ORDER BY received_time DESC, partition, offset DESC")
+    except KNOWN_ERRORS as error:
+        raise told(error) from error
+
+
+def _values(sets: Sequence[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for option in sets:
+        field, sign, text = option.partition("=")
+        if not sign or not field:
+            raise Wrong(f"--set {option}: FIELD=VALUE is expected")
+        try:
+            values[field] = msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            values[field] = text
+    return values
+
+
+def _send(settings: Settings, hits: list[bytes]) -> None:
+    """To the running pipeline if there is one, else through the agents in this process."""
+    try:
+        with closing(open_reader(Path(settings.data))) as reader:
+            is_running = isinstance(reader, SocketReader)
+        if is_running:
+            runner("append")(settings, hits)
+        else:
+            asyncio.run(runner("process")(settings, hits, with_store=lambda *_: None))
+    except KNOWN_ERRORS as error:
+        raise told(error) from error

@@ -1,0 +1,135 @@
+"""``masir doctor``: what is well, what is not, and what to do about it."""
+
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import msgspec
+
+from pipeline.cli.runner import KNOWN_ERRORS, settings_of
+from pipeline.core.models import load as load_models
+from pipeline.model_files import builtin_texts, read_texts
+from pipeline.settings import Settings
+from pipeline.store.client import Reader, rows
+from pipeline.store.query_socket import SocketReader, open_reader
+from schemas.topics import TOPICS
+
+LEAST_FREE_BYTES = 2 * 1024**3  # the store's merges need room for the parts they write anew
+MOST_AHEAD_SECONDS = 60
+
+
+class Finding(NamedTuple):
+    """``advice``: what to do; empty when all is well."""
+
+    what: str
+    says: str
+    advice: str = ""
+
+
+@click.command(epilog="\b\nExamples:\n  masir doctor\n  masir doctor --json")
+@click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def doctor(context: click.Context, data: str | None, as_json: bool) -> None:
+    """Check settings, stage models, disk, topics, store, ledger and clock, and say what to do.
+
+    Exit code 0: all is well. 1: something needs attention.
+    """
+    settings = settings_of(data=data)
+    findings = list(_findings(settings))
+    if as_json:
+        click.echo(msgspec.json.encode([finding._asdict() for finding in findings]))
+    else:
+        for finding in findings:
+            click.echo(f"{'!!' if finding.advice else 'ok'}  {finding.what}: {finding.says}")
+            if finding.advice:
+                click.echo(f"      {finding.advice}")
+    context.exit(1 if any(finding.advice for finding in findings) else 0)
+
+
+def _findings(settings: Settings) -> Iterator[Finding]:
+    yield Finding("settings", "read and checked")
+    yield _models(settings)
+    directory = Path(settings.data)
+    if not directory.exists():
+        yield Finding("data", f"{directory} does not exist yet", "`masir run` or `masir process` makes it")
+        return
+    yield _disk(directory)
+    yield _topics(directory / "masir.db", settings)
+    try:
+        with closing(open_reader(directory)) as reader:
+            yield Finding("store", f"answers{' (masir run holds it)' if isinstance(reader, SocketReader) else ''}")
+            yield from _asked(reader, (_ledger, _dead_letters, _clock))
+    except KNOWN_ERRORS as error:
+        yield Finding("store", str(error), "stop the other process, or ask where it runs")
+
+
+def _models(settings: Settings) -> Finding:
+    try:
+        models = load_models(builtin_texts() | read_texts(map(Path, settings.models)))
+    except KNOWN_ERRORS as error:
+        return Finding("stage models", str(error), "`masir models check FILE` shows it after each change")
+    return Finding("stage models", ", ".join(model.name for model in models.models))
+
+
+def _disk(directory: Path) -> Finding:
+    free = shutil.disk_usage(directory).free
+    says = f"{free / 1024**3:.1f} GiB free in {directory}"
+    if not os.access(directory, os.W_OK):
+        return Finding("data", f"{directory} cannot be written", "change its owner or its mode")
+    low = free < LEAST_FREE_BYTES
+    return Finding("disk", says, "make room, set ttl_days, or lower hits_retention_hours" if low else "")
+
+
+def _topics(database: Path, settings: Settings) -> Finding:
+    if not database.exists():
+        return Finding("topics", "none yet", "`masir run` or `masir process` makes them")
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
+        known = dict(db.execute("select name, partitions from topics"))
+        size = database.stat().st_size / 1024**2
+    missing = [topic.name for topic in TOPICS if topic.name not in known]
+    if missing:
+        return Finding("topics", f"missing: {', '.join(missing)}", "start `masir run` once: it makes them")
+    if set(known.values()) != {settings.partitions}:
+        have = sorted(set(known.values()))
+        return Finding("topics", f"have {have} partitions", f"set partitions = {have[0]}: it cannot change")
+    return Finding("topics", f"{len(known)}, {settings.partitions} partitions each, {size:.0f} MiB")
+
+
+def _asked(reader: Reader, checks: tuple[Callable[[Reader], Finding], ...]) -> Iterator[Finding]:
+    for check in checks:
+        yield check(reader)
+
+
+def _ledger(reader: Reader) -> Finding:
+    """The ledger's accepted and bot hits must be the rows of the hits."""
+    (row,) = rows(
+        reader,
+        "SELECT (SELECT sum(hits) FROM ledger WHERE outcome IN ('sessionized', 'background', 'late', 'bot')) AS said,"
+        " (SELECT count() FROM hits) AS stored",
+    )
+    says = f"{row['said'] or 0:,} hits accepted or bots', {row['stored']:,} stored"
+    agrees = (row["said"] or 0) == row["stored"]
+    return Finding("ledger", says, "" if agrees else "run again in a moment; if it stays, `masir verify`")
+
+
+def _dead_letters(reader: Reader) -> Finding:
+    (row,) = rows(reader, "SELECT count() AS letters FROM dead_letters")
+    advice = "`masir dlq ls` says why; `masir dlq replay` after the fix" if row["letters"] else ""
+    return Finding("dead letters", f"{row['letters']:,}", advice)
+
+
+def _clock(reader: Reader) -> Finding:
+    """A machine whose clock is behind takes its visitors' clocks for wrong."""
+    (row,) = rows(reader, "SELECT toUnixTimestamp64Milli(max(received_time)) AS newest, count() AS hits FROM hits")
+    if not row["hits"]:
+        return Finding("clock", "no hits to compare with")
+    ahead = row["newest"] / 1000 - time.time()
+    advice = "set this machine's clock (NTP)" if ahead > MOST_AHEAD_SECONDS else ""
+    return Finding("clock", f"newest hit received {-ahead:,.0f} s ago", advice)
