@@ -1,5 +1,4 @@
-"""The life of one synthetic customer: visits and events on a clock that only goes forward, and the truth
-about them.
+"""The life of one synthetic customer: visits and events on a clock that only goes forward.
 
 Units: ms, UTC; money in cents. Visits of one customer begin at least two hours after the last one ended and
 have no pause longer than five minutes, so each is exactly one session. What begins at ``end_ms`` or later
@@ -13,9 +12,9 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
-from msgspec import Struct
 
 from pipeline.demo.catalogue import DESKTOPS, LOCALES, PHONES, TABLETS, Product
+from pipeline.demo.truth import GOALS, Customer, Truth
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -66,44 +65,6 @@ class Step(NamedTuple):
     fields: Mapping[str, Any] = _NOTHING
 
 
-class Customer(Struct):
-    """What is true of one customer; ``known``: has a user_id on every hit."""
-
-    key: str
-    archetype: str
-    known: bool
-    visitor_ids: list[str] = []
-    first_channel: str = ""
-    sessions: int = 0
-    orders: int = 0
-    cents: int = 0
-    refunded_cents: int = 0
-    left: str = ""  # the reason, "" for who did not say good-bye
-
-    @property
-    def user_id(self) -> str:
-        return f"user-{self.key}" if self.known else ""
-
-
-class Truth(Struct):
-    """What is true of the stream; complete when its last hit has been taken.
-
-    ``hits`` = ``interactive + background + duplicates + bots + malformed``.
-    """
-
-    customers: list[Customer] = []
-    hits: int = 0
-    interactive: int = 0
-    background: int = 0
-    duplicates: int = 0
-    bots: int = 0
-    malformed: int = 0
-    sessions: int = 0
-    bounces: int = 0  # sessions with exactly one page view
-    converted: int = 0  # sessions with at least one goal
-    conversions: int = 0
-
-
 class Hit(NamedTuple):
     """Ordered by time, then by whose it is; ``background``: makes no session."""
 
@@ -120,9 +81,6 @@ class Invitation(NamedTuple):
     time: int
     key: str
     code: str
-
-
-GOALS = frozenset({"purchase", "sign_up", "subscribe", "generate_lead"})
 
 
 class Life:

@@ -1,96 +1,33 @@
 """The archetypes of the synthetic shop: each lives a customer's life from the first touchpoint on.
 
 Together they pass every stage of the built-in models, every channel, the surveys, e-mails, orders, support,
-and leave for a reason. The shares and habits are invented; only the names of events (GA4's) and the ways of
-marking links (utm_*, gclid, ...) are those of the world.
+and leave for a reason. The shares and habits are invented.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.demo.catalogue import ARTICLES, GUIDES, PRODUCTS, SEARCHES, Product
+from pipeline.demo.catalogue import PRODUCTS
 from pipeline.demo.life import CURRENCY, DAY_MS, HOUR_MS, Entry, Life, Step
+from pipeline.demo.touchpoints import (
+    CHAT,
+    DIRECT,
+    HOME,
+    NEWSLETTER,
+    RETURNS,
+    article,
+    cart,
+    checkout,
+    discovery,
+    guide,
+    item,
+    page,
+    purchase,
+    search,
+)
 
-DIRECT = Entry("direct")
-NEWSLETTER = Entry("email", "", "?utm_source=newsletter&utm_medium=email&utm_campaign=monthly")
-CHAT = Entry("chat", override=True)
-RETURNS = (
-    DIRECT,
-    Entry("sms", "", "?utm_source=reminder&utm_medium=sms&utm_campaign=refill"),
-    Entry("push", "", "?utm_source=reminder&utm_medium=push&utm_campaign=refill"),
-    Entry("app", override=True),
-)
-PAID = (
-    Entry("paid_search", "https://www.google.com/", "?gclid=EAIaIQobChMIsynthetic"),
-    Entry("paid_search", "https://www.bing.com/", "?utm_source=bing&utm_medium=cpc&utm_campaign=brand"),
-    Entry(
-        "paid_social",
-        "https://www.facebook.com/",
-        "?utm_source=facebook&utm_medium=paid_social&utm_campaign=autumn",
-    ),
-    Entry("display", "", "?utm_source=adnetwork&utm_medium=display&utm_campaign=autumn"),
-)
-DISCOVERIES = (
-    *PAID,
-    Entry("organic_search", "https://www.google.com/"),
-    Entry("organic_search", "https://duckduckgo.com/"),
-    Entry("organic_search", "https://www.bing.com/"),
-    Entry("organic_social", "https://www.instagram.com/"),
-    Entry("organic_social", "https://t.co/"),
-    Entry("video", "https://www.youtube.com/"),
-    Entry("referral", "https://coffee-notes.example.org/reviews"),
-    Entry("affiliate", "", "?utm_source=beanfinder&utm_medium=affiliate&utm_campaign=partners"),
-    DIRECT,
-)
-_WEIGHTS = (9, 4, 7, 3, 22, 5, 6, 8, 4, 4, 7, 4, 17)
 REASONS = ("too expensive", "delivery too slow", "quality fell", "moved to a competitor", "no longer needed")
-
 FEE = {"revenue": 14.9, "currency": CURRENCY}
-_HOME = Step("page_view", "/", "Coffee for everyone")
-
-
-def discovery(life: Life) -> Entry:
-    return life.rng.choices(DISCOVERIES, _WEIGHTS)[0]
-
-
-def page(path: str, title: str) -> Step:
-    return Step("page_view", path, title)
-
-
-def article(life: Life) -> Step:
-    name = life.rng.choice(ARTICLES)
-    return page(f"/blog/{name}", name.replace("-", " ").title())
-
-
-def guide(life: Life) -> Step:
-    name = life.rng.choice(GUIDES)
-    return page(f"/help/{name}", name.title())
-
-
-def item(product: Product) -> list[Step]:
-    path = f"/shop/{product.category}/{product.sku}"
-    fields = {"items": [{"item_id": product.sku, "item_name": product.name}]}
-    return [page(path, product.name), Step("view_item", path, product.name, fields)]
-
-
-def search(life: Life) -> list[Step]:
-    term = life.rng.choice(SEARCHES)
-    path = f"/search?q={term.replace(' ', '+')}"
-    return [page(path, "Search"), Step("search", path, "Search", {"props": {"search_term": term}})]
-
-
-def cart(product: Product) -> list[Step]:
-    path = f"/shop/{product.category}/{product.sku}"
-    return [Step("add_to_cart", path, product.name, {"items": [{"item_id": product.sku}]})]
-
-
-def checkout() -> list[Step]:
-    return [page("/checkout", "Checkout"), Step("begin_checkout", "/checkout", "Checkout")]
-
-
-def purchase(life: Life, products: list[Product]) -> list[Step]:
-    thanks = "/checkout/thanks"
-    return [page(thanks, "Thank you"), Step("purchase", thanks, "Thank you", life.order(products))]
 
 
 def survey(life: Life, metric: str, score: int, **props: Any) -> None:
@@ -127,7 +64,7 @@ def reader(life: Life) -> None:
     life.visit(discovery(life), [article(life)] + [article(life) for _ in range(rng.choice((0, 0, 0, 1, 2)))])
     while rng.random() < 0.25:
         life.wait(1, 9)
-        life.visit(discovery(life), [_HOME, article(life)] if rng.random() < 0.4 else [article(life)])
+        life.visit(discovery(life), [HOME, article(life)] if rng.random() < 0.4 else [article(life)])
 
 
 def browser(life: Life) -> None:
@@ -135,7 +72,7 @@ def browser(life: Life) -> None:
     rng = life.rng
     for _ in range(rng.choice((1, 1, 2, 3))):
         product = rng.choice(PRODUCTS)
-        steps = [_HOME, *search(life), *item(product)]
+        steps = [HOME, *search(life), *item(product)]
         if rng.random() < 0.5:
             steps.append(page("/compare", "Compare grinders"))
         if rng.random() < 0.3:
@@ -173,7 +110,7 @@ def buyer(life: Life) -> None:
     """From the first click to the first order, and some good or middling use of it."""
     rng = life.rng
     product = rng.choice(PRODUCTS)
-    life.visit(discovery(life), [article(life), *([_HOME] if rng.random() < 0.6 else [])])
+    life.visit(discovery(life), [article(life), *([HOME] if rng.random() < 0.6 else [])])
     life.wait(0.5, 4)
     tour = [page("/reviews", "What others say"), *item(product), page("/pricing", "Plans")]
     life.visit(discovery(life), tour)

@@ -13,9 +13,11 @@ from heapq import heappop, heappush
 import orjson
 
 from pipeline.demo.catalogue import BOTS
-from pipeline.demo.life import CURRENCY, DAY_MS, ORIGIN, Customer, Hit, Invitation, Life, Truth
+from pipeline.demo.life import CURRENCY, DAY_MS, ORIGIN, Hit, Invitation, Life
 from pipeline.demo.load import load_stream
-from pipeline.demo.shop import ARCHETYPES, PAID, friend
+from pipeline.demo.shop import ARCHETYPES, friend
+from pipeline.demo.touchpoints import PAID
+from pipeline.demo.truth import Customer, Truth
 
 __all__ = ["Customer", "Truth", "load_stream", "simulate"]
 

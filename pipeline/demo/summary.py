@@ -1,6 +1,6 @@
 """What a run found, for a person to read: ledger, sessions, channels, stage funnels, and what to do next.
 
-Reads the store's views (contract.md section 4) through ``query(sql) -> rows``.
+Reads the store's views through ``query(sql) -> rows``.
 """
 
 import shlex

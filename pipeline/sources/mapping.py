@@ -1,7 +1,6 @@
-"""What becomes of a table's columns: ``--map FIELD=COLUMN[:UNIT]``, ``--set FIELD=VALUE``, or the same as a
-TOML file.
+"""What becomes of a table's columns: ``--map FIELD=COLUMN[:UNIT]``, ``--set FIELD=VALUE``, or a TOML file.
 
-A FIELD is one of the hit (contract.md section 1), or ``props.NAME``, or ``campaign.NAME``. Only times have a
+A FIELD is one of the hit (schemas/hit.py), or ``props.NAME``, or ``campaign.NAME``. Only times have a
 UNIT (see times.py). A COLUMN with braces is a template of columns: ``url=https://shop.example/{page}``. The
 file:
 

@@ -1,5 +1,4 @@
-"""A bounded input -> its hits as raw JSON bytes, one by one, in the file's order, lazily. What ``masir
-process`` reads.
+"""A bounded input -> its hits as raw JSON bytes, one by one, in the file's order, lazily.
 
 NDJSON lines pass through untouched; rows of tables and lines of access logs become hits. Nothing is judged
 here: what cannot be turned into a hit is given out as it is. Blank lines are nothing. Errors:

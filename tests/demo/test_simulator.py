@@ -10,9 +10,10 @@ import pytest
 from pipeline.core.channels import Classifier
 from pipeline.core.decode import Flaw, KnownHit, decode
 from pipeline.demo.catalogue import BOTS
-from pipeline.demo.life import GOALS, HOUR_MS, Customer, Life
+from pipeline.demo.life import HOUR_MS, Life
 from pipeline.demo.shop import ARCHETYPES
-from pipeline.demo.simulator import Truth, simulate
+from pipeline.demo.simulator import Customer, Truth, simulate
+from pipeline.demo.truth import GOALS
 
 START_MS = 1_790_000_000_000
 BACKGROUND = frozenset(

@@ -133,7 +133,7 @@ def test_a_later_file_and_a_later_option_win(read: Reader, tmp_path: Any) -> Non
     first.write_text('delimiter = "|"\nquote = "\'"\nset.site = "a"\nset.event = "e"\nmap.user_id = "who"')
     second.write_text('delimiter = ","\nset.site = "b"')
     [raw] = read(
-        b"who|who,'n'\n'x',1\n", "x.csv", maps=[str(first), str(second), "user_id=n"], sets=["event=f"]
+        b"who|a|b,'n'\n'x',1\n", "x.csv", maps=[str(first), str(second), "user_id=n"], sets=["event=f"]
     )
     assert hit(raw) == {"site": "b", "event": "f", "user_id": "1"}
 
