@@ -98,7 +98,7 @@
 			seen()
 			if (event != 'identify') return add(event, value)
 			delete disk['masir.user']
-			if (value && put('masir.user', value)) add(event)
+			if (value && put('masir.user', value + '')) add(event)
 		})
 		masir.on = 1
 		early?.q?.forEach(args => masir(...args))

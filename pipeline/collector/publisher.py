@@ -76,8 +76,6 @@ class GroupCommit:
                 await self._publisher.publish(records)
         except Unavailable as error:
             return error
-        except TimeoutError:
-            return Unavailable(f"the topic did not answer within {self._timeout_s} seconds")
         except Exception as error:
             _log.exception("publishing %d hits failed", len(records))
             return Unavailable(str(error))

@@ -187,8 +187,6 @@ class Collector:
             raise _TurnedAwayError(408, f"the body did not arrive within {limit} seconds") from None
         except web.HTTPRequestEntityTooLarge:
             raise _TurnedAwayError(413, f"a body is at most {self._limits.max_body_bytes} bytes") from None
-        except web.RequestPayloadError as error:
-            raise _TurnedAwayError(400, f"the body's transfer encoding is broken: {error}") from None
 
     def _admit(self, size: int) -> None:
         """Backpressure, before anything is read."""

@@ -37,6 +37,11 @@ def test_one_object_is_one_hit_however_it_is_laid_out(value: Any, indent: int | 
     assert split(b"\xef\xbb\xbf \r\n" + body + b"\n") == [body]
 
 
+def test_object_with_an_object_on_a_line_of_its_own_is_one_hit() -> None:
+    body = b'{"items":[\n{"sku":"a"}\n]}'
+    assert split(body) == [body]
+
+
 @pytest.mark.parametrize("body", [b"", b" \r\n\t", b"\xef\xbb\xbf", b"[]", b" [ ] "])
 def test_nothing_is_no_hit(body: bytes) -> None:
     assert split(body) == []

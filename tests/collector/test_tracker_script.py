@@ -182,6 +182,16 @@ async def test_event_at_the_moment_of_leaving_is_not_lost(server: Server, site: 
     assert Counter(distinct.values()) == {"page_view": 2, "click": 1, "late_word": 1}
 
 
+async def test_leaving_the_site_sends_what_is_left(server: Server, site: str, page: Page) -> None:
+    await page.open(f"{site}/first")
+    await until(lambda: paths(server) == ["/first"])
+    await page.run("addEventListener('pagehide', () => masir('late_word'))")
+    await page.open("about:blank")
+    await until(lambda: bool(seen(server, "late_word")))
+    await quiet(page)
+    assert each_once(server)
+
+
 async def test_view_that_is_left_at_once_is_not_lost(server: Server, site: str, page: Page) -> None:
     await page.open(f"{site}/first")
     await until(lambda: paths(server) == ["/first"])

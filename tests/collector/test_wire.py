@@ -66,6 +66,18 @@ async def test_malformed_http_is_refused_and_the_server_lives(server: Server, da
     assert _statuses(await _talk(server, _POST)) == [200]
 
 
+async def test_body_whose_chunks_break_off_is_refused(start: Start) -> None:
+    server = await start(Limits(read_timeout_s=1))
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(_CHUNKED + b"2\r\n{}\r\n")
+    await asyncio.sleep(0.2)  # the server reads the body by now
+    writer.write(b"zz\r\n")
+    said = await asyncio.wait_for(reader.read(), 20)
+    writer.close()
+    assert _statuses(said)[0] in (400, 408)
+    assert server.topic.records == []
+
+
 async def test_sender_that_hangs_up_in_the_middle_leaves_nothing(server: Server) -> None:
     for cut in (10, 60, len(_POST) - 1):
         _, writer = await asyncio.open_connection("127.0.0.1", server.port)
