@@ -1,0 +1,65 @@
+# Every target works on a fresh clone: what it needs, `make venv` installs from the lock, checked by hash.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+WORKERS ?= 2
+DATA ?= masir-data
+LISTEN ?= 127.0.0.1:8088
+ROUNDS ?= 20
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command 'make lock' --extra build
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo run test lint format bench faults load lock clean
+
+help:  ## Show this help
+	@echo "Masir: a live picture of your customers' journeys. To begin: make demo"
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(INSTALLED)  ## Make .venv with Python 3.11 or newer, and .venv/bin/masir (PYTHON=python3.12 chooses one)
+
+$(INSTALLED): pyproject.toml requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Masir needs Python 3.11 or newer, and \`$(PYTHON)\` is not." >&2; \
+		echo "Name one: make venv PYTHON=/path/to/python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(INSTALLED)  ## Real and synthetic hits through the whole pipeline, and what came out
+	@$(BIN)/masir demo
+
+run: $(INSTALLED)  ## Collector, agents, store and metrics in one process (DATA=masir-data LISTEN=127.0.0.1:8088)
+	@$(BIN)/masir run --data $(DATA) --listen $(LISTEN)
+
+test: lint  ## Lint, then all tests in WORKERS=2 processes
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+
+lint: $(INSTALLED)  ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)  ## Let ruff put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED)  ## Hits/s beside bare decoding, plain Faust and Flink (the peers need java and mvn; minutes)
+	$(BIN)/python -m bench
+
+faults: $(INSTALLED)  ## kill -9 under load, ROUNDS=20, and what was lost or came twice (minutes)
+	$(BIN)/python -m bench.faults --rounds $(ROUNDS)
+
+load: $(INSTALLED)  ## Long load and fuzzing (minutes; the collector's load needs wrk)
+	$(BIN)/python -m bench.collector --seconds 60
+
+lock: $(INSTALLED)  ## Write the lock files anew from pyproject.toml (UPGRADE=--upgrade takes newer versions)
+	$(COMPILE) $(UPGRADE) --output-file requirements.lock pyproject.toml
+	$(COMPILE) $(UPGRADE) --extra dev --constraints requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+clean:  ## Remove what can be made again: .venv, caches, the demo's data (never DATA)
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis masir-demo
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
