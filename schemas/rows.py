@@ -114,10 +114,3 @@ TABLES: dict[str, pa.Schema] = {
     "ledger": LEDGER_ROWS,
     "stages": STAGE_ROWS,
 }
-
-_FEW_VALUES = """
-    site event currency screen outcome model stage from_stage to_stage kind cause_event cause_channel reason
-    state topic
-    """
-LOW_CARDINALITY = frozenset([*_strings(_FEW_VALUES), *_CAMPAIGN, *_CLIENT])
-"""Columns with few distinct values: LowCardinality in ClickHouse, dictionary-encoded on the way there."""

@@ -13,7 +13,7 @@ from pipeline.store.migrations import migrate
 from pipeline.store.views import PROCESS_COLUMNS, VIEWS, columns
 from schemas.counter import CounterRow
 from schemas.outcome import DeadLetter, LedgerRow
-from schemas.rows import LOW_CARDINALITY, TABLES
+from schemas.rows import TABLES
 from schemas.session import Session, SessionMove
 from schemas.signal import Signal
 from schemas.transition import Transition
@@ -76,9 +76,6 @@ def test_sql_has_the_columns_of_the_arrow_schema(client: Client, table: str) -> 
             {"Int64", "UInt64", "UInt32"} if field.type == pa.int64() else {TYPES[field.type].rstrip(")")}
         )
         assert bare in allowed, field.name
-        assert described[field.name].startswith("LowCardinality") == (field.name in LOW_CARDINALITY), (
-            field.name
-        )
 
 
 @pytest.mark.parametrize("table", RECORDS)
