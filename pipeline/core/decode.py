@@ -81,7 +81,11 @@ def _check_props(hit: Hit) -> Hit | Flaw:
     props = bytes(hit.props)
     if len(props) > MAX_PROPS_BYTES:
         return Flaw(Reason.TOO_LARGE, "props", f"props has more than {MAX_PROPS_BYTES} bytes", hit.site)
-    if len(props) >= _MIN_BYTES_OF_65_KEYS and len(_keys_of(props)) > MAX_PROPS_KEYS:
+    try:
+        keys = len(_keys_of(props)) if len(props) >= _MIN_BYTES_OF_65_KEYS else 0
+    except RecursionError:  # just within what could be read before, from a less deep stack
+        return Flaw(Reason.NOT_JSON, "props", "props is nested too deep", hit.site)
+    if keys > MAX_PROPS_KEYS:
         return Flaw(Reason.TOO_LARGE, "props", f"props has more than {MAX_PROPS_KEYS} keys", hit.site)
     return hit
 

@@ -14,12 +14,14 @@ def digest(hit_id: str) -> bytes:
     return blake2b(hit_id.encode(), digest_size=8).digest()
 
 
-def is_known(seen: bytes, id_digest: bytes, time: int, window_ms: int) -> bool:
-    """Was this id seen within ``window_ms`` before or after ``time``?"""
+def is_known(seen: bytes, id_digest: bytes, time: int, window_ms: int, since: int = 0) -> bool:
+    """Was this id seen within ``window_ms`` before or after ``time``? What is older than ``since`` is forgotten."""
     at = seen.find(id_digest)
     while at >= 0:
-        if at % _RECORD == 0 and abs(_time_at(seen, at) - time // 1000) * 1000 <= window_ms:
-            return True
+        if at % _RECORD == 0:
+            seen_at = _time_at(seen, at)
+            if seen_at >= since // 1000 and abs(seen_at - time // 1000) * 1000 <= window_ms:
+                return True
         at = seen.find(id_digest, at + 1)
     return False
 

@@ -5,8 +5,8 @@
 2. What is later than ``received_time`` + 60 s (exactly 60.000 s is not) becomes ``received_time``, flagged.
 3. Without ``time`` it is ``received_time``.
 
-Where ``received_time`` is unknown, as in a file, there is no correction and no clamp. No time at all, a
-time before 1970, or one from 2100-01-01 on: None.
+Where ``received_time`` is unknown, as in a file, there is no correction and no clamp. No time at all, an
+event or received time before 1970, or one from 2100-01-01 on: None.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -29,6 +29,8 @@ def event_time(
         time = to_ms(time)
     if isinstance(received_time, datetime):
         received_time = to_ms(received_time)
+    if received_time is not None and not 0 <= received_time < END_OF_TIME_MS:
+        return None
     clamped = False
     if time is None:
         time = received_time

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from pipeline.core import duplicates
 from pipeline.core.channels import Classifier
 from pipeline.core.decode import Flaw, KnownHit, decode
-from pipeline.core.event_time import event_time, to_ms
+from pipeline.core.event_time import END_OF_TIME_MS, event_time, to_ms
 from pipeline.core.goals import Goals
 from pipeline.core.ids import SEPARATOR, visitor_key
 from pipeline.core.models import Models
@@ -113,6 +113,7 @@ class Intake:
             self._timers.add(key, due(visitor, self.rules.sessions))
             if any(session.closed is None for session in visitor.sessions):
                 self._unsaid.add(key)
+        self._meta.watermark.out_of_orderness_ms = self.rules.out_of_orderness_ms  # may have been set anew
         self._output = Output(Said(self._meta.version + 1))
 
     @property
@@ -130,8 +131,7 @@ class Intake:
             received = self._received(hit, timestamp)
             when = event_time(hit.time, hit.sent_time, received)
             if when is None:
-                flaw = Flaw(Reason.BAD_VALUE, "time", "no time between 1970 and 2100 can be made of it", hit.site)
-                self._dead_letter(flaw, value, timestamp, offset)
+                self._dead_letter(_no_time(hit, received), value, timestamp, offset)
                 continue
             self._judge(hit, when[0], when[1], received, offset)
 
@@ -181,7 +181,8 @@ class Intake:
             visitor = self._load(key)
         if hit.hit_id:
             id_digest = duplicates.digest(hit.hit_id)
-            if duplicates.is_known(visitor.seen, id_digest, time, rules.sessions.dedupe_ms):
+            since = self._remembered_since()
+            if duplicates.is_known(visitor.seen, id_digest, time, rules.sessions.dedupe_ms, since):
                 self._count(site, Outcome.DUPLICATE)
                 return
             visitor.seen = duplicates.remember(visitor.seen, id_digest, time)
@@ -264,6 +265,13 @@ class Intake:
         lateness = self.rules.sessions.lateness_ms
         watermark = self._meta.watermark.value
         return lateness is not None and watermark is not None and time < watermark - lateness
+
+    def _remembered_since(self) -> int:
+        """Event time before which hit_ids count as forgotten, whenever it is that they really are."""
+        watermark = self._meta.watermark.value
+        if watermark is None or self.rules.bounded:
+            return 0
+        return watermark - self.rules.sessions.dedupe_ms
 
     def _load(self, key: str) -> Visitor:
         packed = self._states.get(key)
@@ -369,6 +377,12 @@ class Intake:
         self._touched, self._moved_timers = {}, set()
         self._output = Output(Said(meta.version + 1))
         return output
+
+
+def _no_time(hit: Hit, received: int | None) -> Flaw:
+    is_received_good = received is None or 0 <= received < END_OF_TIME_MS
+    field = "time" if is_received_good else "received_time"
+    return Flaw(Reason.BAD_VALUE, field, "no time between 1970 and 2100 can be made of it", hit.site)
 
 
 def _text(raw: msgspec.Raw) -> str:

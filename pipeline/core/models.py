@@ -175,7 +175,7 @@ def _props(props: bytes | None) -> dict[str, Any]:
         return {}
     try:
         return _decode_props(props)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return {}
 
 

@@ -26,7 +26,7 @@ def metric_of(props: bytes | None) -> str:
         return ""
     try:
         return _decoder.decode(props).metric
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return ""
 
 
