@@ -192,6 +192,16 @@ async def test_leaving_the_site_sends_what_is_left(server: Server, site: str, pa
     assert each_once(server)
 
 
+async def test_leaving_uses_a_beacon_where_fetch_does_not_work(server: Server, site: str, page: Page) -> None:
+    await page.open(f"{site}/first")
+    await until(lambda: paths(server) == ["/first"])
+    await page.run("window.fetch = () => Promise.reject(); masir('late_word')")
+    await page.open("about:blank")
+    await until(lambda: bool(seen(server, "late_word")))
+    await quiet(page)
+    assert each_once(server)
+
+
 async def test_view_that_is_left_at_once_is_not_lost(server: Server, site: str, page: Page) -> None:
     await page.open(f"{site}/first")
     await until(lambda: paths(server) == ["/first"])
