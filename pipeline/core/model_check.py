@@ -23,8 +23,15 @@ from pipeline.core.rules import Model, Rule, Since
 from pipeline.core.scores import HIGHEST, LOWEST
 from pipeline.core.toml_lines import Path, find_lines, line_of
 
-_PARTS: dict[str, type[msgspec.Struct]] = {"": Model, "stage": rules.Stage, "rule": Rule, "labels": rules.Labels, "score": rules.Score,
-          "orders": rules.Orders, "count": rules.Count, "since": rules.Since}  # fmt: skip
+_PARTS: dict[str, type[msgspec.Struct]] = {
+    "stage": rules.Stage,
+    "rule": Rule,
+    "labels": rules.Labels,
+    "score": rules.Score,
+    "orders": rules.Orders,
+    "count": rules.Count,
+    "since": rules.Since,
+}
 _HIT_CONDITIONS = ("event", "url", "channel", "goal", "props", "score")
 
 
