@@ -89,10 +89,11 @@ class Log:
         self._db.execute("begin immediate")
         try:
             yield
+            self._db.execute("commit")
         except BaseException:
-            self._db.execute("rollback")
+            if self._db.in_transaction:  # SQLite ends it itself where the disk is full or fails
+                self._db.execute("rollback")
             raise
-        self._db.execute("commit")
 
     def create_topic(self, name: str, *, partitions: int, retention_ms: int) -> None:
         """Declare a topic; its retention may change later, its number of partitions never."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, MutableMapping
 from pipeline.transport.log import Change, Log
 
 _SLACK = 20_000  # changes that a small store may keep before it is cleaned
-_MOST_CLEANED = 4  # entries cleaned with one unit of work
+_CLEANED_PER_CHANGE = 4  # old changes for each new one: more than are written again, so it always catches up
 
 
 class StateStore(MutableMapping[str, bytes]):
@@ -58,11 +58,11 @@ class StateStore(MutableMapping[str, bytes]):
         self._changes = {}
 
     def _clean(self) -> None:
-        for _ in range(_MOST_CLEANED):
-            if self._written <= 2 * len(self._data) + _SLACK:
-                return
+        most = _CLEANED_PER_CHANGE * len(self._changes)
+        while most > 0 and self._written > 2 * len(self._data) + _SLACK:
             sequence, count = self._entries.popleft()
             self._written -= count
+            most -= count
             for key, value in self._log.take_changes(self.store, self.partition, sequence):
                 if value is not None and self._data.get(key) == value:
                     self._changes.setdefault(key, value)
