@@ -1,0 +1,257 @@
+"""Hits for the sessionizer, a follower that replays what it says as the store does, and a naive oracle."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import count
+from typing import Any, NamedTuple
+
+from pipeline.core.channels import Classifier
+from pipeline.core.goals import Goals
+from pipeline.core.ids import session_id, visitor_key
+from pipeline.core.intake import Intake, IntakeRules, Output
+from pipeline.core.models import load
+from pipeline.core.sessionizer import SessionRules
+from pipeline.model_files import builtin_texts
+from schemas.rows import HIT_ROWS
+from schemas.session import Session, SessionFact
+
+NOON = 1_767_268_800_000  # 2026-01-01 12:00 UTC
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+TIMEOUT = 30 * MINUTE
+VIEWS = ("page_view", "screen_view")
+GOALS = ("purchase", "sign_up", "subscribe", "generate_lead")
+
+_MODELS = load(builtin_texts())
+_CLASSIFIER = Classifier()
+_AT = {name: at for at, name in enumerate(HIT_ROWS.names)}
+
+
+class Hit(NamedTuple):
+    """A hit as a tracker sends it; ``time`` in ms. ``referrer`` and ``channel`` stand for the whole context."""
+
+    time: int
+    visitor: str = "ann"
+    event: str = "page_view"
+    url: str = ""
+    user: str = ""
+    site: str = "shop"
+    channel: str = "direct"
+    referrer: str = ""
+    revenue: float | None = None
+    hit_id: str = ""
+
+    @property
+    def key(self) -> str:
+        """Whose session it belongs to."""
+        return visitor_key(self.site, self.visitor, self.user)
+
+    @property
+    def raw(self) -> bytes:
+        """As it travels."""
+        names = {"visitor": "visitor_id", "user": "user_id"}
+        fields = {
+            names.get(name, name): value for name, value in self._asdict().items() if value not in ("", None)
+        }
+        return json.dumps(fields).encode()
+
+
+def rules(lateness_ms: int | None = None, **more: Any) -> IntakeRules:
+    """Rules for a bounded input, or for a live one with this lateness; open sessions are then said at once."""
+    of_sessions = {name: more.pop(name) for name in ("timeout_ms", "dedupe_ms", "bounce") if name in more}
+    update_ms = None if lateness_ms is None else 1
+    return IntakeRules(
+        sessions=SessionRules(lateness_ms=lateness_ms, **of_sessions),
+        goals=Goals(GOALS),
+        models=_MODELS,
+        classifier=_CLASSIFIER,
+        **({"session_update_ms": update_ms} | more),
+    )
+
+
+class Follower:
+    """One partition: feeds an :class:`Intake` and keeps what it says, as store and counters would."""
+
+    def __init__(self, of_rules: IntakeRules) -> None:
+        self.rules = of_rules
+        self.states: dict[str, bytes] = {}
+        self.rows: dict[tuple[str, int, str], Session] = {}
+        self.moves: dict[tuple[str, str], tuple[int, str]] = {}
+        self.facts: Counter[SessionFact] = Counter()
+        self.active: Counter[str] = Counter()
+        self.hits: dict[int, dict[str, Any]] = {}
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        self.wall_ms = NOON
+        self._offsets = count()
+        self._intake = Intake(of_rules, self.states, 0)
+
+    def restart(self) -> None:
+        """The process ends and another takes up the states."""
+        self._intake = Intake(self.rules, self.states, 0)
+        self._intake.restore()
+
+    @property
+    def watermark(self) -> int | None:
+        return self._intake.watermark
+
+    def feed(self, values: Sequence[Hit | bytes], received: int | None = None) -> Output:
+        """One unit of work."""
+        raws = [value.raw if isinstance(value, Hit) else value for value in values]
+        offsets = [next(self._offsets) for _ in raws]
+        times = [_received(value, received) for value in values]
+        self._intake.take(raws, times, offsets)
+        return self._finish(has_records=bool(raws))
+
+    def idle(self, ms: int) -> Output:
+        """Nothing comes for so long."""
+        self.wall_ms += ms
+        return self._finish(has_records=False)
+
+    def end(self) -> Output:
+        """The bounded input ends."""
+        return self._finish(has_records=False, is_final=True)
+
+    def _finish(self, *, has_records: bool, is_final: bool = False) -> Output:
+        # A millisecond for each unit: open sessions are said each time, and the watermark hardly notices.
+        output = self._intake.finish(
+            self.wall_ms, has_records=has_records, is_caught_up=True, is_final=is_final
+        )
+        if self.rules.session_update_ms is not None and has_records:
+            self.wall_ms += 1
+        self._keep(output)
+        return output
+
+    def _keep(self, output: Output) -> None:
+        said = output.said
+        for row in said.rows:
+            name = (row.site, row.start_time, row.session_id)
+            known = self.rows.get(name)
+            if known is None or row.version >= known.version:
+                self.rows[name] = row
+        for move in said.moves:
+            known_move = self.moves.get((move.site, move.old_id))
+            if known_move is None or move.version >= known_move[0]:
+                self.moves[move.site, move.old_id] = (move.version, move.session_id)
+        for fact in said.facts:
+            positive = SessionFact(*[*_fields(fact)[:-1], 1])
+            self.facts[positive] += fact.sign
+        self.active.update(said.active)
+        self.outcomes.update({(site, str(outcome)): n for (site, outcome), n in output.outcomes.items()})
+        for row_of_hit in output.rows:
+            hit = {name: row_of_hit[at] for name, at in _AT.items()}
+            assert hit["source_offset"] not in self.hits
+            self.hits[hit["source_offset"]] = hit
+
+    def sessions(self) -> list[dict[str, Any]]:
+        """The live rows, without versions, in a fixed order."""
+        live = [_plain(row) for row in self.rows.values() if not row.withdrawn]
+        return sorted(live, key=_by_name)
+
+    def session_of(self, offset: int) -> str:
+        """Where a stored hit belongs, as the view says it."""
+        hit = self.hits[offset]
+        moved = self.moves.get((hit["site"], hit["session_id"]))
+        return moved[1] if moved else str(hit["session_id"])
+
+    def live_facts(self) -> Counter[SessionFact]:
+        """What the counters hold; a fact taken back once too often shows as a negative one."""
+        return Counter({fact: n for fact, n in self.facts.items() if n})
+
+    def active_sessions(self) -> dict[str, int]:
+        """Open sessions per site, zeros left out."""
+        return {site: n for site, n in self.active.items() if n}
+
+
+def oracle(
+    hits: Iterable[Hit], *, timeout: int = TIMEOUT, watermark: int | None = None, preset: str = "pages"
+) -> list[dict[str, Any]]:
+    """The sessions of these hits, each once: sort by time, cut at gaps. ``watermark`` None: all are closed."""
+    of_key: dict[str, list[Hit]] = {}
+    for hit in hits:
+        of_key.setdefault(hit.key, []).append(hit)
+    found = []
+    for key, of_visitor in of_key.items():
+        groups: list[list[Hit]] = []
+        for hit in sorted(of_visitor, key=lambda h: h.time):
+            if not groups or hit.time - groups[-1][-1].time > timeout:
+                groups.append([])
+            groups[-1].append(hit)
+        found += [_session(key, group, timeout, watermark, preset) for group in groups]
+    return sorted(found, key=_by_name)
+
+
+def _session(key: str, hits: list[Hit], timeout: int, watermark: int | None, preset: str) -> dict[str, Any]:
+    start, end = hits[0].time, hits[-1].time
+    views = [hit for hit in hits if hit.event in VIEWS]
+    goals = [hit for hit in hits if hit.event in GOALS]
+    first = min(hits, key=lambda h: (h.time, h.url, h.referrer, h.channel))
+    user = max(((h.time, h.user) for h in hits if h.user), default=(0, ""))[1]
+    custom = len(hits) - len(views) - len([h for h in goals if h not in views])
+    bounced = len(views) == 1
+    if preset == "plausible":
+        bounced = bounced and len(hits) == 1
+    elif preset == "ga4":
+        bounced = bounced and end - start < 10_000 and not goals
+    assert custom >= 0
+    return {
+        "session_id": session_id(key, start), "site": hits[0].site, "visitor_id": hits[0].visitor,
+        "user_id": user, "person_id": user or hits[0].visitor, "start_time": start, "end_time": end,
+        "duration_ms": end - start, "hits": len(hits), "page_views": len(views),
+        "entry_url": min((h.time, h.url) for h in views or hits)[1],
+        "exit_url": max((h.time, h.url) for h in views or hits)[1],
+        "referrer": first.referrer, "channel": first.channel, "bounced": bounced, "converted": bool(goals),
+        "conversions": len(goals), "revenue_micros": sum(round((h.revenue or 0) * 1e6) for h in goals),
+        "closed": watermark is None or end + timeout < watermark,
+    }  # fmt: skip
+
+
+def facts_of(sessions: Iterable[dict[str, Any]], timeout: int = TIMEOUT) -> Counter[SessionFact]:
+    """What the counters should hold of these sessions: the closed ones."""
+    return Counter(
+        SessionFact(
+            site=s["site"], channel=s["channel"], close_time=s["end_time"] + timeout, duration_ms=s["duration_ms"],
+            counted=s["page_views"] > 0, bounced=s["bounced"], converted=s["converted"],
+            revenue_micros=s["revenue_micros"],
+        )
+        for s in sessions
+        if s["closed"]
+    )  # fmt: skip
+
+
+def active_of(sessions: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """Open sessions per site."""
+    return dict(Counter(s["site"] for s in sessions if not s["closed"]))
+
+
+def session_id_at(sessions: Iterable[dict[str, Any]], hit: Hit) -> str:
+    """The one session that holds the hit."""
+    (found,) = [
+        s["session_id"]
+        for s in sessions
+        if (s["site"], s["visitor_id"]) == (hit.site, hit.visitor)
+        and (hit.visitor or s["user_id"] == hit.user)
+        and s["start_time"] <= hit.time <= s["end_time"]
+    ]
+    return str(found)
+
+
+_KEPT = list(_session("a\x1fvb", [Hit(0)], 0, None, "pages"))
+
+
+def _plain(row: Session) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in _KEPT}
+
+
+def _by_name(session: dict[str, Any]) -> tuple[str, str, str, int]:
+    return session["site"], session["visitor_id"], session["user_id"], session["start_time"]
+
+
+def _fields(fact: SessionFact) -> list[Any]:
+    return [getattr(fact, name) for name in fact.__struct_fields__]
+
+
+def _received(value: Hit | bytes, received: int | None) -> int:
+    if received is not None:
+        return received
+    return value.time if isinstance(value, Hit) else NOON
