@@ -1,0 +1,107 @@
+"""No container engine runs here: what can be read of the image and of compose is held against the code."""
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from pipeline.settings import PREFIX, Settings, load
+
+ROOT = Path(__file__).resolve().parent.parent
+PINNED = re.compile(r"[a-z/]+:\d+\.\d+\.\d+[-.a-z0-9]*")
+
+
+def instructions() -> list[tuple[str, str]]:
+    """(instruction, its arguments) of the Dockerfile, continued lines joined."""
+    text = re.sub(r"\\\n\s*", "", (ROOT / "deploy/Dockerfile").read_text())
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [(name, rest) for name, _, rest in (line.partition(" ") for line in lines)]
+
+
+def of(name: str) -> list[str]:
+    return [rest for instruction, rest in instructions() if instruction == name]
+
+
+@pytest.fixture(scope="module")
+def variables() -> dict[str, str]:
+    """The environment of the image."""
+    return dict(pair.split("=", 1) for rest in of("ENV") for pair in shlex.split(rest))
+
+
+@pytest.fixture(scope="module")
+def service() -> dict[str, Any]:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    assert set(compose["services"]) == {"masir"}
+    assert set(compose["volumes"]) == {"data"}
+    service: dict[str, Any] = compose["services"]["masir"]
+    return service
+
+
+def test_base_images_are_pinned_and_have_a_python_that_masir_runs_on() -> None:
+    images = [image.split()[0] for image in of("FROM")]
+    assert len(set(images)) == 1
+    assert PINNED.fullmatch(images[0])
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    least = tuple(map(int, project["requires-python"].removeprefix(">=").split(".")))
+    assert tuple(map(int, images[0].split(":")[1].split("-")[0].split(".")))[:2] >= least
+
+
+def test_what_is_copied_exists_and_passes_the_ignore_file() -> None:
+    sources = {source for rest in of("COPY") if "--from" not in rest for source in rest.split()[:-1]}
+    assert all((ROOT / source).exists() for source in sources)
+    ignore = (ROOT / "deploy/Dockerfile.dockerignore").read_text().splitlines()
+    assert {line.removeprefix("!") for line in ignore if line.startswith("!")} == sources
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    top = {package.split(".")[0] for package in project["tool"]["setuptools"]["packages"]}
+    assert top <= sources
+    assert {project["project"]["readme"], *project["project"]["license-files"]} <= sources
+
+
+def test_it_runs_as_somebody_who_owns_the_data_and_nothing_else(variables: dict[str, str]) -> None:
+    (user,) = of("USER")
+    assert user not in ("root", "0")
+    data = variables["MASIR_DATA"]
+    assert of("VOLUME") == [data]
+    made = next(rest for rest in of("RUN") if "useradd" in rest)
+    assert f"--owner={user}" in made
+    assert made.endswith(data)
+    last = max(index for index, (name, _) in enumerate(instructions()) if name == "RUN")
+    assert ("USER", user) in instructions()[last:]
+
+
+def test_variables_are_settings(variables: dict[str, str], service: dict[str, Any]) -> None:
+    ours = {name: value for name, value in variables.items() if name.startswith(PREFIX)}
+    assert set(service["environment"]) == {n for n in service["environment"] if n.startswith(PREFIX)}
+    ours |= service["environment"]
+    assert {name.removeprefix(PREFIX).lower() for name in ours} <= set(Settings.__struct_fields__)
+    settings = load(ours)
+    assert (settings.data, settings.listen) == (variables["MASIR_DATA"], variables["MASIR_LISTEN"])
+    assert settings.own_domains == ()
+
+
+def test_one_port_from_settings_to_compose(variables: dict[str, str], service: dict[str, Any]) -> None:
+    port = variables["MASIR_LISTEN"].rpartition(":")[2]
+    assert Settings().listen.rpartition(":")[2] == port
+    assert of("EXPOSE") == [port]
+    (published,) = service["ports"]
+    assert published == f"127.0.0.1:{port}:{port}"
+    (check,) = of("HEALTHCHECK")
+    url = re.search(r"http://[^']+", check)
+    assert url is not None
+    assert (urlsplit(url[0]).port, urlsplit(url[0]).path) == (int(port), "/readyz")
+
+
+def test_compose_builds_this_image_of_this_version(
+    service: dict[str, Any], variables: dict[str, str]
+) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert service["image"] == f"masir:{version}"
+    assert (ROOT / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
+    assert service["volumes"] == [f"data:{variables['MASIR_DATA']}"]
+    assert of("ENTRYPOINT") == ['["masir"]']
+    assert of("CMD") == ['["run"]']
