@@ -4,13 +4,25 @@ from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 
+from pipeline.core.model_check import ModelError
+
 
 def builtin_texts() -> dict[str, str]:
     """The models that ship with Masir: file name -> TOML text."""
     files = (resources.files("schemas") / "models").iterdir()
-    return {file.name: file.read_text("utf-8") for file in files if file.name.endswith(".toml")}
+    texts = {file.name: file.read_text("utf-8") for file in files if file.name.endswith(".toml")}
+    return dict(sorted(texts.items()))
 
 
 def read_texts(files: Iterable[Path]) -> dict[str, str]:
-    """The models in these files: path -> TOML text. Raises OSError, UnicodeDecodeError."""
-    return {str(file): file.read_text("utf-8") for file in files}
+    """The models in these files: path -> TOML text. Raises OSError, and ModelError for what is not UTF-8."""
+    return {str(file): _read(file) for file in files}
+
+
+def _read(file: Path) -> str:
+    content = file.read_bytes()
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ModelError(str(file), line, "this is not UTF-8; save the file in that encoding") from error

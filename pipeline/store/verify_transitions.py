@@ -1,9 +1,10 @@
-"""The batch side of "stream equals batch" for the stages: SQL, made from the model files, that recomputes transitions.
+"""The batch side of "stream equals batch" for the stages: SQL, made from the model files.
 
-Nothing of the fold in ``pipeline.core`` is used: earlier evidence is looked up by window functions, the walk through
-the stages is an arrayFold. Reads the views ``hits`` and ``transitions``. Each check gives the rows that differ as
-(``key``, ``stream``, ``batch``): tuples with named fields; ``stream`` or ``batch`` is null where that side has no such
-row. No rows: both say the same. Journeys that have outgrown their limit and then met late evidence may differ.
+Nothing of the fold in ``pipeline.core`` is used: earlier evidence is looked up by window functions, the walk
+through the stages is an arrayFold. Reads the views ``hits`` and ``transitions``. Each check gives the rows
+that differ as (``key``, ``stream``, ``batch``): tuples with named fields; ``stream`` or ``batch`` is null
+where that side has no such row. No rows: both say the same. Journeys that have outgrown their limit and then
+met late evidence may differ.
 """
 
 from collections.abc import Iterable
@@ -20,8 +21,8 @@ _BEFORE_THIS: Final = f"{_ORDER} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDIN
 _SINCE: Final = {"order": "last_order", "previous": "previous", "first": "first"}
 _KEY: Final = "Tuple(site String, person_id String, model String, time DateTime64(3, 'UTC'), ordinal Int64)"
 _ROW: Final = (
-    "Tuple(from_stage String, to_stage String, kind String, dwell_ms Int64, cause_event String, cause_url String, "
-    "cause_channel String, cause_session_id String)"
+    "Tuple(from_stage String, to_stage String, kind String, dwell_ms Int64, "
+    "cause_event String, cause_url String, cause_channel String, cause_session_id String)"
 )
 
 
@@ -42,10 +43,9 @@ def _evidence(models: Models) -> str:
     )
     counts = "".join(
         f"""
-        lagInFrame(toNullable(at), {bound.rule.count.min - 1}) OVER (
-            PARTITION BY site, person_id, has(rules, {rule}) ORDER BY at, rules, event, url, channel, session_id
-            ROWS BETWEEN {bound.rule.count.min - 1} PRECEDING AND CURRENT ROW
-        ) AS counted_{rule},"""
+        lagInFrame(toNullable(at), {bound.rule.count.min - 1}) OVER ( PARTITION BY site, person_id, has(rules,
+        {rule}) ORDER BY at, rules, event, url, channel, session_id ROWS BETWEEN {bound.rule.count.min - 1}
+        PRECEDING AND CURRENT ROW ) AS counted_{rule},"""
         for rule, bound in models.rules.items()
         if bound.rule.count
     )
@@ -71,17 +71,12 @@ def _evidence(models: Models) -> str:
 def _readable_hits() -> str:
     path = f"extract(url, {_text(PATH_PATTERN)})"
     return f"""
-    SELECT
-        site, person_id, event, url, channel, session_id, goal, props,
-        toUnixTimestamp64Milli(event_time) AS at,
-        if(url = '', '', if({path} = '', '/', {path})) AS path,
-        JSONExtractString(props, 'metric') AS metric,
-        if(metric = 'nps', 0., 1.) AS lowest,
-        ifNull(scale, 10.) AS highest,
-        metric IN ('csat', 'ces', 'nps') AND highest > lowest AND score >= lowest AND score <= highest AS is_valid,
-        if(ifNull(is_valid, 0), lowest + (score - lowest) * (10. - lowest) / (highest - lowest), NULL) AS mark
-    FROM hits
-    WHERE outcome IN ('sessionized', 'background', 'late')
+    SELECT site, person_id, event, url, channel, session_id, goal, props, toUnixTimestamp64Milli(event_time)
+    AS at, if(url = '', '', if({path} = '', '/', {path})) AS path, JSONExtractString(props, 'metric') AS
+    metric, if(metric = 'nps', 0., 1.) AS lowest, ifNull(scale, 10.) AS highest, metric IN ('csat', 'ces',
+    'nps') AND highest > lowest AND score >= lowest AND score <= highest AS is_valid, if(ifNull(is_valid, 0),
+    lowest + (score - lowest) * (10. - lowest) / (highest - lowest), NULL) AS mark FROM hits WHERE outcome IN
+    ('sessionized', 'background', 'late')
     """
 
 
@@ -108,9 +103,10 @@ def _on_hit(bound: BoundRule) -> str:
 
 
 def _prop(key: str, value: str | bool) -> str:
+    at = f"props, {_text(key)}"
     if isinstance(value, bool):
-        return f"(JSONType(props, {_text(key)}) = 'Bool' AND JSONExtractBool(props, {_text(key)}) = {int(value)})"
-    return f"(JSONType(props, {_text(key)}) = 'String' AND JSONExtractString(props, {_text(key)}) = {_text(value)})"
+        return f"(JSONType({at}) = 'Bool' AND JSONExtractBool({at}) = {int(value)})"
+    return f"(JSONType({at}) = 'String' AND JSONExtractString({at}) = {_text(value)})"
 
 
 def _unless_settled(bound: BoundRule, models: Models) -> str:
@@ -147,7 +143,9 @@ def _since(since: Since) -> str:
 
 
 def _batch(models: Models, model: int, evidence: str) -> str:
-    """The recomputed transitions. ``code`` is twice the stage, plus one where evidence may move a person back."""
+    """The recomputed transitions. ``code`` is twice the stage, plus one where evidence may move a person
+    back.
+    """
     stages = models.models[model].stage
     mine = [bound for bound in models.rules.values() if bound.model == model]
     first = _highest(bound for bound in mine if not bound.rule.fallback)
@@ -175,20 +173,14 @@ def _batch(models: Models, model: int, evidence: str) -> str:
     """
     names = "[" + _list(["", *(stage.id for stage in stages)]) + "]"
     return f"""
-    WITH evidence AS ({evidence})
-    SELECT
-        v.site AS site, v.person_id AS person_id, fromUnixTimestamp64Milli(v.visit.2, 'UTC') AS time, v.ordinal AS ordinal,
-        {names}[v.before.3 + 1] AS from_stage, {names}[v.visit.3 + 1] AS to_stage,
-        multiIf(v.before.3 = 0, 'enter', v.visit.3 > v.before.3, 'advance', 'regress') AS kind,
-        if(v.before.3 = 0, 0, v.visit.2 - v.before.2) AS dwell_ms,
-        e.event AS cause_event, e.url AS cause_url, e.channel AS cause_channel, e.session_id AS cause_session_id
-    FROM
-    (
-        SELECT site, person_id, number - 1 AS ordinal, visits[number] AS visit, visits[number - 1] AS before
-        FROM ({visits})
-        ARRAY JOIN arrayEnumerate(visits) AS number
-    ) AS v
-    INNER JOIN evidence AS e ON e.site = v.site AND e.person_id = v.person_id AND e.place = v.visit.1
+    WITH evidence AS ({evidence}) SELECT v.site AS site, v.person_id AS person_id,
+    fromUnixTimestamp64Milli(v.visit.2, 'UTC') AS time, v.ordinal AS ordinal, {names}[v.before.3 + 1] AS
+    from_stage, {names}[v.visit.3 + 1] AS to_stage, multiIf(v.before.3 = 0, 'enter', v.visit.3 > v.before.3,
+    'advance', 'regress') AS kind, if(v.before.3 = 0, 0, v.visit.2 - v.before.2) AS dwell_ms, e.event AS
+    cause_event, e.url AS cause_url, e.channel AS cause_channel, e.session_id AS cause_session_id FROM (
+    SELECT site, person_id, number - 1 AS ordinal, visits[number] AS visit, visits[number - 1] AS before FROM
+    ({visits}) ARRAY JOIN arrayEnumerate(visits) AS number ) AS v INNER JOIN evidence AS e ON e.site = v.site
+    AND e.person_id = v.person_id AND e.place = v.visit.1
     """
 
 
@@ -198,32 +190,20 @@ def _highest(bounds: Iterable[BoundRule]) -> str:
 
 
 def _difference(model: Model, batch: str) -> str:
-    """Rows on one side only, or not the same. Without short circuits the many conditions take a fifth of the time."""
+    """Rows on one side only, or not the same. Without short circuits the many conditions take a fifth of the
+    time.
+    """
     key = f"(site, person_id, {_text(model.name)}, time, ordinal)::{_KEY}"
     row = (
         "(from_stage, to_stage, kind, dwell_ms, cause_event, cause_url, cause_channel, cause_session_id)::"
         + _ROW
     )
     return f"""
-    SELECT key, if(in_stream > 0, said, NULL) AS stream, if(in_batch > 0, found, NULL) AS batch
-    FROM
-    (
-        SELECT
-            key,
-            countIf(is_stream) AS in_stream,
-            countIf(NOT is_stream) AS in_batch,
-            anyIf(row, is_stream) AS said,
-            anyIf(row, NOT is_stream) AS found
-        FROM
-        (
-            SELECT true AS is_stream, {key} AS key, {row} AS row FROM transitions WHERE model = {_text(model.name)}
-            UNION ALL
-            SELECT false AS is_stream, {key} AS key, {row} AS row FROM ({batch})
-        )
-        GROUP BY key
-    )
-    WHERE in_stream != 1 OR in_batch != 1 OR said != found
-    ORDER BY key
+    SELECT key, if(in_stream > 0, said, NULL) AS stream, if(in_batch > 0, found, NULL) AS batch FROM ( SELECT
+    key, countIf(is_stream) AS in_stream, countIf(NOT is_stream) AS in_batch, anyIf(row, is_stream) AS said,
+    anyIf(row, NOT is_stream) AS found FROM ( SELECT true AS is_stream, {key} AS key, {row} AS row FROM
+    transitions WHERE model = {_text(model.name)} UNION ALL SELECT false AS is_stream, {key} AS key, {row} AS
+    row FROM ({batch}) ) GROUP BY key ) WHERE in_stream != 1 OR in_batch != 1 OR said != found ORDER BY key
     SETTINGS short_circuit_function_evaluation = 'disable'
     """
 

@@ -1,4 +1,6 @@
-"""Makers and a naive oracle for the tests of stage models and journeys. The oracle follows the definitions, slowly."""
+"""Makers and a naive oracle for the tests of stage models and journeys. The oracle follows the definitions,
+slowly.
+"""
 
 from itertools import count
 
@@ -14,7 +16,9 @@ LABELS = 'labels = { en = "E", fa = "ف", ar = "ع" }'
 
 
 def model_text(*stages: str, name: str = "tiny", head: str = "") -> str:
-    """TOML of a model. A stage is ``id`` and, on further lines, the lines of its rules; a rule begins with ``name``."""
+    """TOML of a model. A stage is ``id`` and, on further lines, the lines of its rules; a rule begins with
+    ``name``.
+    """
     parts = [f'name = "{name}"\n{LABELS}\ndescription = "d"\n{head}']
     for stage in stages:
         first, *rest = stage.strip().splitlines()
@@ -67,12 +71,13 @@ def _walk(models: Models, at: int, model: Model, ordered: list[Evidence]) -> lis
         before = model.stage[now].id if now >= 0 else ""
         kind = "enter" if now < 0 else "advance" if stage > now else "regress"
         dwell = one.time - entered if now >= 0 else 0
-        steps.append(
-            (before, model.stage[stage].id, kind, one.time, len(steps), dwell)
-            + (one.event, one.url, one.channel, one.session_id)
-        )
+        steps.append((before, model.stage[stage].id, kind, one.time, len(steps), dwell, *_cause(one)))
         now, entered = stage, one.time
     return steps
+
+
+def _cause(one: Evidence) -> tuple[str, str, str, str]:
+    return one.event, one.url, one.channel, one.session_id
 
 
 def _holds(rule_id: int, rule: Rule, so_far: list[Evidence]) -> bool:
@@ -98,11 +103,15 @@ def _holds(rule_id: int, rule: Rule, so_far: list[Evidence]) -> bool:
 
 
 def live(said: list[Transition]) -> set[tuple[object, ...]]:
-    """What a reader of the newest version of each key sees. Messages must be in the order in which they were said."""
+    """What a reader of the newest version of each key sees. Messages must be in the order in which they were
+    said.
+    """
     rows = {(t.site, t.model, t.person_id, t.time, t.ordinal): t for t in said}
     return {
-        (t.site, t.person_id, t.model, t.from_stage, t.to_stage, t.kind, t.time, t.ordinal, t.dwell_ms)
-        + (t.cause_event, t.cause_url, t.cause_channel, t.cause_session_id)
+        (
+            *(t.site, t.person_id, t.model, t.from_stage, t.to_stage, t.kind, t.time, t.ordinal, t.dwell_ms),
+            *(t.cause_event, t.cause_url, t.cause_channel, t.cause_session_id),
+        )
         for t in rows.values()
         if not t.withdrawn
     }

@@ -266,7 +266,7 @@ def test_evidence_before_the_checkpoint_is_counted_as_missed(monkeypatch: pytest
     monkeypatch.setattr(journeys, "MAX_EVIDENCE", 4)
     person = tiny(SEEN, TRIED)
     story = [person.did("see", time=NOON + n) for n in range(5)]
-    journey, said, _ = take(person.models, story)
+    journey, _, _ = take(person.models, story)
     assert journey.checkpoint is not None
     assert journey.checkpoint.last == NOON + 2
     for time, missed in ((NOON + 2, 1), (NOON + 3, 0)):
@@ -294,7 +294,8 @@ def test_all_models_move_at_once(builtin: Models) -> None:
     _, said, _ = take(builtin, story)
     assert way(said, "classic5") == ["+awareness", "+consideration", "+purchase", "+retention", "+advocacy"]
     assert way(said, "digital8") == [
-        "+awareness", "+engagement", "+subscription", "+conversion", "+excitement", "+ascension", "+advocate", "+promoter",
+        "+awareness", "+engagement", "+subscription", "+conversion", "+excitement", "+ascension", "+advocate",
+        "+promoter",
     ]  # fmt: skip
     assert way(said, "funnel4") == ["+awareness", "+interest", "+consideration", "+action"]
     assert way(said, "buyer3") == ["+awareness", "+consideration", "+decision", "-consideration", "+decision"]

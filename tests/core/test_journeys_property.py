@@ -1,4 +1,6 @@
-"""For any set of evidence, in any order, any batches and with restarts, the live transitions are the oracle's."""
+"""For any set of evidence, in any order, any batches and with restarts, the live transitions are the
+oracle's.
+"""
 
 import random
 
@@ -20,7 +22,8 @@ ODD = model_text(
     'name = "days"\nevent = ["login"]\nsince = { of = "previous", min_days = 1, max_days = 2 }',
     'three\nname = "order"\nevent = ["purchase"]\norders = { min = 2, max = 3 }\nurl = ["/done"]',
     'four\nname = "later"\nevent = ["search"]\nsince = { of = "order", max_days = 3 }\nback = true\n'
-    'name = "first"\nevent = ["share"]\nsince = { of = "first", min_days = 2 }\ncount = { min = 2, days = 2 }',
+    'name = "first"\nevent = ["share"]\nsince = { of = "first", min_days = 2 }\n'
+    "count = { min = 2, days = 2 }",
     name="odd",
     head='backward = "always"',
 )

@@ -1,4 +1,6 @@
-"""The SQL of the stages agrees with the fold for any evidence, and names each transition that was tampered with."""
+"""The SQL of the stages agrees with the fold for any evidence, and names each transition that was tampered
+with.
+"""
 
 import random
 
@@ -10,7 +12,8 @@ from pipeline.core.scores import metric_of, normalised_score
 from pipeline.model_files import builtin_texts
 from pipeline.store.checks import Rules
 from pipeline.store.client import Client
-from pipeline.store.sink import Sink, to_arrow
+from pipeline.store.blocks import to_arrow
+from pipeline.store.sink import Sink
 from pipeline.store.verify import Difference, verify
 from pipeline.store.verify_transitions import transition_checks
 from schemas.evidence import Evidence
@@ -220,7 +223,8 @@ def test_tampered_row_is_named(
     (found,) = tampered(client, sink, models, {field: value})
     assert found.check == "transitions.funnel4"
     assert found.key == {
-        "site": "shop", "person_id": "ann", "model": "funnel4", "time": "2026-01-01 00:01:00.000", "ordinal": 1,
+        "site": "shop", "person_id": "ann", "model": "funnel4",
+        "time": "2026-01-01 00:01:00.000", "ordinal": 1,
     }  # fmt: skip
     assert (found.stream, found.batch) == ({field: value}, {field: right})
 
