@@ -88,7 +88,8 @@ def _fill(client: Client, rows: int) -> None:
             )
             SELECT
                 site, at, at, id, 'page_view', substring(id, 1, 16), substring(id, 1, 16),
-                url, url, 'A product', channel, 'desktop', 'Firefox', 'Linux', 'DE', 'sessionized', id, number % 4, number
+                url, url, 'A product', channel,
+                'desktop', 'Firefox', 'Linux', 'DE', 'sessionized', id, number % 4, number
             FROM (SELECT number, {common} FROM numbers({per_month}))
         """)
     # A late version of every hundredth session, as corrections leave it.

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from pipeline.store.checks import BOUNCE_PRESETS, FINAL_AFTER_MS, Rules, checks
 from pipeline.store.client import Client, rows
-from pipeline.store.sink import Sink, to_arrow
+from pipeline.store.blocks import to_arrow
+from pipeline.store.sink import Sink
 from pipeline.store.verify import Difference, lasting, verify
 
 from .kit import DAY_0, MINUTE, Row, hit, hit_table, session, sessions_of, store_what_the_stream_says
@@ -104,6 +105,15 @@ def test_exact_timeout_is_one_session_a_millisecond_more_is_two(client: Client, 
     ]
     assert found(client) == []
     assert {d.check for d in found(client, Rules(timeout_ms=TIMEOUT - 1))} == {"sessions", "counters"}
+
+
+def test_ten_seconds_are_no_bounce_of_ga4(client: Client, sink: Sink) -> None:
+    rules = Rules(bounce="ga4")
+    hits = [row for visitor, last in (("short", 9_999), ("long", 10_000))
+            for row in (hit(0, visitor), hit(last, visitor, event="click"))]  # fmt: skip
+    store_what_the_stream_says(sink, hits, rules)
+    assert client.query("SELECT visitor_id, bounced FROM sessions ORDER BY 1") == [("long", 0), ("short", 1)]
+    assert found(client, rules) == []
 
 
 TAMPERINGS = [

@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.core.scores import normalised_score
 from pipeline.store.client import Client
-from pipeline.store.sink import Sink, to_arrow
+from pipeline.store.blocks import to_arrow
+from pipeline.store.sink import Sink
 from pipeline.store.stages import set_stages
 from pipeline.store.views import PROCESS_COLUMNS, VIEWS, export_views
 from schemas.counter import CounterRow
@@ -231,6 +232,14 @@ def test_two_runs_over_the_same_hits_export_the_same_bytes(
     assert len(one["hits.tsv"].splitlines()) == 4
     for view, process_columns in PROCESS_COLUMNS.items():
         assert not process_columns & set(one[f"{view}.tsv"].decode().splitlines()[0].split("\t"))
+
+
+def test_an_export_is_sorted(client: Client, sink: Sink, tmp_path: Path) -> None:
+    fill(sink, hits=[hit(at, f"v{at}") for at in range(100)])
+    export_views(client, tmp_path, ("persons",))
+    persons = (tmp_path / "persons.tsv").read_bytes().splitlines()[1:]
+    assert len(persons) == 100
+    assert persons == sorted(persons)
 
 
 def test_the_order_of_stages_follows_the_models(client: Client) -> None:
