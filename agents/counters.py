@@ -4,6 +4,7 @@ import msgspec
 
 from agents.hop import Context
 from pipeline.core.counters import Counters as Core
+from pipeline.store.blocks import blocks_of
 from pipeline.transport.batch import Batch
 from pipeline.transport.state import StateStore
 from schemas import topics
@@ -11,7 +12,6 @@ from schemas.counter import Facts
 
 NAME = "counters"
 VERSION = "\x00version"  # no key of the core's begins so
-_json = msgspec.json.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Facts).decode
 
 
@@ -34,7 +34,7 @@ class Counters:
         for key, value in core.changes():
             store[_text(key)] = value
         unit = self._context.transport.unit()
-        unit.send(topics.COUNTERS.name, batch.partition, [_json(row) for row in rows])
+        unit.send(topics.COUNTERS.name, batch.partition, blocks_of("counters", rows))
         await unit.commit([batch], [store], now_ms=self._context.now_ms())
         self._context.metrics.publish(batch.partition, core.snapshot())
 

@@ -73,7 +73,7 @@ class Embedded:
             context,
             Sink(self.client),
             flush_ms=round(settings.store_flush_seconds * 1000),
-            block_rows=settings.store_block_rows,
+            block_bytes=settings.store_block_bytes,
         )
         hops: list[tuple[str, Hop, tuple[str, ...]]] = [
             ("sessionizer", Sessionizer(context, self.intake_rules()), (topics.HITS.name,)),

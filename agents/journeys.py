@@ -8,6 +8,7 @@ from agents.hop import Context
 from pipeline.core.ids import SEPARATOR, partition_of
 from pipeline.core.journeys import Journey, apply
 from pipeline.core.models import Models
+from pipeline.store.blocks import blocks_of
 from pipeline.transport.batch import Batch
 from pipeline.transport.state import StateStore
 from schemas import topics
@@ -17,7 +18,6 @@ from schemas.transition import Transition, TransitionFact
 
 NAME = "journeys"
 VERSION = "\x00version"  # no person's key: a site has at least one character
-_json = msgspec.json.Encoder().encode
 _encode = msgspec.msgpack.Encoder().encode
 _decode_batch = msgspec.msgpack.Decoder(EvidenceBatch).decode
 _decode_journey = msgspec.msgpack.Decoder(Journey).decode
@@ -40,7 +40,7 @@ class Journeys:
         store[VERSION] = version.to_bytes(8)
         transitions, changes = self._fold(batch, store, version)
         unit = self._context.transport.unit()
-        unit.send(topics.TRANSITIONS.name, batch.partition, [_json(row) for row in transitions])
+        unit.send(topics.TRANSITIONS.name, batch.partition, blocks_of("transitions", transitions))
         count = self._context.transport.partitions(topics.FACTS.name)
         by_partition: dict[int, Facts] = {}
         for fact in changes:

@@ -7,7 +7,7 @@ import msgspec
 from agents.hop import Context, Unit
 from pipeline.core.ids import SEPARATOR, partition_of
 from pipeline.core.intake import Intake, IntakeRules, Output
-from pipeline.store.blocks import hit_block
+from pipeline.store.blocks import block, blocks_of
 from pipeline.transport.batch import Batch
 from pipeline.transport.state import StateStore
 from schemas import topics
@@ -15,7 +15,6 @@ from schemas.counter import Facts
 from schemas.evidence import Evidence, EvidenceBatch
 
 NAME = "sessionizer"
-_json = msgspec.json.Encoder().encode
 _msgpack = msgspec.msgpack.Encoder().encode
 
 
@@ -58,11 +57,11 @@ class Sessionizer:
     def _send(self, unit: Unit, partition: int, output: Output) -> None:
         said = output.said
         if output.rows:
-            unit.send(topics.HIT_ROWS.name, partition, [hit_block(output.rows)])
-        unit.send(topics.SESSIONS.name, partition, [_json(row) for row in said.rows])
-        unit.send(topics.MOVES.name, partition, [_json(move) for move in said.moves])
-        unit.send(topics.DEAD_LETTERS.name, partition, [_json(letter) for letter in output.dead_letters])
-        unit.send(topics.LEDGER.name, partition, [_json(row) for row in output.ledger])
+            unit.send(topics.HIT_ROWS.name, partition, [block("hits", output.rows)])
+        unit.send(topics.SESSIONS.name, partition, blocks_of("sessions", said.rows))
+        unit.send(topics.MOVES.name, partition, blocks_of("session_moves", said.moves))
+        unit.send(topics.DEAD_LETTERS.name, partition, blocks_of("dead_letters", output.dead_letters))
+        unit.send(topics.LEDGER.name, partition, blocks_of("ledger", output.ledger))
         self._send_evidence(unit, partition, output)
         self._send_facts(unit, partition, output)
 

@@ -4,36 +4,26 @@ a crash between the two inserts the block again, which the views do not show (se
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
-
-import msgspec
-import pyarrow as pa
 
 from agents.hop import Context
 from pipeline.store.blocks import read_blocks
 from pipeline.store.errors import StoreUnavailableError
-from pipeline.store.sink import Sink, to_arrow
+from pipeline.store.sink import Sink
 from pipeline.transport.batch import Batch
 from schemas import topics
-from schemas.counter import CounterRow
-from schemas.outcome import DeadLetter, LedgerRow
-from schemas.session import Session, SessionMove
-from schemas.signal import Signal
-from schemas.transition import Transition
 
-RECORDS: dict[str, type[msgspec.Struct]] = {
-    topics.SESSIONS.name: Session,
-    topics.MOVES.name: SessionMove,
-    topics.TRANSITIONS.name: Transition,
-    topics.SIGNALS.name: Signal,
-    topics.COUNTERS.name: CounterRow,
-    topics.DEAD_LETTERS.name: DeadLetter,
-    topics.LEDGER.name: LedgerRow,
+TABLE_OF = {
+    topics.HIT_ROWS.name: "hits",
+    topics.SESSIONS.name: "sessions",
+    topics.MOVES.name: "session_moves",
+    topics.TRANSITIONS.name: "transitions",
+    topics.SIGNALS.name: "signals",
+    topics.COUNTERS.name: "counters",
+    topics.DEAD_LETTERS.name: "dead_letters",
+    topics.LEDGER.name: "ledger",
 }
-TABLE_OF = {topics.HIT_ROWS.name: "hits"} | {name: name for name in RECORDS}
 NAME = "store"
 RETRY_SECONDS = 1.0
-_decoders = {name: msgspec.json.Decoder(record).decode for name, record in RECORDS.items()}
 _log = logging.getLogger(__name__)
 
 
@@ -42,18 +32,18 @@ class Block:
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
-        self.values = 0
+        self.bytes = 0
         self.since_ms = 0
 
 
 class Store:
     """Collects a block per topic until it is large or old enough."""
 
-    def __init__(self, context: Context, sink: Sink, *, flush_ms: int, block_rows: int) -> None:
+    def __init__(self, context: Context, sink: Sink, *, flush_ms: int, block_bytes: int) -> None:
         self._context = context
         self._sink = sink
         self._flush_ms = flush_ms
-        self._block_rows = block_rows
+        self._block_bytes = block_bytes
         self._blocks = {name: Block() for name in TABLE_OF}
 
     async def handle(self, batch: Batch) -> None:
@@ -62,14 +52,10 @@ class Store:
         if not batch.is_tick:
             block.since_ms = block.since_ms or now_ms
             block.batches.append(batch)
-            block.values += len(batch.values)
-        is_due = now_ms - block.since_ms >= self._flush_ms or block.values >= self._most(batch.topic)
+            block.bytes += sum(map(len, batch.values))
+        is_due = now_ms - block.since_ms >= self._flush_ms or block.bytes >= self._block_bytes
         if block.batches and (is_due or batch.is_final):
             await self._flush(batch.topic, block)
-
-    def _most(self, topic: str) -> int:
-        """Values of a full block: a value of ``hit_rows`` is a record batch, any other one row."""
-        return self._block_rows if topic in RECORDS else max(1, self._block_rows // 2_500)
 
     async def _flush(self, topic: str, block: Block) -> None:
         batches, self._blocks[topic] = block.batches, Block()
@@ -86,24 +72,15 @@ class Store:
         table, token = TABLE_OF[topic], token_of(topic, batches)
         while True:
             try:
-                return await asyncio.to_thread(self._insert_now, topic, table, batches, token)
+                return await asyncio.to_thread(self._insert_now, table, batches, token)
             except StoreUnavailableError as error:
                 self._context.metrics.sink_error(table)
                 _log.warning("the store does not take %s, trying again: %s", table, error)
                 await asyncio.sleep(RETRY_SECONDS)
 
-    def _insert_now(self, topic: str, table: str, batches: Sequence[Batch], token: str) -> int:
-        return self._sink.insert(table, rows_of(topic, batches), token)
-
-
-def rows_of(topic: str, batches: Sequence[Batch]) -> pa.Table:
-    """The batches' values as rows of their table."""
-    values = [value for batch in batches for value in batch.values]
-    if topic == topics.HIT_ROWS.name:
-        return read_blocks(values)
-    decode = _decoders[topic]
-    records: list[Any] = [decode(value) for value in values]
-    return to_arrow(TABLE_OF[topic], records)
+    def _insert_now(self, table: str, batches: Sequence[Batch], token: str) -> int:
+        values = [value for batch in batches for value in batch.values]
+        return self._sink.insert(table, read_blocks(table, values), token)
 
 
 def token_of(topic: str, batches: Sequence[Batch]) -> str:

@@ -48,7 +48,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     session_update_seconds: Positive = 1.0  # how often a session that goes on is written
     pane_seconds: Positive = 10.0
     store_flush_seconds: Positive = 0.5
-    store_block_rows: Count = 50_000
+    store_block_bytes: Count = 16_777_216
     ttl_days: dict[str, Days] = {}  # table -> days its rows are kept; absent: for ever
     hits_retention_hours: Annotated[float, Meta(ge=0)] = 24.0
     max_backlog_hits: Count = 2_000_000

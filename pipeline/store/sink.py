@@ -7,18 +7,12 @@ rows or a second's worth.
 """
 
 from collections.abc import Sequence
-from operator import attrgetter
-from typing import Any, Final
 
 import pyarrow as pa
-from msgspec import Struct
 
 from pipeline.store.client import Client
 from pipeline.store.errors import RowsRefusedError
 from schemas.rows import TABLES
-
-INT64_MAX: Final = 2**63 - 1
-
 
 class Sink:
     """Inserts into one store. ``rows_total``: table -> rows handed in since the start."""
@@ -38,23 +32,3 @@ class Sink:
             self._client.insert_arrow(f"{table}_rows", block.combine_chunks(), token)
         self.rows_total[table] += block.num_rows
         return int(block.num_rows)
-
-
-def to_arrow(table: str, records: Sequence[Struct]) -> pa.Table:
-    """Records of one hop as a block: the columns are the fields of the same names."""
-    schema = TABLES[table]
-    if not records:
-        return schema.empty_table()
-    columns = zip(*map(attrgetter(*schema.names), records), strict=True)
-    arrays = [_array(values, field.type) for values, field in zip(columns, schema, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def _array(values: Sequence[Any], of_type: pa.DataType) -> pa.Array:
-    try:
-        return pa.array(values, type=of_type)
-    except (OverflowError, pa.ArrowInvalid):
-        if not pa.types.is_int64(of_type):
-            raise
-        # A sum of absurd amounts must not stop the stream: it stays at the edge of what can be stored.
-        return pa.array([max(-INT64_MAX, min(INT64_MAX, value)) for value in values], type=of_type)

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from pipeline.store.client import Client
 from pipeline.store.errors import RowsRefusedError
-from pipeline.store.sink import INT64_MAX, Sink, to_arrow
+from pipeline.store.blocks import INT64_MAX, to_arrow
+from pipeline.store.sink import Sink
 from schemas.counter import CounterRow
 from schemas.outcome import DeadLetter, LedgerRow, Outcome, Reason
 from schemas.rows import TABLES
