@@ -1,0 +1,230 @@
+"""``masir run`` as a process of its own, to be stopped, killed or frozen; and senders that do not give up.
+
+Seconds are seconds. What the process prints goes to a file beside its data directory. Every wait has a
+deadline and raises :class:`LateError`. Needs an installed ``masir`` beside the running Python.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from agents.embedded import APP, DATABASE
+from pipeline.store.client import rows
+from pipeline.store.errors import StoreError
+from pipeline.store.query_socket import SocketReader
+from pipeline.transport.log import Log
+from schemas.topics import TOPICS
+
+MASIR = str(Path(sys.executable).with_name("masir"))
+PATIENCE_SECONDS = 120.0
+_POLL_SECONDS = 0.05
+_REQUEST_SECONDS = 30.0
+_URL = re.compile(r"POST (http://\S+)/v1/hits")
+
+
+class LateError(Exception):
+    """Something did not happen within its time."""
+
+
+def wait_for(condition: Callable[[], Any], what: str, *, seconds: float = PATIENCE_SECONDS) -> Any:
+    """The first true value of ``condition``; ``what`` is for the message when there is none."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise LateError(f"not within {seconds:.0f} s: {what}")
+        time.sleep(_POLL_SECONDS)
+    return value
+
+
+def environment(settings: Mapping[str, object]) -> dict[str, str]:
+    """This process's, with these settings and no others of Masir's."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MASIR_")}
+    return inherited | {f"MASIR_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+class Running:
+    """One data directory and the process that runs on it, if one does. ``settings``: name -> value."""
+
+    def __init__(self, data: Path, **settings: object) -> None:
+        self.data = data
+        self.url = ""
+        self._settings = settings
+        self._said = data.with_name(f"{data.name}.log")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "Running":
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self.kill()
+
+    def spawn(self) -> None:
+        """Start the process and do not wait for it."""
+        self.url = ""
+        with self._said.open("wb") as said:
+            self._process = subprocess.Popen(
+                [MASIR, "run", "--data", str(self.data), "--listen", "127.0.0.1:0"],
+                env=environment(self._settings),
+                stdout=said,
+                stderr=said,
+            )
+
+    def start(self) -> "Running":
+        """Start the process; returns once it takes hits."""
+        self.spawn()
+        self.wait_until_ready()
+        return self
+
+    def wait_until_ready(self) -> None:
+        """Until the process has said where it listens."""
+        self.url = wait_for(self._address, "masir run takes hits")
+
+    def _address(self) -> str:
+        said = self.said
+        if self._running.poll() is not None:
+            raise LateError(f"masir run ended with {self._running.returncode}: {said}")
+        found = _URL.search(said)
+        return found[1] if found else ""
+
+    @property
+    def said(self) -> str:
+        """What the process has printed since its start."""
+        return self._said.read_text(errors="replace")
+
+    @property
+    def _running(self) -> "subprocess.Popen[bytes]":
+        if self._process is None:
+            raise RuntimeError("not started")
+        return self._process
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal and do not wait."""
+        self._running.send_signal(number)
+
+    def kill(self) -> None:
+        """``kill -9``, also of a process that is frozen."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Ask it to stop, as Ctrl-C does; returns its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> int:
+        process = self._running
+        process.send_signal(number)
+        code = process.wait(PATIENCE_SECONDS)
+        self._process, self.url = None, ""
+        return code
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Ask the store through the running process."""
+        return rows(SocketReader(self.data), sql)
+
+    def value(self, sql: str) -> Any:
+        """The first column of the only row of the answer."""
+        (row,) = self.query(sql)
+        return next(iter(row.values()))
+
+    def wait_for_value(self, sql: str, expected: Any, *, seconds: float = PATIENCE_SECONDS) -> None:
+        """Until the query's value is ``expected``."""
+        found: list[Any] = [None]
+
+        def is_so() -> bool:
+            try:
+                found[0] = self.value(sql)
+            except StoreError as error:
+                found[0] = error
+            return bool(found[0] == expected)
+
+        try:
+            wait_for(is_so, sql, seconds=seconds)
+        except LateError as error:
+            raise LateError(f"{error}: {found[0]!r} and not {expected!r}. Said: {self.said}") from None
+
+    def wait_until_drained(self) -> None:
+        """Until every record of every topic has been consumed: what has been acknowledged is in the store."""
+        log = Log(self.data / DATABASE)
+        readers = {topic.name for topic in TOPICS if topic.readers}
+
+        def is_drained() -> bool:
+            committed = log.committed(APP)
+            return all(committed.get(at, 0) == end for at, end in log.ends().items() if at[0] in readers)
+
+        try:
+            wait_for(is_drained, "all topics are consumed")
+        finally:
+            log.close()
+
+
+class Connection:
+    """One HTTP connection to whatever address the process has now."""
+
+    def __init__(self, address: Callable[[], str]) -> None:
+        self._address = address
+        self._http: HTTPConnection | None = None
+        self._url = ""
+
+    def post(self, body: bytes) -> tuple[int, dict[str, Any]]:
+        """``POST /v1/hits``: status and answer. Raises OSError or HTTPException when nobody answers."""
+        url = self._address()
+        if not url:
+            raise ConnectionRefusedError("the process is not up")
+        if self._http is None or url != self._url:
+            self.close()
+            self._url = url
+            self._http = HTTPConnection(urlsplit(url).netloc, timeout=_REQUEST_SECONDS)
+        try:
+            self._http.request("POST", "/v1/hits", body)
+            answer = self._http.getresponse()
+            return answer.status, msgspec.json.decode(answer.read())
+        except (OSError, HTTPException, msgspec.DecodeError):
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """The next post opens another one."""
+        if self._http is not None:
+            self._http.close()
+            self._http = None
+
+
+class Sender(threading.Thread):
+    """Sends hits in order over one connection, each batch until it is acknowledged.
+
+    ``acknowledged``: hits so far. ``resent``: hits sent again because nothing was heard of them.
+    """
+
+    def __init__(self, hits: Sequence[bytes], address: Callable[[], str], *, batch: int) -> None:
+        super().__init__(daemon=True)
+        self.acknowledged = 0
+        self.resent = 0
+        self._hits = hits
+        self._batch = batch
+        self._connection = Connection(address)
+
+    def run(self) -> None:
+        """See the class."""
+        while self.acknowledged < len(self._hits):
+            batch = self._hits[self.acknowledged : self.acknowledged + self._batch]
+            try:
+                status, _ = self._connection.post(b"\n".join(batch))
+            except (OSError, HTTPException, msgspec.DecodeError):
+                status = 503
+            if status == 200:
+                self.acknowledged += len(batch)
+            else:
+                self.resent += len(batch)
+                time.sleep(_POLL_SECONDS)
+        self._connection.close()

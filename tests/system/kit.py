@@ -1,0 +1,100 @@
+"""Masir's commands as processes of their own: a process can open one store only, and once."""
+
+import gzip
+import json
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.running import MASIR, environment
+
+ROOT = Path(__file__).resolve().parents[2]
+BUNDLED = ROOT / "pipeline" / "demo" / "data"
+DATA = ROOT / "tests" / "data"
+COMMAND_SECONDS = 240
+T0 = 1_790_812_800_000  # 2026-10-01 UTC
+
+
+def masir(
+    *arguments: str | Path,
+    settings: dict[str, object] | None = None,
+    stdin: bytes = b"",
+    code: int | None = 0,
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run a command to its end. ``code``: the exit code it must have (None: any)."""
+    done = subprocess.run(
+        [MASIR, *map(str, arguments)],
+        env=environment(settings or {}),
+        input=stdin,
+        capture_output=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+    assert code is None or done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
+    return done
+
+
+def process(data: Path, *files: Path, mapping: str = "", **settings: object) -> dict[str, Any]:
+    """``masir process --json``: its summary. ``mapping``: a file among the bundled ones."""
+    maps = ["--map", BUNDLED / mapping] if mapping else []
+    done = masir("process", *files, *maps, "--data", data, "--json", settings=settings)
+    summary: dict[str, Any] = json.loads(done.stdout)
+    return summary
+
+
+def ask(data: Path, query: str) -> list[dict[str, Any]]:
+    """``masir sql``: the rows of the answer."""
+    answer = masir("sql", query, "--data", data, "--format", "JSONEachRow").stdout
+    return [json.loads(line) for line in answer.splitlines()]
+
+
+def export(data: Path) -> dict[str, bytes]:
+    """Every view as sorted TSV, without the columns that tell of the processing."""
+    out = data.with_name(f"{data.name}.views")
+    masir("sql", "--export", out, "--data", data)
+    return {file.stem: file.read_bytes() for file in out.iterdir()}
+
+
+def without_duplicates(views: dict[str, bytes]) -> dict[str, bytes]:
+    """The views but for the count of duplicates: what must not depend on how often a hit was sent."""
+    ledger = views["ledger"].splitlines(keepends=True)
+    kept = b"".join(line for line in ledger if b"\tduplicate\t" not in line)
+    return views | {"ledger": kept}
+
+
+def differing(one: dict[str, bytes], other: dict[str, bytes]) -> dict[str, tuple[list[bytes], list[bytes]]]:
+    """View -> some of the rows that only one of two exports has; empty when they are equal byte by byte."""
+    assert one.keys() == other.keys()
+    found = {}
+    for view, content in one.items():
+        if content != other[view]:
+            mine, its = content.splitlines(), other[view].splitlines()
+            found[view] = sorted(set(mine) - set(its))[:3], sorted(set(its) - set(mine))[:3]
+    return found
+
+
+def verify(data: Path) -> dict[str, Any]:
+    """``masir verify --json``, whatever it says."""
+    done = masir("verify", "--data", data, "--json", code=None)
+    summary: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == (0 if summary["agrees"] else 1)
+    return summary
+
+
+def write_lines(path: Path, hits: Iterable[bytes]) -> Path:
+    """An NDJSON file, gzipped if its name says so."""
+    content = b"".join(hit + b"\n" for hit in hits)
+    path.write_bytes(gzip.compress(content, 1) if path.suffix == ".gz" else content)
+    return path
+
+
+def hit(visitor: str, time: int, **fields: Any) -> bytes:
+    """A page view of site ``shop``."""
+    known = {"site": "shop", "event": "page_view", "visitor_id": visitor, "time": time}
+    return json.dumps(known | fields).encode()
+
+
+def lines(hits: Sequence[bytes]) -> bytes:
+    """The body of a request."""
+    return b"\n".join(hits)
