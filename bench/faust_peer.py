@@ -3,6 +3,7 @@ job.
 """
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -15,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # type: ignore[import-
 from bench.plain_faust import HITS_TOPIC, PARTITIONS, topics
 from bench.process import Measure, run_module
 
-TIMEOUT_S = 180
+TIMEOUT_S = 300
 
 
 class _Visitor(msgspec.Struct):
@@ -41,7 +42,11 @@ async def _produce(address: str, lines: Iterable[bytes]) -> None:
     finally:
         await admin.close()
     decode = msgspec.json.Decoder(_Visitor).decode
+    sent: list[asyncio.Future[object]] = []
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)  # a new topic's first batches are tried again
     async with AIOKafkaProducer(bootstrap_servers=address, max_batch_size=262_144, linger_ms=20) as producer:
         for line in lines:
             key = decode(line).visitor_id.encode()
-            await producer.send(HITS_TOPIC, line.rstrip(), key=key, partition=crc32(key) % PARTITIONS)
+            partition = crc32(key) % PARTITIONS
+            sent.append(await producer.send(HITS_TOPIC, line.rstrip(), key=key, partition=partition))
+        await asyncio.gather(*sent)

@@ -34,18 +34,18 @@ class Size(NamedTuple):
 FULL = Size(
     visitors=5_000,
     hits=400_000,
-    faust={"decode": 100_000, "sessions": 100_000, "regrouped": 20_000},
+    faust={"decode": 60_000, "sessions": 60_000, "regrouped": 20_000},
     flink=("copy", "counts", "sessions", "sessions_rocksdb"),
     scale=(10_000, 100_000, 1_000_000),
     scale_hits=2_000_000,
 )
 QUICK = Size(
     visitors=2_000,
-    hits=150_000,
+    hits=100_000,
     faust={"decode": 20_000, "sessions": 20_000},
     flink=("copy", "sessions"),
-    scale=(10_000, 100_000),
-    scale_hits=200_000,
+    scale=(10_000, 50_000),
+    scale_hits=100_000,
 )
 SCALE_HITS_PER_VISITOR = 2
 
