@@ -59,7 +59,8 @@ class Plan(Struct, gc=False):
     def decide(self, stages: bytes, orders: int, held: int) -> Moves:
         """Where a person in these stages goes who has made so many orders, this one counted.
 
-        ``held``: the bits of the timed rules that hold. With several rules at once the highest stage wins.
+        ``held``: the bits of the timed rules that hold. Rules of different stages never hold together: models
+        where they could are refused.
         """
         failed = {timed.id for timed in self.since_order + self.timed if not held & timed.bit}
         bounds = [
@@ -69,9 +70,10 @@ class Plan(Struct, gc=False):
         for model, now in enumerate(stages):
             mine = [bound for bound in bounds if bound.model == model]
             first = [bound for bound in mine if not bound.rule.fallback] or mine
-            stage = max((bound.stage for bound in first), default=now)
-            back = any(bound.back for bound in first if bound.stage == stage)
-            if stage > now or (stage < now and back):
+            if not first:
+                continue
+            stage = first[0].stage
+            if stage > now or (stage < now and any(bound.back for bound in first)):
                 moves.append((model, stage))
         if len(self.moves) >= MAX_REMEMBERED:
             self.moves.clear()

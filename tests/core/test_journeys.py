@@ -7,6 +7,7 @@ import pytest
 from journey_kit import DAY, NOON, Person, live, model_text, oracle, summed
 
 from pipeline.core import journeys
+from pipeline.core.evidence_log import REACH, entries
 from pipeline.core.journeys import Journey, apply, current_stages, highest_stages
 from pipeline.core.models import Models, load
 from pipeline.model_files import builtin_texts
@@ -93,6 +94,13 @@ def test_who_decides_on_going_back(head: str, override: str, expected: list[str]
     assert way(said) == expected
 
 
+@pytest.mark.parametrize("backs", [("true", "false"), ("false", "true")])
+def test_one_rule_that_may_move_back_is_enough(backs: tuple[str, str]) -> None:
+    rules = "\n".join(f'name = "r{n}"\nevent = ["see"]\nback = {back}' for n, back in enumerate(backs))
+    person = tiny(f"seen\n{rules}", TRIED, head="")
+    assert way(take(person.models, [person.did("try"), person.did("see")])[1]) == ["+tried", "-seen"]
+
+
 def test_orders_count_this_one() -> None:
     person = tiny(
         BOUGHT + "\norders = { max = 1 }", 'loyal\nname = "again"\nevent = ["purchase"]\norders = { min = 2 }'
@@ -102,6 +110,13 @@ def test_orders_count_this_one() -> None:
         "+bought",
         "+loyal",
     ]
+
+
+def test_orders_above_the_maximum_do_not_count() -> None:
+    second = 'second\nname = "second"\nevent = ["purchase"]\norders = { min = 2, max = 2 }'
+    person = tiny(SEEN, second)
+    story = [person.did(event) for event in ("purchase", "purchase", "see", "purchase", "purchase")]
+    assert way(take(person.models, story)[1]) == ["+second", "-seen"]
 
 
 def test_orders_without_a_maximum_hold_for_every_later_order() -> None:
@@ -119,6 +134,20 @@ def test_count_within_exactly_its_days(gap: int, holds: bool) -> None:
         person.did("look", time=NOON + gap),
     ]
     assert way(take(person.models, story)[1]) == (["+keen"] if holds else [])
+
+
+def test_count_looks_at_the_newest_matches() -> None:
+    person = tiny(SEEN, 'keen\nname = "keen"\nevent = ["look"]\ncount = { min = 3, days = 1 }')
+    story = [person.did("look", time=NOON + n * DAY) for n in (0, 3, 6, 6, 7)]
+    assert way(take(person.models, story[:4])[1]) == []
+    assert way(take(person.models, story)[1]) == ["+keen"]
+
+
+def test_count_with_since_order_counts_what_was_before_the_order() -> None:
+    rule = 'name = "keen"\nevent = ["look"]\ncount = { min = 3, days = 7 }\nsince = { of = "order" }'
+    person = tiny(BOUGHT, f"keen\n{rule}")
+    story = [person.did(event) for event in ("look", "look", "purchase", "look")]
+    assert way(take(person.models, story)[1]) == ["+bought", "+keen"]
 
 
 def test_count_needs_that_many_and_equal_evidence_twice_counts_twice() -> None:
@@ -165,6 +194,12 @@ def test_fallback_speaks_only_when_no_other_rule_holds_in_the_end() -> None:
     fallback = 'seen\nname = "any"\nevent = ["see"]\nfallback = true'
     person = tiny(fallback, 'keen\nname = "keen"\nevent = ["see"]\ncount = { min = 2, days = 1 }')
     assert way(take(person.models, [person.did("see"), person.did("see")])[1]) == ["+seen", "+keen"]
+
+
+def test_fallback_gives_way_also_to_a_lower_stage() -> None:
+    first = 'new\nname = "new"\nevent = ["see"]\norders = { max = 0 }'
+    person = tiny(first, 'seen\nname = "any"\nevent = ["see", "purchase"]\nfallback = true')
+    assert way(take(person.models, [person.did("see"), person.did("purchase")])[1]) == ["+new", "+seen"]
 
 
 def test_late_evidence_withdraws_what_no_longer_holds() -> None:
@@ -231,6 +266,21 @@ def test_what_was_handed_in_is_left_as_it_was(builtin: Models) -> None:
     ):
         apply(builtin, journey, "shop", "ann", more, 2)
         assert msgspec.msgpack.encode(journey) == before
+
+
+def test_log_gives_back_what_was_put_in_however_many_pages(builtin: Models) -> None:
+    person = Person(builtin)
+    urls = [f"https://{'a' if n % 7 else 'b'}.example/p/{n}" for n in range(3 * REACH)]
+    sessions = ["", "f" * 32, "F" * 32, "١" * 32, "short"]
+    story = [
+        person.did("page_view", url, session_id=sessions[n % 5], score=n / 2 if n % 3 else None)
+        for n, url in enumerate(urls + urls[-REACH:] + urls[:5])
+    ]
+    journey, said, _ = take(builtin, story, [person.did("purchase", time=NOON - 1)])
+    assert live(said) == oracle(builtin, "shop", "ann", [person.did("purchase", time=NOON - 1), *story])
+    kept = [(e.time, e.url, e.session_id, e.score) for e in entries(journey.log)]
+    assert kept[1:] == [(e.time, e.url, e.session_id, e.score) for e in story]
+    assert len(journey.log.urls) <= len(urls) + 5 + 1
 
 
 def test_ten_pieces_of_evidence_pack_into_400_bytes(builtin: Models) -> None:

@@ -1,5 +1,7 @@
 """Which rules a hit satisfies by itself: conditions, fallback, caches; and the models that ship."""
 
+import re
+from pathlib import Path
 from typing import Any
 from zlib import crc32
 
@@ -116,6 +118,12 @@ def test_ids_are_ascending_and_depend_on_names_alone(builtin: Models) -> None:
     assert set(alone.rules) < set(builtin.rules)
 
 
+def test_the_example_in_the_guide_is_right() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "stage-models.md").read_text("utf-8")
+    example = guide.partition("```toml\n")[2].partition("```")[0]
+    assert [model.name for model in load({"guide": example}).models] == ["trial"]
+
+
 def test_an_event_no_model_knows_is_no_evidence(builtin: Models) -> None:
     assert builtin.touchpoint("heartbeat", "https://a.example/pricing", "direct", False, None, None) == ()
 
@@ -164,8 +172,6 @@ paths = st.text(alphabet="ab/", max_size=5)
 @given(st.lists(globs, max_size=6), paths)
 @example(["/b*", "/blog*"], "/b")
 def test_glob_set_finds_what_each_glob_finds(some: list[str], path: str) -> None:
-    import re
-
     found = GlobSet(some).matching(path)
     assert set(found) == {glob for glob in some if re.match(glob_regex(glob), path)}
     assert len(found) == len(set(found))
@@ -173,8 +179,6 @@ def test_glob_set_finds_what_each_glob_finds(some: list[str], path: str) -> None
 
 @given(globs, globs, paths)
 def test_globs_that_share_a_path_intersect(one: str, other: str, path: str) -> None:
-    import re
-
     if re.match(glob_regex(one), path) and re.match(glob_regex(other), path):
         assert intersect(one, other)
 
