@@ -100,25 +100,23 @@ class Follower:
         raws = [value.raw if isinstance(value, Hit) else value for value in values]
         offsets = [next(self._offsets) for _ in raws]
         times = [_received(value, received) for value in values]
+        self.wall_ms += self.rules.session_update_ms == 1  # so that open sessions are said with every unit
         self._intake.take(raws, times, offsets)
         return self._finish(has_records=bool(raws))
 
-    def idle(self, ms: int) -> Output:
-        """Nothing comes for so long."""
+    def idle(self, ms: int, *, is_caught_up: bool = True) -> Output:
+        """Nothing comes for so long; is the partition read to its end?"""
         self.wall_ms += ms
-        return self._finish(has_records=False)
+        return self._finish(has_records=False, is_caught_up=is_caught_up)
 
     def end(self) -> Output:
         """The bounded input ends."""
         return self._finish(has_records=False, is_final=True)
 
-    def _finish(self, *, has_records: bool, is_final: bool = False) -> Output:
-        # A millisecond for each unit: open sessions are said each time, and the watermark hardly notices.
+    def _finish(self, *, has_records: bool, is_caught_up: bool = True, is_final: bool = False) -> Output:
         output = self._intake.finish(
-            self.wall_ms, has_records=has_records, is_caught_up=True, is_final=is_final
+            self.wall_ms, has_records=has_records, is_caught_up=is_caught_up, is_final=is_final
         )
-        if self.rules.session_update_ms is not None and has_records:
-            self.wall_ms += 1
         self._keep(output)
         return output
 
