@@ -29,7 +29,7 @@ _AT = {name: at for at, name in enumerate(HIT_ROWS.names)}
 
 
 class Hit(NamedTuple):
-    """A hit as a tracker sends it; ``time`` in ms. ``referrer`` and ``channel`` stand for the whole context."""
+    """A hit as a tracker sends it; ``time`` in ms. ``referrer`` and ``channel`` stand for all the context."""
 
     time: int
     visitor: str = "ann"
@@ -58,7 +58,7 @@ class Hit(NamedTuple):
 
 
 def rules(lateness_ms: int | None = None, **more: Any) -> IntakeRules:
-    """Rules for a bounded input, or for a live one with this lateness; open sessions are then said at once."""
+    """Rules for a bounded input; with a lateness for a live one, whose open sessions are said at once."""
     of_sessions = {name: more.pop(name) for name in ("timeout_ms", "dedupe_ms", "bounce") if name in more}
     update_ms = None if lateness_ms is None else 1
     return IntakeRules(
@@ -164,7 +164,7 @@ class Follower:
 def oracle(
     hits: Iterable[Hit], *, timeout: int = TIMEOUT, watermark: int | None = None, preset: str = "pages"
 ) -> list[dict[str, Any]]:
-    """The sessions of these hits, each once: sort by time, cut at gaps. ``watermark`` None: all are closed."""
+    """The sessions of these hits: sort by time, cut at gaps. ``watermark`` None: all are closed."""
     of_key: dict[str, list[Hit]] = {}
     for hit in hits:
         of_key.setdefault(hit.key, []).append(hit)
@@ -208,7 +208,8 @@ def facts_of(sessions: Iterable[dict[str, Any]], timeout: int = TIMEOUT) -> Coun
     """What the counters should hold of these sessions: the closed ones."""
     return Counter(
         SessionFact(
-            site=s["site"], channel=s["channel"], close_time=s["end_time"] + timeout, duration_ms=s["duration_ms"],
+            site=s["site"], channel=s["channel"], close_time=s["end_time"] + timeout,
+            duration_ms=s["duration_ms"],
             counted=s["page_views"] > 0, bounced=s["bounced"], converted=s["converted"],
             revenue_micros=s["revenue_micros"],
         )

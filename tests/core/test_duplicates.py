@@ -1,4 +1,4 @@
-"""The same hit_id within 24 hours of event time is the same hit: the bytes against a naive list, and the edges."""
+"""The same hit_id within 24 hours of event time is the same hit: against a naive list, and the edges."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""A session is the sum of its hits: merging is commutative and associative, and the fast way equals the general one."""
+"""A session is the sum of its hits: merging is commutative and associative, and the fast way equals it."""
 
 import copy
 from functools import reduce

@@ -1,5 +1,5 @@
-"""For any set of hits, in any order, any batches, with redeliveries and restarts, what holds in the end is what a naive
-oracle makes of the set: sort by time, cut at gaps longer than the timeout."""
+"""For any set of hits, in any order, any batches, with redeliveries and restarts, what holds in the end is
+what a naive oracle makes of the set: sort by time, cut at gaps longer than the timeout."""
 
 import random
 
@@ -49,7 +49,7 @@ hit_sets = st.lists(hit(), min_size=1, max_size=25)
 
 
 def delivered(hits: list[Hit], chance: random.Random) -> tuple[list[Hit], list[Hit]]:
-    """Some of the hits with an id, (the set, a delivery): the delivery brings some of those more than once."""
+    """(the set, some of it with ids; a delivery, which brings some of those more than once)."""
     named = [h._replace(hit_id=f"id{at}") if chance.random() < 0.4 else h for at, h in enumerate(hits)]
     again = [h for h in named if h.hit_id and chance.random() < 0.5]
     delivery = named + again
@@ -127,7 +127,7 @@ def test_a_second_file_corrects_what_the_first_one_closed(
 def test_live_what_is_said_agrees_after_each_unit_while_nothing_is_late(
     hits: list[Hit], chance: random.Random, disorder: int
 ) -> None:
-    """Each hit comes at most ``disorder`` out of order, which is what lateness and out-of-orderness allow together."""
+    """Each hit comes at most ``disorder`` out of order: what lateness and out-of-orderness allow together."""
     named, delivery = delivered(hits, chance)
     delay = {id(h): chance.randint(0, disorder) for h in delivery}
     delivery.sort(key=lambda h: h.time + delay[id(h)])

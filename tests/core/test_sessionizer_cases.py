@@ -1,5 +1,5 @@
-"""The sixteen classic cases of session windows, each named after where it is known from, told in the words of the
-contract, at their exact boundaries."""
+"""The sixteen classic cases of session windows, each named after where it is known from, told in the words of
+the contract, at their exact boundaries."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,7 +130,7 @@ def test_flink_6_a_hit_bridges_two_windows_and_the_next_one_covers_all_three() -
 
 @pytest.mark.parametrize("closed", [0, 1, 2, 3])
 def test_a_hit_that_bridges_closed_and_open_windows_corrects_everything(closed: int) -> None:
-    """A visitor's three sessions, of which so many have closed, become one when the middle one is covered twice."""
+    """Three sessions of a visitor, of which so many have closed, become one when both gaps are covered."""
     starts = [0, 40 * MINUTE, 80 * MINUTE]
     follower = Follower(rules(48 * HOUR, out_of_orderness_ms=0))
     for start in starts:
