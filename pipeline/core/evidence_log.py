@@ -1,20 +1,17 @@
 """A person's evidence, packed: what is needed to fold it again when late evidence arrives. Times are exact.
 
 The log is a run of msgpack entries, each ``[ms since the entry before, kind, url, session(, score)]``; kinds
-(packed by ``pipeline.core.codes``), urls and session ids stand once in tables. A value is looked for among
-the newest REACH of its table only, so that appending costs the same however long the log is.
+(packed by ``pipeline.core.codes``), urls and session ids stand once in tables, each with its place.
 """
 
 import re
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
-REACH: Final = 32
-
-_SAME, _OTHER = "+", "="  # marks a url that begins with the log's origin, or does not
+_OTHER = "="  # marks a url that is not the log's origin and a path
 _HEX, _TEXT = b"#", b"="  # marks a session id of 32 hexadecimal digits, or any other
 
 Value = TypeVar("Value")
@@ -29,9 +26,9 @@ class EvidenceLog(Struct, array_like=True, gc=False):
     last: int = 0
     packed: bytes = b""
     origin: str = ""
-    kinds: list[bytes] = []
-    urls: list[str] = []
-    sessions: list[bytes] = []
+    kinds: dict[bytes, int] = {}
+    urls: dict[str, int] = {}
+    sessions: dict[bytes, int] = {}
 
 
 class Entry(Struct, array_like=True, gc=False):
@@ -61,29 +58,38 @@ def append(log: EvidenceLog, time: int, kind: bytes, url: str, session_id: str, 
     """Add an entry that is not before the newest."""
     if not log.size:
         log.origin = _origin(url)
-    origin = log.origin
-    url = _SAME + url[len(origin) :] if url.startswith(origin) else _OTHER + url
-    log.kinds, kind_at = _place(log.kinds, kind)
-    log.urls, url_at = _place(log.urls, url)
-    log.sessions, session_at = _place(log.sessions, _pack_session(session_id))
+    page = url.removeprefix(log.origin)
+    if len(page) == len(url) or page[:1] != "/":
+        page = _OTHER + url
+    session = _pack_session(session_id)
+    kind_at = log.kinds.get(kind)
+    if kind_at is None:
+        log.kinds, kind_at = _added(log.kinds, kind)
+    page_at = log.urls.get(page)
+    if page_at is None:
+        log.urls, page_at = _added(log.urls, page)
+    session_at = log.sessions.get(session)
+    if session_at is None:
+        log.sessions, session_at = _added(log.sessions, session)
     if score is None:
-        log.packed += _encode((time - log.last, kind_at, url_at, session_at))
+        log.packed += _encode((time - log.last, kind_at, page_at, session_at))
     else:
-        log.packed += _encode((time - log.last, kind_at, url_at, session_at, score))
+        log.packed += _encode((time - log.last, kind_at, page_at, session_at, score))
     log.last = time
     log.size += 1
 
 
 def entries(log: EvidenceLog) -> list[Entry]:
     """The entries, in order."""
-    urls = [log.origin + url[1:] if url[0] == _SAME else url[1:] for url in log.urls]
+    kinds = list(log.kinds)
+    urls = [page[1:] if page[0] == _OTHER else log.origin + page for page in log.urls]
     sessions = [one[1:].hex() if one[:1] == _HEX else one[1:].decode() for one in log.sessions]
     found = []
     time = 0
     for packed in _decode(b"\xdd" + log.size.to_bytes(4, "big") + log.packed):
         time += packed.after_ms
         found.append(
-            Entry(time, log.kinds[packed.kind], urls[packed.url], sessions[packed.session], packed.score)
+            Entry(time, kinds[packed.kind], urls[packed.url], sessions[packed.session], packed.score)
         )
     return found
 
@@ -93,17 +99,9 @@ def _origin(url: str) -> str:
     return scheme + mark + rest.partition("/")[0] if mark else ""
 
 
-def _place(table: list[Value], value: Value) -> tuple[list[Value], int]:
-    """The table with the value in it, and where; the table given is left as it is."""
-    size = len(table)
-    if size > REACH:
-        tail = table[-REACH:]
-        at = size - REACH + tail.index(value) if value in tail else size
-    elif value in table:
-        at = table.index(value)
-    else:
-        at = size
-    return (table if at < size else [*table, value]), at
+def _added(table: dict[Value, int], value: Value) -> tuple[dict[Value, int], int]:
+    """The table with one more value, and where; the table given is left as it is."""
+    return {**table, value: len(table)}, len(table)
 
 
 @lru_cache(maxsize=4_096)

@@ -49,7 +49,9 @@ def apply(
     if journey is None:
         journey = Journey(nowhere(models), EvidenceLog())
     else:
-        journey = Journey(copy(journey.state), copy(journey.log), journey.checkpoint, journey.missed)
+        journey = Journey(
+            journey.state.__replace__(), journey.log.__replace__(), journey.checkpoint, journey.missed
+        )
     if new[0].time > journey.log.last:
         gone: dict[Key, Step] = {}
         said = _take_on_time(models, journey, new)
