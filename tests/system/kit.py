@@ -3,11 +3,15 @@
 import gzip
 import json
 import subprocess
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
-from bench.running import MASIR, environment
+from prometheus_client.parser import text_string_to_metric_families
+
+from bench.running import MASIR, Connection, Running, environment
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLED = ROOT / "pipeline" / "demo" / "data"
@@ -95,6 +99,32 @@ def hit(visitor: str, time: int, **fields: Any) -> bytes:
     return json.dumps(known | fields).encode()
 
 
-def lines(hits: Sequence[bytes]) -> bytes:
-    """The body of a request."""
-    return b"\n".join(hits)
+Labels = frozenset[tuple[str, str]]
+
+
+def metrics(running: Running) -> dict[tuple[str, Labels], float]:
+    """What ``/metrics`` says now: (name, labels) -> value."""
+    with urlopen(f"{running.url}/metrics", timeout=COMMAND_SECONDS) as answer:
+        text = answer.read().decode()
+    families = text_string_to_metric_families(text)
+    return {
+        (one.name, frozenset(one.labels.items())): one.value for family in families for one in family.samples
+    }
+
+
+def gauge(running: Running, name: str, **labels: str) -> float | None:
+    """One sample; None when there is none."""
+    return metrics(running).get((name, frozenset(labels.items())))
+
+
+def post(running: Running, *hits: bytes) -> dict[str, Any]:
+    """Send hits in one request that must be taken; the answer."""
+    connection = Connection(lambda: running.url)
+    status, answer = connection.post(b"\n".join(hits))
+    connection.close()
+    assert status in (200, 400), answer
+    return answer
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000

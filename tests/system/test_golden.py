@@ -51,10 +51,6 @@ def test_shop_has_its_own_sessions(ecom: tuple[dict[str, Any], Path]) -> None:
     assert counts == {"ours": 3_605, "theirs": 3_605, "both": 3_605, "without": 0}
 
 
-def test_shop_agrees_with_batch(ecom: tuple[dict[str, Any], Path]) -> None:
-    assert verify(ecom[1])["agrees"]
-
-
 def test_server_of_nasa(directory: Path) -> None:
     summary = process(directory / "nasa", DATA / "nasa_19950801.tsv.gz", mapping="nasa.toml")
     assert (summary["received"], summary["sessions"]) == (30_969, 2_989)
