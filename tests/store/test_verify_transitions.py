@@ -10,9 +10,9 @@ from pipeline.core.journeys import apply
 from pipeline.core.models import Models, load
 from pipeline.core.scores import metric_of, normalised_score
 from pipeline.model_files import builtin_texts
+from pipeline.store.blocks import to_arrow
 from pipeline.store.checks import Rules
 from pipeline.store.client import Client
-from pipeline.store.blocks import to_arrow
 from pipeline.store.sink import Sink
 from pipeline.store.verify import Difference, verify
 from pipeline.store.verify_transitions import transition_checks
