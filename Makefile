@@ -6,7 +6,6 @@ INSTALLED := $(VENV)/.installed
 WORKERS ?= 2
 DATA ?= masir-data
 LISTEN ?= 127.0.0.1:8088
-ROUNDS ?= 20
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' --extra build
 
@@ -50,11 +49,14 @@ format: $(INSTALLED)  ## Let ruff put the code in order
 bench: $(INSTALLED)  ## Hits/s beside bare decoding, plain Faust and Flink (the peers need java and mvn; minutes)
 	$(BIN)/python -m bench
 
+faults: ROUNDS = 20
 faults: $(INSTALLED)  ## kill -9 under load, ROUNDS=20, and what was lost or came twice (minutes)
 	$(BIN)/python -m bench.faults --rounds $(ROUNDS)
 
-load: $(INSTALLED)  ## Long load and fuzzing (minutes; the collector's load needs wrk)
+load: ROUNDS = 5
+load: $(INSTALLED)  ## The collector under load (needs wrk), then ROUNDS=5 of all fuzzing, new inputs each (minutes)
 	$(BIN)/python -m bench.collector --seconds 60
+	for round in $$(seq $(ROUNDS)); do $(BIN)/pytest -q -n $(WORKERS) -m hypothesis || exit 1; done
 
 lock: $(INSTALLED)  ## Write the lock files anew from pyproject.toml (UPGRADE=--upgrade takes newer versions)
 	$(COMPILE) $(UPGRADE) --output-file requirements.lock pyproject.toml
