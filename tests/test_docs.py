@@ -85,3 +85,8 @@ def test_make_says_what_it_can_do_and_documents_name_no_other_target() -> None:
         code = re.findall(r"`make (\w+)|^\$? ?make (\w+)", (ROOT / name).read_text(), re.MULTILINE)
         used = {first or second for first, second in code}
         assert used <= listed, name
+
+
+def test_every_guide_is_in_the_index() -> None:
+    index = set(LINK.findall((ROOT / "docs/README.md").read_text()))
+    assert {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"} <= index
