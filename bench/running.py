@@ -1,4 +1,4 @@
-"""``masir run`` as a process of its own, to be stopped, killed or frozen; and senders that do not give up.
+"""``masir`` as a process of its own: commands, ``masir run`` to be stopped, killed or frozen, and senders.
 
 Seconds are seconds. What the process prints goes to a file beside its data directory. Every wait has a
 deadline and raises :class:`LateError`. Needs an installed ``masir`` beside the running Python.
@@ -28,6 +28,7 @@ from schemas.topics import TOPICS
 
 MASIR = str(Path(sys.executable).with_name("masir"))
 PATIENCE_SECONDS = 120.0
+COMMAND_SECONDS = 240.0
 _POLL_SECONDS = 0.05
 _REQUEST_SECONDS = 30.0
 _URL = re.compile(r"POST (http://\S+)/v1/hits")
@@ -51,6 +52,36 @@ def environment(settings: Mapping[str, object]) -> dict[str, str]:
     """This process's, with these settings and no others of Masir's."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MASIR_")}
     return inherited | {f"MASIR_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+def command(
+    *arguments: str | Path, settings: Mapping[str, object] | None = None, stdin: bytes = b""
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run ``masir`` with these arguments to its end, however it ends."""
+    return subprocess.run(
+        [MASIR, *map(str, arguments)],
+        env=environment(settings or {}),
+        input=stdin,
+        capture_output=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+
+
+def export(data: Path) -> dict[str, bytes]:
+    """Every view as sorted TSV, without the columns that tell of the processing."""
+    out = data.with_name(f"{data.name}.views")
+    done = command("sql", "--export", out, "--data", data)
+    if done.returncode:
+        raise RuntimeError(done.stderr.decode(errors="replace"))
+    return {file.stem: file.read_bytes() for file in out.iterdir()}
+
+
+def without_duplicates(views: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The views but for the count of duplicates: what must not depend on how often a hit was sent."""
+    ledger = views["ledger"].splitlines(keepends=True)
+    kept = b"".join(line for line in ledger if b"\tduplicate\t" not in line)
+    return {**views, "ledger": kept}
 
 
 class Running:
@@ -203,20 +234,25 @@ class Connection:
 class Sender(threading.Thread):
     """Sends hits in order over one connection, each batch until it is acknowledged.
 
-    ``acknowledged``: hits so far. ``resent``: hits sent again because nothing was heard of them.
+    ``pause_seconds``: after each batch. ``acknowledged``: hits so far. ``resent``: hits sent again because
+    nothing was heard of them. Ends when all are acknowledged, or at :meth:`give_up`.
     """
 
-    def __init__(self, hits: Sequence[bytes], address: Callable[[], str], *, batch: int) -> None:
+    def __init__(
+        self, hits: Sequence[bytes], address: Callable[[], str], *, batch: int, pause_seconds: float = 0.0
+    ) -> None:
         super().__init__(daemon=True)
         self.acknowledged = 0
         self.resent = 0
         self._hits = hits
         self._batch = batch
+        self._pause_seconds = pause_seconds
+        self._given_up = threading.Event()
         self._connection = Connection(address)
 
     def run(self) -> None:
         """See the class."""
-        while self.acknowledged < len(self._hits):
+        while self.acknowledged < len(self._hits) and not self._given_up.is_set():
             batch = self._hits[self.acknowledged : self.acknowledged + self._batch]
             try:
                 status, _ = self._connection.post(b"\n".join(batch))
@@ -224,7 +260,12 @@ class Sender(threading.Thread):
                 status = 503
             if status == 200:
                 self.acknowledged += len(batch)
+                self._given_up.wait(self._pause_seconds)
             else:
                 self.resent += len(batch)
-                time.sleep(_POLL_SECONDS)
+                self._given_up.wait(_POLL_SECONDS)
         self._connection.close()
+
+    def give_up(self) -> None:
+        """Send nothing more."""
+        self._given_up.set()

@@ -5,18 +5,18 @@ import json
 import subprocess
 import time
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from bench.running import MASIR, Connection, Running, environment
+from bench.running import COMMAND_SECONDS, Connection, Running, command
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLED = ROOT / "pipeline" / "demo" / "data"
 DATA = ROOT / "tests" / "data"
-COMMAND_SECONDS = 240
 T0 = 1_790_812_800_000  # 2026-10-01 UTC
 
 
@@ -27,14 +27,7 @@ def masir(
     code: int | None = 0,
 ) -> "subprocess.CompletedProcess[bytes]":
     """Run a command to its end. ``code``: the exit code it must have (None: any)."""
-    done = subprocess.run(
-        [MASIR, *map(str, arguments)],
-        env=environment(settings or {}),
-        input=stdin,
-        capture_output=True,
-        timeout=COMMAND_SECONDS,
-        check=False,
-    )
+    done = command(*arguments, settings=settings, stdin=stdin)
     assert code is None or done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
     return done
 
@@ -53,20 +46,6 @@ def ask(data: Path, query: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in answer.splitlines()]
 
 
-def export(data: Path) -> dict[str, bytes]:
-    """Every view as sorted TSV, without the columns that tell of the processing."""
-    out = data.with_name(f"{data.name}.views")
-    masir("sql", "--export", out, "--data", data)
-    return {file.stem: file.read_bytes() for file in out.iterdir()}
-
-
-def without_duplicates(views: dict[str, bytes]) -> dict[str, bytes]:
-    """The views but for the count of duplicates: what must not depend on how often a hit was sent."""
-    ledger = views["ledger"].splitlines(keepends=True)
-    kept = b"".join(line for line in ledger if b"\tduplicate\t" not in line)
-    return views | {"ledger": kept}
-
-
 def differing(one: dict[str, bytes], other: dict[str, bytes]) -> dict[str, tuple[list[bytes], list[bytes]]]:
     """View -> some of the rows that only one of two exports has; empty when they are equal byte by byte."""
     assert one.keys() == other.keys()
@@ -78,9 +57,9 @@ def differing(one: dict[str, bytes], other: dict[str, bytes]) -> dict[str, tuple
     return found
 
 
-def verify(data: Path) -> dict[str, Any]:
+def verify(data: Path, **settings: object) -> dict[str, Any]:
     """``masir verify --json``, whatever it says."""
-    done = masir("verify", "--data", data, "--json", code=None)
+    done = masir("verify", "--data", data, "--json", settings=settings, code=None)
     summary: dict[str, Any] = json.loads(done.stdout)
     assert done.returncode == (0 if summary["agrees"] else 1)
     return summary
@@ -119,9 +98,8 @@ def gauge(running: Running, name: str, **labels: str) -> float | None:
 
 def post(running: Running, *hits: bytes) -> dict[str, Any]:
     """Send hits in one request that must be taken; the answer."""
-    connection = Connection(lambda: running.url)
-    status, answer = connection.post(b"\n".join(hits))
-    connection.close()
+    with closing(Connection(lambda: running.url)) as connection:
+        status, answer = connection.post(b"\n".join(hits))
     assert status in (200, 400), answer
     return answer
 

@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from bench.running import Running, wait_for
+from bench.running import Running, export, wait_for
 
 from .kit import (
     differing,
-    export,
     gauge,
     hit,
     now_ms,
@@ -175,4 +174,4 @@ def test_views_are_those_of_a_file_with_all_hits(bridged: Bridged, tmp_path: Pat
 
 
 def test_batch_agrees_while_it_runs(bridged: Bridged) -> None:
-    assert verify(bridged.data)["agrees"]
+    assert verify(bridged.data, **SETTINGS)["agrees"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agents.embedded import APP
-from bench.running import MASIR, environment, wait_for
+from bench.running import MASIR, environment, export, wait_for, without_duplicates
 from pipeline.core.decode import Flaw, decode
 from pipeline.core.event_time import to_ms
 from pipeline.demo.simulator import simulate
@@ -19,7 +19,7 @@ from pipeline.sources import read_hits, read_options
 from pipeline.transport.log import Log
 from schemas.topics import HITS
 
-from .kit import BUNDLED, T0, differing, export, process, verify, without_duplicates, write_lines
+from .kit import BUNDLED, T0, differing, process, verify, write_lines
 
 WIKI_HITS = 10_000
 CUSTOMERS = 150

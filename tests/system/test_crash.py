@@ -1,0 +1,33 @@
+"""``kill -9`` under load: nothing acknowledged is lost, nothing counts twice. Long form: ``make faults``."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.faults import disturbed, shop_hits, undisturbed
+
+from .kit import now_ms
+
+ROUNDS = 3
+HITS = 900
+
+
+@pytest.fixture(scope="module")
+def hits() -> list[bytes]:
+    return shop_hits(HITS, seed=3, now_ms=now_ms())
+
+
+@pytest.fixture(scope="module")
+def expected(hits: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return undisturbed(tmp_path_factory.mktemp("crash") / "data", hits)
+
+
+@pytest.mark.parametrize(
+    ("fault", "rounds"), [("kill -9", ROUNDS), ("kill -9, and again while it starts", 1)]
+)
+def test_nothing_is_lost_or_twice(
+    hits: list[bytes], expected: dict[str, bytes], tmp_path: Path, fault: str, rounds: int
+) -> None:
+    result = disturbed(tmp_path / "data", hits, fault, rounds=rounds, seed=3, expected=expected)
+    assert result.hits == HITS
+    assert result.is_well, result
