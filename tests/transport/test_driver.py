@@ -1,4 +1,4 @@
-"""The driver under a real Faust app on a real file: batches in order, one in flight, ticks, restarts, the end."""
+"""The driver under a real Faust app on a real file: batches in order, one in flight, ticks, restarts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -20,7 +20,7 @@ SOON = 10.0
 
 
 class Recorder:
-    """A hop that keeps what it was handed and commits it with one output record a batch. ``pause``: per batch, s."""
+    """A hop that keeps what it was handed and commits it with one output record. ``pause``: per batch, s."""
 
     def __init__(self, *, pause: float = 0.0) -> None:
         self.batches: list[Batch] = []
@@ -156,7 +156,7 @@ async def test_records_that_another_process_appends_are_seen_soon(log: Log) -> N
 
 
 async def test_a_restart_goes_on_at_the_committed_offset(log: Log) -> None:
-    """Stopped again and again while it works: no record is lost, none comes twice, and each has its output."""
+    """Stopped again and again while it works: no record is lost, none comes twice, each has its output."""
     seen: list[bytes] = []
     for n in range(6):
         append(log, 50)

@@ -1,6 +1,7 @@
-"""State with a changelog: after any units of work and restarts it equals a dict, and the changelog stays bounded."""
+"""State with a changelog: after any units of work and restarts it equals a dict; the changelog is bounded."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,12 @@ def no_slack() -> Iterator[None]:
 def commit(log: Log, store: StateStore) -> None:
     with log.transaction():
         store.write_changes()
+
+
+def fail_to_commit(log: Log, store: StateStore) -> None:
+    with suppress(RuntimeError), log.transaction():
+        store.write_changes()
+        raise RuntimeError
 
 
 def changes(log: Log, partition: int = 0) -> int:
@@ -73,9 +80,7 @@ def test_a_unit_that_fails_is_as_if_it_had_not_been(log: Log) -> None:
     store["a"] = b"1"
     commit(log, store)
     store["a"] = b"2"
-    with pytest.raises(RuntimeError), log.transaction():
-        store.write_changes()
-        raise RuntimeError
+    fail_to_commit(log, store)
     assert dict(StateStore(log, "s", 0)) == {"a": b"1"}
 
 
@@ -106,9 +111,7 @@ def test_it_equals_a_dict_whatever_is_done_and_cleaning_loses_no_key(
             kept = dict(now)
         else:
             if what == "fail":
-                with pytest.raises(RuntimeError), log.transaction():
-                    store.write_changes()
-                    raise RuntimeError
+                fail_to_commit(log, store)
             store, now = StateStore(log, "s", 0), dict(kept)
         assert dict(store) == now
     log.close()

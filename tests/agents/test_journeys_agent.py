@@ -1,0 +1,91 @@
+"""Everything the second hop does for a batch of evidence, in order, the commit last."""
+
+from zlib import crc32
+
+import msgspec
+import pytest
+from effects_kit import NOON, PARTITIONS, Committed, Sent, World, batch
+
+from agents.journeys import Journeys
+from pipeline.core.models import load
+from pipeline.model_files import builtin_texts
+from pipeline.store.blocks import read_blocks
+from schemas.counter import Facts
+from schemas.evidence import Evidence, EvidenceBatch
+
+MODELS = load(builtin_texts())
+
+
+def evidence(*events: str, site: str = "shop", person: str = "ann", start: int = NOON) -> bytes:
+    items = []
+    for n, event in enumerate(events):
+        rules = MODELS.touchpoint(event, "https://a.example/", "direct", event == "purchase", None, None)
+        items.append((site, person, Evidence(start + n, rules, event, "https://a.example/", "direct", "s1")))
+    return msgspec.msgpack.encode(EvidenceBatch(0, items))
+
+
+def sent_rows(world: World) -> list[dict[str, object]]:
+    blocks = [value for topic, _, value in world.sent if topic == "transitions"]
+    return list(read_blocks("transitions", blocks).to_pylist())
+
+
+async def test_everything_a_batch_leads_to_and_the_commit_after_all_of_it() -> None:
+    world = World()
+    await Journeys(world.context, MODELS).handle(batch("evidence", [evidence("page_view")], partition=2))
+    assert world.effects == [
+        Sent("transitions", 2, 1),
+        Sent("facts", crc32(b"shop") % PARTITIONS, 1),
+        Committed([("evidence", 2, 1)], ["journeys"]),
+    ]
+    rows = sent_rows(world)
+    assert {row["model"] for row in rows} == {model.name for model in MODELS.models}
+    assert {(row["kind"], row["version"]) for row in rows} == {("enter", 1)}
+    ((_, _, value),) = [sent for sent in world.sent if sent[0] == "facts"]
+    facts = msgspec.msgpack.decode(value, type=Facts)
+    assert (facts.source, facts.watermark, len(facts.transitions)) == ("journeys-2", None, len(rows))
+
+
+async def test_a_tick_does_nothing_at_all() -> None:
+    world = World()
+    await Journeys(world.context, MODELS).handle(batch("evidence"))
+    assert world.effects == []
+
+
+async def test_evidence_that_moves_nobody_is_still_kept_and_consumed() -> None:
+    world = World()
+    agent = Journeys(world.context, MODELS)
+    await agent.handle(batch("evidence", [evidence("page_view")]))
+    world.taken()
+    await agent.handle(batch("evidence", [evidence("page_view", start=NOON + 60_000)], first=1))
+    assert world.taken() == [Committed([("evidence", 0, 2)], ["journeys"])]
+
+
+async def test_each_sites_facts_go_to_its_partition() -> None:
+    world = World()
+    sites = ["shop", "blog", "wiki", "app"]
+    values = [evidence("page_view", site=site) for site in sites]
+    await Journeys(world.context, MODELS).handle(batch("evidence", values))
+    seen = []
+    for topic, partition, value in world.sent:
+        if topic == "facts":
+            of_sites = {fact.site for fact in msgspec.msgpack.decode(value, type=Facts).transitions}
+            assert {crc32(site.encode()) % PARTITIONS for site in of_sites} == {partition}
+            seen += of_sites
+    assert sorted(seen) == sorted(sites)
+
+
+async def test_a_restart_goes_on_with_state_and_version() -> None:
+    world = World()
+    await Journeys(world.context, MODELS).handle(batch("evidence", [evidence("page_view")]))
+    await Journeys(world.context, MODELS).handle(
+        batch("evidence", [evidence("purchase", start=NOON + 9)], first=1)
+    )
+    (moved,) = [row for row in sent_rows(world) if row["model"] == "classic5" and row["version"] == 2]
+    assert (moved["from_stage"], moved["to_stage"], moved["ordinal"]) == ("awareness", "purchase", 1)
+
+
+async def test_what_cannot_be_read_commits_nothing() -> None:
+    world = World()
+    with pytest.raises(msgspec.DecodeError):
+        await Journeys(world.context, MODELS).handle(batch("evidence", [b"\xc1"]))
+    assert world.effects == []

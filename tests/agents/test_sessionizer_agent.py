@@ -1,0 +1,175 @@
+"""Everything the first hop does for a batch, in order, the commit last; then the metrics."""
+
+import json
+from typing import Any
+from zlib import crc32
+
+import msgspec
+import pytest
+from effects_kit import NOON, PARTITIONS, Committed, Counted, Sent, World, batch
+
+from agents.sessionizer import Sessionizer
+from pipeline.core.channels import Classifier
+from pipeline.core.goals import Goals
+from pipeline.core.intake import IntakeRules
+from pipeline.core.models import load
+from pipeline.core.sessionizer import SessionRules
+from pipeline.model_files import builtin_texts
+from pipeline.store.blocks import read_blocks
+from schemas.counter import Facts
+from schemas.evidence import EvidenceBatch
+
+TIMEOUT = 1_800_000
+MODELS = load(builtin_texts())
+
+
+def hop(world: World, *, is_bounded: bool = False) -> Sessionizer:
+    rules = IntakeRules(
+        sessions=SessionRules(lateness_ms=None if is_bounded else 3_600_000),
+        goals=Goals(),
+        models=MODELS,
+        classifier=Classifier(),
+        session_update_ms=None if is_bounded else 1_000,
+    )
+    return Sessionizer(world.context, rules)
+
+
+def hit(time: int = NOON, **fields: Any) -> bytes:
+    return json.dumps(
+        {"site": "shop", "event": "page_view", "visitor_id": "ann", "time": time} | fields
+    ).encode()
+
+
+def home(site: str) -> int:
+    """The partition of a site's facts."""
+    return crc32(site.encode()) % PARTITIONS
+
+
+async def test_everything_a_batch_leads_to_and_the_commit_after_all_of_it() -> None:
+    world = World()
+    await hop(world).handle(batch("hits", [hit(), b"{"], partition=1))
+    person = crc32(b"shop\x1fann") % PARTITIONS
+    assert world.effects == [
+        Sent("hit_rows", 1, 1),
+        Sent("sessions", 1, 1),
+        Sent("dead_letters", 1, 1),
+        Sent("ledger", 1, 1),
+        Sent("evidence", person, 1),
+        *[Sent("facts", partition, 1) for partition in range(PARTITIONS)],
+        Committed([("hits", 1, 2)], ["sessionizer"]),
+        Counted("hits"),
+        Counted("dead_letters"),
+        Counted("watermark"),
+    ]
+
+
+async def test_moves_are_sent_when_a_late_hit_bridges_two_stored_sessions() -> None:
+    world = World()
+    agent = hop(world)
+    await agent.handle(batch("hits", [hit(), hit(NOON - TIMEOUT - 1)]))
+    world.taken()
+    await agent.handle(batch("hits", [hit(NOON - TIMEOUT // 2)], first=2))
+    topics = [effect.topic for effect in world.taken() if isinstance(effect, Sent)]
+    assert topics[:3] == ["hit_rows", "sessions", "session_moves"]
+    ((_, _, block),) = [sent for sent in world.sent if sent[0] == "session_moves"]
+    assert read_blocks("session_moves", [block]).num_rows == 1
+
+
+async def test_a_tick_on_an_empty_partition_sends_nothing() -> None:
+    world = World()
+    await hop(world).handle(batch("hits"))
+    assert world.effects == [
+        Committed([("hits", 0, 0)], ["sessionizer"]),
+        Counted("hits"),
+        Counted("dead_letters"),
+    ]
+
+
+async def test_ticks_close_the_session_and_tell_its_fact_to_the_counters_of_its_site() -> None:
+    world = World()
+    agent = hop(world)
+    await agent.handle(batch("hits", [hit()]))
+    assert _facts(world, home("shop")).active == {"shop": 1}
+    world.taken()
+    world.now_ms += TIMEOUT + 11_000
+    await agent.handle(batch("hits", first=1))
+    assert world.taken() == [
+        Sent("sessions", 0, 1),
+        *[Sent("facts", partition, 1) for partition in range(PARTITIONS)],
+        Committed([("hits", 0, 1)], ["sessionizer"]),
+        Counted("hits"),
+        Counted("dead_letters"),
+        Counted("watermark"),
+    ]
+    facts = _facts(world, home("shop"))
+    assert (facts.source, facts.active, len(facts.sessions)) == ("sessionizer-0", {"shop": -1}, 1)
+    assert facts.watermark == NOON - 10_000 + TIMEOUT + 11_000
+    other = _facts(world, (home("shop") + 1) % PARTITIONS)
+    assert (other.watermark, other.sessions, other.active) == (facts.watermark, [], {})
+
+
+def _facts(world: World, partition: int) -> Facts:
+    """What that partition of the counters was told last."""
+    values = [value for topic, at, value in world.sent if (topic, at) == ("facts", partition)]
+    return msgspec.msgpack.decode(values[-1], type=Facts)
+
+
+async def test_a_partition_that_is_behind_closes_nothing_by_the_clock() -> None:
+    world = World()
+    agent = hop(world)
+    await agent.handle(batch("hits", [hit()], is_caught_up=False))
+    world.taken()
+    world.now_ms += 10 * TIMEOUT
+    await agent.handle(batch("hits", [hit(NOON + 1)], first=1, is_caught_up=False))
+    assert all(not _facts(world, partition).sessions for partition in range(PARTITIONS))
+
+
+async def test_the_final_batch_of_a_bounded_input_closes_everything() -> None:
+    world = World()
+    agent = hop(world, is_bounded=True)
+    await agent.handle(batch("hits", [hit(), hit(visitor_id="bob")]))
+    assert "sessions" not in [effect.topic for effect in world.taken() if isinstance(effect, Sent)]
+    await agent.handle(batch("hits", first=2, is_final=True))
+    ((_, _, block),) = [sent for sent in world.sent if sent[0] == "sessions"]
+    assert read_blocks("sessions", [block]).column("closed").to_pylist() == [True, True]
+    assert len(_facts(world, home("shop")).sessions) == 2
+
+
+async def test_evidence_goes_to_the_partition_of_its_person() -> None:
+    world = World()
+    people = [f"user {n}" for n in range(20)]
+    await hop(world).handle(batch("hits", [hit(user_id=person) for person in people], partition=3))
+    seen = []
+    for topic, partition, value in world.sent:
+        if topic == "evidence":
+            found = msgspec.msgpack.decode(value, type=EvidenceBatch)
+            assert found.source == 3
+            for site, person, _ in found.items:
+                assert crc32(f"{site}\x1f{person}".encode()) % PARTITIONS == partition
+                seen.append(person)
+    assert sorted(seen) == sorted(people)
+
+
+async def test_partitions_are_apart_and_each_takes_up_its_own_state_after_a_restart() -> None:
+    world = World()
+    agent = hop(world)
+    await agent.handle(batch("hits", [hit(hit_id="h1")], partition=0))
+    await agent.handle(batch("hits", [hit(hit_id="h1")], partition=1))
+    again = hop(world)
+    world.taken()
+    await again.handle(batch("hits", [hit(hit_id="h1")], partition=0, first=1))
+    assert Sent("hit_rows", 0, 1) not in world.taken(), "a duplicate"
+    await again.handle(batch("hits", [hit(hit_id="h1")], partition=2))
+    assert Sent("hit_rows", 2, 1) in world.taken()
+
+
+async def test_a_commit_that_fails_is_not_counted_and_leaves_the_state_as_it_was() -> None:
+    world = World()
+    world.is_commit_broken = True
+    with pytest.raises(OSError, match="the disk is gone"):
+        await hop(world).handle(batch("hits", [hit(hit_id="h1")]))
+    assert all(isinstance(effect, Sent) for effect in world.taken())
+    assert world.sent == []
+    world.is_commit_broken = False
+    await hop(world).handle(batch("hits", [hit(hit_id="h1")]))
+    assert world.taken()[0] == Sent("hit_rows", 0, 1)
