@@ -34,7 +34,7 @@ demo: $(INSTALLED)  ## Real and synthetic hits through the whole pipeline, and w
 run: $(INSTALLED)  ## Collector, agents, store and metrics in one process (DATA=masir-data LISTEN=127.0.0.1:8088)
 	@$(BIN)/masir run --data $(DATA) --listen $(LISTEN)
 
-test: lint  ## Lint, then all tests in WORKERS=2 processes
+test: $(INSTALLED) lint  ## Lint, then all tests in WORKERS=2 processes
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 lint: $(INSTALLED)  ## ruff and mypy --strict
