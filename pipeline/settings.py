@@ -1,11 +1,13 @@
-"""Settings: read once, from one TOML file and ``MASIR_*`` variables (the variable wins), into one frozen record.
+"""Settings: read once, from one TOML file and ``MASIR_*`` variables (the variable wins), into a frozen record.
 
-Durations carry their unit in their name. A wrong name or value raises :class:`SettingsError`, which names the setting
-and what is allowed. Examples: deploy/masir.minimal.toml, deploy/masir.reference.toml.
+Durations carry their unit in their name. A wrong name or value raises :class:`SettingsError`, which names the
+setting and what is allowed. Examples: deploy/masir.minimal.toml, deploy/masir.reference.toml.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,7 +19,11 @@ from pipeline.core.goals import DEFAULT_GOALS
 PREFIX = "MASIR_"
 CONFIG_VARIABLE = "MASIR_CONFIG"
 
-Positive = Annotated[float, Meta(gt=0)]
+YEAR_SECONDS = 366 * 86_400
+Seconds = Annotated[float, Meta(ge=0.001, le=YEAR_SECONDS)]
+SecondsOrNone = Annotated[float, Meta(ge=0, le=YEAR_SECONDS)]
+Hours = Annotated[float, Meta(ge=0.001, le=YEAR_SECONDS / 3_600)]
+HoursOrNone = Annotated[float, Meta(ge=0, le=YEAR_SECONDS / 3_600)]
 Count = Annotated[int, Meta(ge=1)]
 Days = Annotated[int, Meta(ge=1)]
 
@@ -29,14 +35,14 @@ class SettingsError(ValueError):
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every setting, with its default."""
 
-    data: str = "masir-data"
+    data: Annotated[str, Meta(min_length=1)] = "masir-data"
     listen: str = "127.0.0.1:8088"
     partitions: Annotated[int, Meta(ge=1, le=256)] = 4
 
-    session_timeout_seconds: Positive = 1_800.0
-    allowed_lateness_seconds: Annotated[float, Meta(ge=0)] = 3_600.0
-    out_of_orderness_seconds: Annotated[float, Meta(ge=0)] = 10.0
-    dedupe_hours: Positive = 24.0
+    session_timeout_seconds: Seconds = 1_800.0
+    allowed_lateness_seconds: SecondsOrNone = 3_600.0
+    out_of_orderness_seconds: SecondsOrNone = 10.0
+    dedupe_hours: Hours = 24.0
     bounce: Literal["pages", "plausible", "ga4"] = "pages"
     goal_events: tuple[str, ...] = DEFAULT_GOALS
     goal_urls: tuple[str, ...] = ()
@@ -45,12 +51,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bot_patterns: tuple[str, ...] = ()
     models: tuple[str, ...] = ()  # files of own stage models, beside the built-in ones
 
-    session_update_seconds: Positive = 1.0  # how often a session that goes on is written
-    pane_seconds: Positive = 10.0
-    store_flush_seconds: Positive = 0.5
+    session_update_seconds: Seconds = 1.0  # how often a session that goes on is written
+    pane_seconds: Seconds = 10.0
+    store_flush_seconds: Seconds = 0.5
     store_block_bytes: Count = 16_777_216
     ttl_days: dict[str, Days] = {}  # table -> days its rows are kept; absent: for ever
-    hits_retention_hours: Annotated[float, Meta(ge=0)] = 24.0
+    hits_retention_hours: HoursOrNone = 24.0
     max_backlog_hits: Count = 2_000_000
 
     @property
@@ -65,14 +71,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def load(environ: Mapping[str, str], **overrides: Any) -> Settings:
-    """The settings of ``environ`` and of the file that ``MASIR_CONFIG`` names; ``overrides`` (not None) win."""
+    """The settings of ``environ`` and the file that ``MASIR_CONFIG`` names; ``overrides`` (not None) win."""
     values: dict[str, Any] = {}
     path = environ.get(CONFIG_VARIABLE)
     if path:
         values.update(_read(Path(path)))
-    for name in Settings.__struct_fields__:
-        text = environ.get(PREFIX + name.upper())
-        if text is not None:
+    for variable, text in environ.items():
+        if variable.startswith(PREFIX) and variable != CONFIG_VARIABLE:
+            name = _name_of(variable)
             values[name] = _parse(name, text)
     values.update({name: value for name, value in overrides.items() if value is not None})
     try:
@@ -86,11 +92,20 @@ def load(environ: Mapping[str, str], **overrides: Any) -> Settings:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not TOML: {error}") from error
+
+
+def _name_of(variable: str) -> str:
+    name = variable.removeprefix(PREFIX).lower()
+    if name not in Settings.__struct_fields__:
+        near = get_close_matches(name, Settings.__struct_fields__) or Settings.__struct_fields__
+        known = ", ".join(PREFIX + one.upper() for one in near)
+        raise SettingsError(f"{variable} is no setting; there is {known}")
+    return name
 
 
 def _parse(name: str, text: str) -> Any:
@@ -100,13 +115,21 @@ def _parse(name: str, text: str) -> Any:
     if isinstance(default, tuple):
         return items
     if isinstance(default, dict):
-        return dict(item.split("=", 1) if "=" in item else (item, "") for item in items)
+        return {key: value for key, _, value in (item.partition("=") for item in items)}
     return text
 
 
 def _check(settings: Settings) -> None:
-    """Relations between settings that would lose or split something if they did not hold."""
-    if settings.pane_ms < 1 or 300_000 % settings.pane_ms:
+    """What types do not say: relations between settings, and texts that have a form."""
+    if 300_000 % settings.pane_ms:
         raise SettingsError("pane_seconds must divide 300 (the shortest window is 5 minutes)")
     if settings.dedupe_hours * 3_600 < settings.allowed_lateness_seconds:
         raise SettingsError("dedupe_hours must reach as far back as allowed_lateness_seconds")
+    host, _, port = settings.listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise SettingsError(f"listen is {settings.listen!r}; HOST:PORT is expected, such as 127.0.0.1:8088")
+    for pattern in settings.bot_patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise SettingsError(f"bot_patterns: {pattern!r} is not a regular expression: {error}") from error
