@@ -1,4 +1,4 @@
-"""Settings: read once, from one TOML file and ``MASIR_*`` variables (the variable wins), into a frozen record.
+"""Settings: read once, from one TOML file and ``MASIR_*`` variables, which win, into one frozen record.
 
 Durations carry their unit in their name. A wrong name or value raises :class:`SettingsError`, which names the
 setting and what is allowed. Examples: deploy/masir.minimal.toml, deploy/masir.reference.toml.

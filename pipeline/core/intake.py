@@ -23,12 +23,12 @@ from pipeline.core.goals import Goals
 from pipeline.core.ids import SEPARATOR, visitor_key
 from pipeline.core.models import Models
 from pipeline.core.scores import metric_of, normalised_score
-from pipeline.core.session import Entry, extend, of_one_hit
+from pipeline.core.session import context_of, extend, of_one_hit
 from pipeline.core.sessionizer import Said, SessionRules, Visitor, close, due, place, say_open, settle
 from pipeline.core.timers import Timers
 from pipeline.core.watermark import Watermark
 from schemas.evidence import Evidence
-from schemas.hit import MAX_HIT_BYTES, MAX_URL_CHARS, Hit
+from schemas.hit import ABSENT, MAX_HIT_BYTES, MAX_URL_CHARS, Hit
 from schemas.outcome import DeadLetter, LedgerRow, Outcome, Reason
 from schemas.rows import HIT_ROWS
 from schemas.topics import HITS
@@ -82,6 +82,9 @@ class Output(Struct):
     has_new_watermark: bool = False
 
 
+_VIEW, _OTHER, _BACKGROUND = range(3)
+_MAX_PAGES = 50_000  # about 200 bytes each
+_NO_DEVICE = ("", "", "", False)
 _encode = msgspec.msgpack.Encoder().encode
 _decode_visitor = msgspec.msgpack.Decoder(Visitor).decode
 _decode_meta = msgspec.msgpack.Decoder(Meta).decode
@@ -101,6 +104,10 @@ class Intake:
         self._told_watermark: int | None = None
         self._touched: dict[str, Visitor] = {}
         self._moved_timers: set[str] = set()
+        self._pages: dict[tuple[str, str], tuple[int, bool]] = {}
+        self._timeout_ms = rules.sessions.timeout_ms
+        self._late_before = 0  # event time before which a hit is late
+        self._remembered_since = 0  # event time before which hit_ids are forgotten, even if they are still there
         self._output = Output(Said(1))
 
     def restore(self) -> None:
@@ -115,6 +122,7 @@ class Intake:
                 self._unsaid.add(key)
         self._meta.watermark.out_of_orderness_ms = self.rules.out_of_orderness_ms  # may have been set anew
         self._output = Output(Said(self._meta.version + 1))
+        self._set_horizons()
 
     @property
     def watermark(self) -> int | None:
@@ -123,17 +131,21 @@ class Intake:
 
     def take(self, values: Sequence[bytes], timestamps: Sequence[int], offsets: Sequence[int]) -> None:
         """Judge records of the topic, in order. ``timestamps``: when each was received, ms."""
+        knows_received = not self.rules.bounded
         for value, timestamp, offset in zip(values, timestamps, offsets, strict=True):
             hit = decode(value)
             if isinstance(hit, Flaw):
                 self._dead_letter(hit, value, timestamp, offset)
                 continue
-            received = self._received(hit, timestamp)
+            # When a recorded hit was received is not known if it tells only when it happened.
+            received = None if hit.received_time is None else to_ms(hit.received_time)
+            if received is None and (knows_received or hit.time is None):
+                received = timestamp
             when = event_time(hit.time, hit.sent_time, received)
             if when is None:
                 self._dead_letter(_no_time(hit, received), value, timestamp, offset)
                 continue
-            self._judge(hit, when[0], when[1], received, offset)
+            self._judge(hit, when[0], when[1], when[0] if received is None else received, offset)
 
     def finish(self, wall_ms: int, *, has_records: bool, is_caught_up: bool, is_final: bool = False) -> Output:
         """End the unit: move the watermark on, close what is due, write the state back, and give what was said.
@@ -145,10 +157,10 @@ class Intake:
             mark.on_batch_end(wall_ms)
         elif is_caught_up:
             mark.on_idle(wall_ms)
+        self._set_horizons()
         said = self._output.said
-        for key, visitor in self._touched.items():
-            settle(visitor, key, self.rules.sessions, said)
         if said.moved:
+            settle(self.rules.sessions, said)
             self._follow_moves()
         for key in self._moved_timers:
             self._timers.add(key, due(self._touched[key], self.rules.sessions))
@@ -160,99 +172,73 @@ class Intake:
         self._say_open(wall_ms)
         return self._end_unit()
 
-    def _received(self, hit: Hit, timestamp: int) -> int | None:
-        """When the hit was received. Unknown (None) for a recorded hit that tells only when it happened."""
-        if hit.received_time is not None:
-            return to_ms(hit.received_time)
-        if self.rules.bounded and hit.time is not None:
-            return None
-        return timestamp
-
-    def _judge(self, hit: Hit, time: int, clamped: bool, received: int | None, offset: int) -> None:
-        rules, meta = self.rules, self._meta
-        meta.watermark.on_event(time)
+    def _judge(self, hit: Hit, time: int, clamped: bool, received: int, offset: int) -> None:
+        """The hot path of the whole pipeline: one call a hit, few calls below it."""
+        rules, output, mark = self.rules, self._output, self._meta.watermark
+        if mark.max_event_ms is None or time > mark.max_event_ms:
+            mark.on_event(time)
+            self._set_horizons()
         if type(hit) is not KnownHit:
-            meta.unknown_fields += 1
+            self._meta.unknown_fields += 1
         site, event = hit.site, hit.event
         visitor_id, user_id = hit.visitor_id or "", hit.user_id or ""
-        key = visitor_key(site, visitor_id, user_id)
+        key = f"{site}\x1fv{visitor_id}" if visitor_id else visitor_key(site, "", user_id)
         visitor = self._touched.get(key)
         if visitor is None:
             visitor = self._load(key)
-        if hit.hit_id:
-            id_digest = duplicates.digest(hit.hit_id)
-            since = self._remembered_since()
-            if duplicates.is_known(visitor.seen, id_digest, time, rules.sessions.dedupe_ms, since):
-                self._count(site, Outcome.DUPLICATE)
-                return
-            visitor.seen = duplicates.remember(visitor.seen, id_digest, time)
-        url, referrer = self._cut(hit.url), self._cut(hit.referrer)
-        device = rules.classifier.device(hit.user_agent or "")
+        if hit.hit_id and self._is_duplicate(visitor, hit.hit_id, time):
+            self._count(site, Outcome.DUPLICATE)
+            return
+        url, referrer = hit.url or "", hit.referrer or ""
+        if len(url) > MAX_URL_CHARS or len(referrer) > MAX_URL_CHARS:
+            url, referrer = self._cut(url), self._cut(referrer)
+        page = self._pages.get((event, url))
+        if page is None:
+            page = self._page(event, url)
+        kind, goal = page
+        agent = hit.user_agent
+        device, browser, os, bot = rules.classifier.device(agent) if agent else _NO_DEVICE
+        language = rules.classifier.language(hit.language) if hit.language else ""
         traffic = rules.classifier.traffic(url, referrer, hit.channel or "", hit.campaign)
-        goal = rules.goals.matches(event, url)
         revenue = None if hit.revenue is None else round(hit.revenue * 1e6)
         session = ""
-        if device.bot:
+        if bot:
             outcome = Outcome.BOT
-        elif event in rules.background:
+        elif kind == _BACKGROUND:
             outcome = Outcome.BACKGROUND
-        elif self._is_late(time):
+        elif time < self._late_before:
             outcome = Outcome.LATE
         else:
             outcome = Outcome.SESSIONIZED
-            session = self._into_session(
-                visitor,
-                key,
-                time,
-                url,
-                user_id,
-                event in VIEWS,
-                goal,
-                revenue,
-                (referrer, *traffic, device.device, device.browser, device.os, hit.country or "", hit.language or ""),
-            )
-        self._count(site, outcome)
+            last = visitor.sessions[-1] if visitor.sessions else None
+            if last is None or last.closed is not None or not last.start < time <= last.end + self._timeout_ms:
+                # Anything but one more hit of the newest session; this way is right for every hit.
+                context = context_of((referrer, *traffic, device, browser, os, hit.country or "", language))
+                last = of_one_hit(
+                    time, url, context, user_id, is_view=kind == _VIEW, is_goal=goal, revenue=revenue
+                )
+                last = place(visitor, last, key, rules.sessions, output.said)
+                self._moved_timers.add(key)
+            else:
+                extend(last, time, url, user_id, is_view=kind == _VIEW, is_goal=goal, revenue=revenue)
+            session = last.session_id
+        output.outcomes[site, outcome] = output.outcomes.get((site, outcome), 0) + 1
         person = user_id or visitor_id
-        if outcome is not Outcome.BOT:
-            self._note_evidence(hit, site, person, time, url, traffic.channel, goal, session)
-        self._output.rows.append((
-            hit.hit_id or "", site, event, visitor_id, user_id, person, time, time if received is None else received,
+        if not bot:
+            self._note_evidence(hit, site, person, time, url, traffic[0], goal, session)
+        output.rows.append((
+            hit.hit_id or "", site, event, visitor_id, user_id, person, time, received,
             url, referrer, hit.title or "", *traffic, revenue, hit.currency or "", hit.order_id or "",
-            hit.score, hit.scale, device.device, device.browser, device.os, hit.country or "", hit.language or "",
-            hit.screen or "", device.bot, outcome, goal, clamped, session, _text(hit.items), _text(hit.props),
+            hit.score, hit.scale, device, browser, os, hit.country or "", language,
+            hit.screen or "", bot, outcome, goal, clamped, session,
+            "" if hit.items is ABSENT else _text(hit.items), "" if hit.props is ABSENT else _text(hit.props),
             self.partition, offset,
         ))  # fmt: skip
-
-    def _into_session(
-        self,
-        visitor: Visitor,
-        key: str,
-        time: int,
-        url: str,
-        user_id: str,
-        is_view: bool,
-        is_goal: bool,
-        revenue: int | None,
-        context: tuple[str, ...],
-    ) -> str:
-        """Put the hit into a session; returns the session's id as of now."""
-        if visitor.sessions:
-            # The usual hit extends the newest session. Anything else goes the long way, which is also right for it.
-            last = visitor.sessions[-1]
-            if last.closed is None and last.start < time <= last.end + self.rules.sessions.timeout_ms:
-                extend(last, time, url, user_id, is_view=is_view, is_goal=is_goal, revenue=revenue)
-                return last.session_id
-        hit = of_one_hit(
-            Entry(time, url, *context), user_id, is_view=is_view, is_goal=is_goal, revenue=revenue
-        )
-        session = place(visitor, hit, key, self.rules.sessions, self._output.said)
-        self._moved_timers.add(key)
-        return session.session_id
 
     def _note_evidence(
         self, hit: Hit, site: str, person: str, time: int, url: str, channel: str, goal: bool, session: str
     ) -> None:
-        props = bytes(hit.props) or None
+        props = None if hit.props is ABSENT else bytes(hit.props)
         score = None
         if hit.score is not None:
             score = normalised_score(metric_of(props), hit.score, hit.scale)
@@ -261,17 +247,30 @@ class Intake:
             evidence = Evidence(time, touched, hit.event, url, channel, session, score)
             self._output.evidence.append((site, person, evidence))
 
-    def _is_late(self, time: int) -> bool:
-        lateness = self.rules.sessions.lateness_ms
-        watermark = self._meta.watermark.value
-        return lateness is not None and watermark is not None and time < watermark - lateness
+    def _is_duplicate(self, visitor: Visitor, hit_id: str, time: int) -> bool:
+        """Was this hit_id seen already? If not, it has been now."""
+        id_digest = duplicates.digest(hit_id)
+        window_ms = self.rules.sessions.dedupe_ms
+        if visitor.seen and duplicates.is_known(visitor.seen, id_digest, time, window_ms, self._remembered_since):
+            return True
+        visitor.seen = duplicates.remember(visitor.seen, id_digest, time)
+        return False
 
-    def _remembered_since(self) -> int:
-        """Event time before which hit_ids count as forgotten, whenever it is that they really are."""
-        watermark = self._meta.watermark.value
-        if watermark is None or self.rules.bounded:
-            return 0
-        return watermark - self.rules.sessions.dedupe_ms
+    def _page(self, event: str, url: str) -> tuple[int, bool]:
+        """Kind of the event, and whether it is a goal; remembered, since most hits repeat another's."""
+        kind = _VIEW if event in VIEWS else _BACKGROUND if event in self.rules.background else _OTHER
+        page = kind, self.rules.goals.matches(event, url)
+        if len(self._pages) >= _MAX_PAGES:
+            self._pages.clear()
+        self._pages[event, url] = page
+        return page
+
+    def _set_horizons(self) -> None:
+        """What depends on the watermark. Bounded input has none: nothing is late, no hit_id is forgotten."""
+        rules, watermark = self.rules.sessions, self._meta.watermark.value
+        if watermark is not None and rules.lateness_ms is not None:
+            self._late_before = watermark - rules.lateness_ms
+            self._remembered_since = watermark - rules.dedupe_ms
 
     def _load(self, key: str) -> Visitor:
         packed = self._states.get(key)
@@ -283,9 +282,7 @@ class Intake:
         self._touched[key] = visitor
         return visitor
 
-    def _cut(self, url: str | None) -> str:
-        if url is None:
-            return ""
+    def _cut(self, url: str) -> str:
         if len(url) > MAX_URL_CHARS:
             self._meta.cut_urls += 1
             return url[:MAX_URL_CHARS]

@@ -4,7 +4,7 @@ Where one hit must be chosen (entry, exit, user) the choice is the least or grea
 hits of the same millisecond give the same answer in either order. Times in ms, both ends inclusive.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -13,73 +13,65 @@ from pipeline.core.ids import SEPARATOR
 from schemas.session import Session, SessionFact
 
 
-class Entry(NamedTuple):
-    """What the first hit says of the whole session. Compared field by field where times are equal."""
-
-    time: int
-    url: str
-    referrer: str
-    channel: str
-    campaign_source: str
-    campaign_medium: str
-    campaign_name: str
-    campaign_term: str
-    campaign_content: str
-    campaign_id: str
-    device: str
-    browser: str
-    os: str
-    country: str
-    language: str
-
-
-class View(NamedTuple):
-    """When and where something was seen."""
-
-    time: int
-    url: str
-
-
 class OpenSession(Struct, array_like=True, gc=False):
-    """State of one session within reach of the lateness. ``views``: page and screen views."""
+    """State of one session within reach of the lateness. Flat and small: it is unpacked and packed with each batch.
+
+    ``url`` and ``context`` are those of the first hit. ``entry_*``, ``exit_*``: of the first and the last view; of
+    the first and the last hit as long as there is no view. ``since``: the unit of work that gave the id; rows with it
+    have left when a later one looks.
+    """
 
     session_id: str
+    since: int
     start: int
     end: int
     hits: int
-    views: int
-    custom_events: int  # interactive hits that are neither views nor goals
+    views: int  # page and screen views
     conversions: int
     revenue_micros: int
-    entry: Entry
-    exit_hit: View
-    entry_view: View | None = None
-    exit_view: View | None = None
+    url: str
+    context: str
+    entry_time: int
+    entry_url: str
+    exit_time: int
+    exit_url: str
     user: tuple[int, str] | None = None  # latest hit with a user_id
     closed: SessionFact | None = None  # what the counters were told; None while it is open
-    stored: bool = False  # rows with this id have left the sessionizer
     old_ids: list[str] = []  # ids that stored rows may still carry
 
 
+CONTEXT = (
+    "referrer", "channel", "campaign_source", "campaign_medium", "campaign_name", "campaign_term", "campaign_content",
+    "campaign_id", "device", "browser", "os", "country", "language",
+)  # fmt: skip
+_CHANNEL = CONTEXT.index("channel")
+
+
+def context_of(fields: Sequence[str]) -> str:
+    """What a session takes from its first hit, in the order of :data:`CONTEXT`, as one text."""
+    return SEPARATOR.join([field.replace(SEPARATOR, " ") for field in fields])
+
+
 def of_one_hit(
-    entry: Entry, user_id: str, *, is_view: bool, is_goal: bool, revenue: int | None
+    time: int, url: str, context: str, user_id: str, *, is_view: bool, is_goal: bool, revenue: int | None
 ) -> OpenSession:
     """A session of one hit; its id is given when it is known where it belongs."""
-    view = View(entry.time, entry.url)
     return OpenSession(
-        session_id="",
-        start=entry.time,
-        end=entry.time,
-        hits=1,
-        views=int(is_view),
-        custom_events=int(not is_view and not is_goal),
-        conversions=int(is_goal),
-        revenue_micros=(revenue or 0) if is_goal else 0,
-        entry=entry,
-        exit_hit=view,
-        entry_view=view if is_view else None,
-        exit_view=view if is_view else None,
-        user=(entry.time, user_id) if user_id else None,
+        "",
+        0,
+        time,
+        time,
+        1,
+        int(is_view),
+        int(is_goal),
+        (revenue or 0) if is_goal else 0,
+        url,
+        context,
+        time,
+        url,
+        time,
+        url,
+        (time, user_id) if user_id else None,
     )
 
 
@@ -95,17 +87,19 @@ def extend(
 ) -> None:
     """Add a hit later than the session's start: what :func:`merge` of a session of one hit would do, faster."""
     session.hits += 1
-    session.end = max(session.end, time)
-    view = View(time, url)
-    session.exit_hit = max(session.exit_hit, view)
+    if time > session.end:
+        session.end = time
     if is_view:
+        if not session.views:
+            session.entry_time = session.exit_time = time
+            session.entry_url = session.exit_url = url
+        elif time > session.exit_time or (time == session.exit_time and url > session.exit_url):
+            session.exit_time, session.exit_url = time, url
+        elif (time, url) < (session.entry_time, session.entry_url):
+            session.entry_time, session.entry_url = time, url
         session.views += 1
-        if session.exit_view is None or view > session.exit_view:
-            session.exit_view = view
-        if session.entry_view is None or view < session.entry_view:
-            session.entry_view = view
-    elif not is_goal:
-        session.custom_events += 1
+    elif not session.views and (time, url) > (session.exit_time, session.exit_url):
+        session.exit_time, session.exit_url = time, url
     if is_goal:
         session.conversions += 1
         session.revenue_micros += revenue or 0
@@ -115,34 +109,40 @@ def extend(
 
 def merge(into: OpenSession, other: OpenSession) -> None:
     """Add ``other``'s hits to ``into``; who was told what is the caller's affair."""
-    into.start = min(into.start, other.start)
+    if (other.start, other.url, other.context) < (into.start, into.url, into.context):
+        into.start, into.url, into.context = other.start, other.url, other.context
+    _merge_ways(into, other)
     into.end = max(into.end, other.end)
     into.hits += other.hits
     into.views += other.views
-    into.custom_events += other.custom_events
     into.conversions += other.conversions
     into.revenue_micros += other.revenue_micros
-    into.entry = min(into.entry, other.entry)
-    into.exit_hit = max(into.exit_hit, other.exit_hit)
-    if other.entry_view is not None and (into.entry_view is None or other.entry_view < into.entry_view):
-        into.entry_view = other.entry_view
-    if other.exit_view is not None and (into.exit_view is None or other.exit_view > into.exit_view):
-        into.exit_view = other.exit_view
     if other.user is not None and (into.user is None or other.user > into.user):
         into.user = other.user
+
+
+def _merge_ways(into: OpenSession, other: OpenSession) -> None:
+    """Entry and exit: a view goes before any other hit, whatever their times."""
+    if bool(other.views) < bool(into.views):
+        return
+    first_views = bool(other.views) > bool(into.views)
+    if first_views or (other.entry_time, other.entry_url) < (into.entry_time, into.entry_url):
+        into.entry_time, into.entry_url = other.entry_time, other.entry_url
+    if first_views or (other.exit_time, other.exit_url) > (into.exit_time, into.exit_url):
+        into.exit_time, into.exit_url = other.exit_time, other.exit_url
 
 
 def fact(session: OpenSession, *, site: str, timeout_ms: int, preset: str) -> SessionFact:
     """What the counters count when the session closes."""
     return SessionFact(
-        site=site,
-        channel=session.entry.channel,
-        close_time=session.end + timeout_ms,
-        duration_ms=session.end - session.start,
-        counted=session.views > 0,
-        bounced=_bounced(session, preset),
-        converted=session.conversions > 0,
-        revenue_micros=session.revenue_micros,
+        site,
+        session.context.split(SEPARATOR, _CHANNEL + 1)[_CHANNEL],
+        session.end + timeout_ms,
+        session.end - session.start,
+        session.views > 0,
+        _bounced(session, preset),
+        session.conversions > 0,
+        session.revenue_micros,
     )
 
 
@@ -151,7 +151,6 @@ def row(session: OpenSession, key: str, *, preset: str, version: int) -> Session
     site, _, visitor = key.partition(SEPARATOR)
     visitor_id = visitor[1:] if visitor[0] == "v" else ""
     user_id = session.user[1] if session.user else ""
-    entry = session.entry
     return Session(
         session.session_id,
         site,
@@ -163,9 +162,9 @@ def row(session: OpenSession, key: str, *, preset: str, version: int) -> Session
         session.end - session.start,
         session.hits,
         session.views,
-        (session.entry_view or entry).url,
-        (session.exit_view or session.exit_hit).url,
-        *entry[2:],
+        session.entry_url,
+        session.exit_url,
+        *session.context.split(SEPARATOR),
         _bounced(session, preset),
         session.conversions > 0,
         session.conversions,
@@ -178,9 +177,11 @@ def row(session: OpenSession, key: str, *, preset: str, version: int) -> Session
 
 def withdrawal(session_id: str, start: int, key: str, *, version: int) -> Session:
     """The record that takes ``session_id`` away; only what names the row is filled in."""
-    blank = ("",) * 16
+    blank = ("",) * 15
     site = key.partition(SEPARATOR)[0]
-    return Session(session_id, site, *blank[:3], start, start, 0, 0, 0, *blank[:15], False, False, 0, 0, False, True, version)
+    return Session(
+        session_id, site, *blank[:3], start, start, 0, 0, 0, *blank, False, False, 0, 0, False, True, version
+    )
 
 
 def _bounced(session: OpenSession, preset: str) -> bool:
@@ -188,7 +189,7 @@ def _bounced(session: OpenSession, preset: str) -> bool:
         preset,
         views=session.views,
         hits=session.hits,
-        custom_events=session.custom_events,
+        custom_events=session.hits - session.views,
         duration_ms=session.end - session.start,
         conversions=session.conversions,
     )

@@ -45,7 +45,7 @@ class Said(Struct):
     facts: list[SessionFact] = []
     active: dict[str, int] = {}  # change of the number of open sessions, per site
     moved: dict[str, str] = {}  # old id -> new id, within this unit
-    heirs: set[str] = set()  # ids that took the place of others, within this unit
+    heirs: dict[str, tuple[OpenSession, str]] = {}  # id that took another's place -> session, key
 
     def current_id(self, an_id: str) -> str:
         """Where hits that were put under ``an_id`` in this unit have ended."""
@@ -59,9 +59,10 @@ def place(visitor: Visitor, hit: OpenSession, key: str, rules: SessionRules, sai
     sessions, timeout = visitor.sessions, rules.timeout_ms
     within = [s for s in sessions if s.start - timeout <= hit.start <= s.end + timeout]
     if not within:
-        hit.session_id = session_id(key, hit.start)
+        hit.session_id, hit.since = session_id(key, hit.start), said.version
         sessions.append(hit)
-        sessions.sort(key=_start)
+        if len(sessions) > 1:
+            sessions.sort(key=_start)
         _count_active(said, key, 1)
         return hit
     kept, absorbed = within[0], within[1:]
@@ -69,7 +70,7 @@ def place(visitor: Visitor, hit: OpenSession, key: str, rules: SessionRules, sai
     if hit.start < kept.start:
         new_id = session_id(key, hit.start)
         _leave_id(kept, new_id, kept, key, said)
-        kept.session_id = new_id
+        kept.session_id, kept.since = new_id, said.version
     for other in absorbed:
         reopen(other, key, said)
         _count_active(said, key, -1)
@@ -118,21 +119,22 @@ def close(visitor: Visitor, key: str, watermark: int | None, rules: SessionRules
 
 def due(visitor: Visitor, rules: SessionRules) -> int | None:
     """The watermark at which :func:`close` has something to do again; None: never."""
-    times = [session.end + rules.timeout_ms for session in visitor.sessions if session.closed is None]
-    if rules.lateness_ms is not None:
-        times += [s.end + rules.timeout_ms + rules.lateness_ms for s in visitor.sessions]
+    sessions = visitor.sessions
+    times = [session.end + rules.timeout_ms for session in sessions if session.closed is None]
+    if not times and rules.lateness_ms is not None:
+        # What is to be forgotten can wait until all sessions are closed.
+        times = [session.end + rules.timeout_ms + rules.lateness_ms for session in sessions]
         if visitor.seen:
             times.append(duplicates.earliest(visitor.seen) + 1000 + rules.dedupe_ms)
     return min(times) + 1 if times else None
 
 
-def settle(visitor: Visitor, key: str, rules: SessionRules, said: Said) -> None:
-    """At the end of a unit: rows with these ids leave now; tell where hits stored under older ids belong."""
-    for session in visitor.sessions:
-        session.stored = True
-        if session.session_id in said.heirs and session.old_ids:
+def settle(rules: SessionRules, said: Said) -> None:
+    """At the end of a unit: say what took the place of older ids, and that hits stored under those belong to it."""
+    for session_id, (session, key) in said.heirs.items():
+        if session.old_ids:
             site = key.partition(SEPARATOR)[0]
-            said.moves += [SessionMove(site, old, session.session_id, said.version) for old in session.old_ids]
+            said.moves += [SessionMove(site, old, session_id, said.version) for old in session.old_ids]
             said.rows.append(row(session, key, preset=rules.bounce, version=said.version))
 
 
@@ -140,10 +142,11 @@ def _leave_id(session: OpenSession, new_id: str, heir: OpenSession, key: str, sa
     """``session`` gives up its id: hits move to ``new_id``, and its stored row is withdrawn."""
     old_id = session.session_id
     said.moved[old_id] = new_id
-    said.heirs.add(new_id)
+    said.heirs.pop(old_id, None)
+    said.heirs[new_id] = (heir, key)
     if heir is not session:
         heir.old_ids = heir.old_ids + session.old_ids
-    if session.stored:
+    if session.since < said.version:
         heir.old_ids = [*heir.old_ids, old_id]
         said.rows.append(withdrawal(old_id, session.start, key, version=said.version))
 

@@ -161,6 +161,26 @@ class Follower:
         return {site: n for site, n in self.active.items() if n}
 
 
+def follow(*units: list[Hit], lateness_ms: int | None = None, **more: object) -> Follower:
+    """Each list is a unit of work; a bounded input is ended."""
+    follower = Follower(rules(lateness_ms, **more))
+    for unit in units:
+        follower.feed(unit)
+    if lateness_ms is None:
+        follower.end()
+    return follower
+
+
+def spans(follower: Follower) -> list[tuple[int, int, int]]:
+    """(start, end, hits) of the live sessions, ms after noon."""
+    return [(s["start_time"] - NOON, s["end_time"] - NOON, s["hits"]) for s in follower.sessions()]
+
+
+def at(*times: int, visitor: str = "ann", event: str = "page_view") -> list[Hit]:
+    """Hits so many ms after noon."""
+    return [Hit(NOON + time, visitor, event) for time in times]
+
+
 def oracle(
     hits: Iterable[Hit], *, timeout: int = TIMEOUT, watermark: int | None = None, preset: str = "pages"
 ) -> list[dict[str, Any]]:

@@ -6,14 +6,15 @@ from functools import reduce
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.session import Entry, OpenSession, View, extend, fact, merge, of_one_hit, row, withdrawal
+from pipeline.core.session import OpenSession, context_of, extend, fact, merge, of_one_hit, row, withdrawal
 from schemas.session import SessionFact
 
 NOON = 1_767_268_800_000
 
 
-def entry(time: int, url: str = "", channel: str = "direct") -> Entry:
-    return Entry(time, url, "", channel, *[""] * 11)
+def first(time: int, url: str = "", channel: str = "direct") -> tuple[int, str, str]:
+    """Time, url and context of a hit."""
+    return time, url, context_of(["", channel, *[""] * 11])
 
 
 @st.composite
@@ -21,7 +22,7 @@ def one_hit(draw: st.DrawFn) -> OpenSession:
     time = NOON + draw(st.integers(0, 3))
     is_view = draw(st.booleans())
     return of_one_hit(
-        entry(time, draw(st.sampled_from(["/a", "/b"])), draw(st.sampled_from(["direct", "email"]))),
+        *first(time, draw(st.sampled_from(["/a", "/b"])), draw(st.sampled_from(["direct", "email"]))),
         draw(st.sampled_from(["", "u1", "u2"])),
         is_view=is_view,
         is_goal=draw(st.booleans()),
@@ -46,17 +47,17 @@ def test_merging_does_not_depend_on_order_or_grouping(parts: list[OpenSession], 
 
 
 @given(one_hit(), st.lists(one_hit(), max_size=6))
-def test_extending_equals_merging_a_session_of_one_hit(first: OpenSession, later: list[OpenSession]) -> None:
+def test_extending_equals_merging_a_session_of_one_hit(one: OpenSession, later: list[OpenSession]) -> None:
     """For hits later than the start, which is what extending is for."""
-    fast, general = copy.deepcopy(first), copy.deepcopy(first)
+    fast, general = copy.deepcopy(one), copy.deepcopy(one)
     for hit in later:
-        if hit.start <= first.start:
+        if hit.start <= one.start:
             continue
         is_goal = hit.conversions == 1
         extend(
             fast,
             hit.start,
-            hit.entry.url,
+            hit.url,
             hit.user[1] if hit.user else "",
             is_view=hit.views == 1,
             is_goal=is_goal,
@@ -68,24 +69,24 @@ def test_extending_equals_merging_a_session_of_one_hit(first: OpenSession, later
 
 def test_equal_times_are_decided_by_value() -> None:
     hits = [
-        of_one_hit(entry(NOON, url, channel), user, is_view=True, is_goal=False, revenue=None)
+        of_one_hit(*first(NOON, url, channel), user, is_view=True, is_goal=False, revenue=None)
         for url, channel, user in (("/b", "email", "u1"), ("/a", "referral", "u2"), ("/a", "direct", "u0"))
     ]
     session = reduce(lambda into, other: merge(into, other) or into, hits)
-    assert (session.entry.url, session.entry.channel) == ("/a", "direct")
-    assert (session.entry_view, session.exit_view) == (View(NOON, "/a"), View(NOON, "/b"))
+    said = row(session, "shop\x1fvann", preset="pages", version=1)
+    assert (said.channel, said.entry_url, said.exit_url) == ("direct", "/a", "/b")
     assert session.user == (NOON, "u2")
 
 
 def test_revenue_counts_with_goals_only() -> None:
     for is_goal, revenue in ((True, 5), (False, 0)):
-        hit = of_one_hit(entry(NOON), "", is_view=False, is_goal=is_goal, revenue=5)
+        hit = of_one_hit(*first(NOON), "", is_view=False, is_goal=is_goal, revenue=5)
         assert hit.revenue_micros == revenue
-        assert (hit.conversions, hit.custom_events) == (int(is_goal), int(not is_goal))
+        assert hit.conversions == int(is_goal)
 
 
 def test_entry_and_exit_are_views_where_there_is_one() -> None:
-    session = of_one_hit(entry(NOON, "/click"), "", is_view=False, is_goal=False, revenue=None)
+    session = of_one_hit(*first(NOON, "/click"), "", is_view=False, is_goal=False, revenue=None)
     said = row(session, "shop\x1fvann", preset="pages", version=1)
     assert (said.entry_url, said.exit_url) == ("/click", "/click")
     extend(session, NOON + 1, "/view", "", is_view=True, is_goal=False, revenue=None)
@@ -96,7 +97,7 @@ def test_entry_and_exit_are_views_where_there_is_one() -> None:
 
 
 def test_the_key_tells_visitor_and_user() -> None:
-    session = of_one_hit(entry(NOON), "", is_view=True, is_goal=False, revenue=None)
+    session = of_one_hit(*first(NOON), "", is_view=True, is_goal=False, revenue=None)
     said = row(session, "shop\x1fvann", preset="pages", version=1)
     assert (said.site, said.visitor_id, said.user_id, said.person_id) == ("shop", "ann", "", "ann")
     session.user = (NOON, "u1")
@@ -107,7 +108,7 @@ def test_the_key_tells_visitor_and_user() -> None:
 
 
 def test_the_fact_is_of_the_close_time_end_and_timeout() -> None:
-    session = of_one_hit(entry(NOON), "", is_view=True, is_goal=True, revenue=9)
+    session = of_one_hit(*first(NOON), "", is_view=True, is_goal=True, revenue=9)
     extend(session, NOON + 500, "", "", is_view=False, is_goal=False, revenue=None)
     assert fact(session, site="shop", timeout_ms=1_000, preset="pages") == SessionFact(
         "shop", "direct", NOON + 1_500, 500, True, True, True, 9

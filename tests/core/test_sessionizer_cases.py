@@ -1,5 +1,5 @@
-"""The sixteen classic cases of session windows, each named after where it is known from, told in the words of
-the contract, at their exact boundaries."""
+"""The sixteen classic cases of session windows: which hits are one session, merges and what they take back, bounces,
+and how the rows end in a store. Each is named after where it is known from. Time is in test_sessionizer_cases_time."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +13,13 @@ from session_kit import (
     Follower,
     Hit,
     active_of,
+    at,
     facts_of,
+    follow,
     oracle,
     rules,
     session_id_at,
+    spans,
 )
 
 from pipeline.store.blocks import to_arrow
@@ -26,25 +29,6 @@ from pipeline.store.sink import Sink
 from schemas.session import Session
 
 GAP = 5 * MINUTE
-
-
-def follow(*units: list[Hit], lateness_ms: int | None = None, **more: object) -> Follower:
-    """Each list is a unit of work; a bounded input is ended."""
-    follower = Follower(rules(lateness_ms, **more))
-    for unit in units:
-        follower.feed(unit)
-    if lateness_ms is None:
-        follower.end()
-    return follower
-
-
-def spans(follower: Follower) -> list[tuple[int, int, int]]:
-    """(start, end, hits) of the live sessions, ms after noon."""
-    return [(s["start_time"] - NOON, s["end_time"] - NOON, s["hits"]) for s in follower.sessions()]
-
-
-def at(*times: int, visitor: str = "ann", event: str = "page_view") -> list[Hit]:
-    return [Hit(NOON + time, visitor, event) for time in times]
 
 
 def test_contract_30_minutes_are_the_same_session_and_one_millisecond_more_is_a_new_one() -> None:
@@ -74,29 +58,6 @@ def test_kafka_streams_2_the_same_time_twice_is_two_hits_of_one_session() -> Non
 def test_kafka_streams_3_three_sessions_one_millisecond_beyond_the_gap() -> None:
     hits = at(0, GAP + 1, GAP + 1, 2 * GAP + 2, 2 * GAP + 2, 2 * GAP + 2)
     assert [count for _, _, count in spans(follow(hits, timeout_ms=GAP))] == [1, 2, 3]
-
-
-@pytest.mark.parametrize(("behind", "outcome"), [(0, "sessionized"), (1, "late")])
-def test_kafka_8289_a_hit_just_within_the_lateness_is_kept_and_one_just_beyond_is_late(
-    behind: int, outcome: str
-) -> None:
-    follower = follow(at(3 * HOUR), at(2 * HOUR - behind), lateness_ms=HOUR, out_of_orderness_ms=0)
-    assert follower.outcomes["shop", outcome] == 1 + (outcome == "sessionized")
-    assert len(follower.sessions()) == 1 + (outcome == "sessionized")
-
-
-def test_kafka_8289_a_session_is_forgotten_after_timeout_and_lateness_not_after_lateness_alone() -> None:
-    lateness = 10 * MINUTE
-    first, newest, late = at(0), at(TIMEOUT + lateness, visitor="bob"), at(TIMEOUT)
-    follower = follow(first, newest, late, lateness_ms=lateness, out_of_orderness_ms=0)
-    assert spans(follower)[0] == (0, TIMEOUT, 2), (
-        "on time by a hair, and within reach of a session that had closed"
-    )
-    follower = follow(
-        first, at(TIMEOUT + lateness + 1, visitor="bob"), late, lateness_ms=lateness, out_of_orderness_ms=0
-    )
-    assert follower.outcomes["shop", "late"] == 1
-    assert spans(follower)[0] == (0, 0, 1)
 
 
 def test_ksql_5_a_session_that_grows_is_said_again_and_a_start_that_moves_withdraws_the_old_id() -> None:
@@ -161,18 +122,6 @@ def test_one_hit_within_reach_of_two_sessions_on_either_side_and_beyond_either_b
     assert spans(follow(wider, at(TIMEOUT + 1))) == [(0, 0, 1), (TIMEOUT + 1, 2 * TIMEOUT + 1, 2)]
 
 
-def test_beam_18677_a_hit_inside_a_session_that_has_left_never_opens_an_overlapping_one() -> None:
-    for lateness in (0, 1, TIMEOUT, HOUR):
-        follower = Follower(rules(lateness, timeout_ms=5_000, out_of_orderness_ms=0))
-        follower.feed(at(0))
-        follower.feed(at(6_000, visitor="bob"))
-        follower.feed(at(3_000))
-        of_ann = [s for s in follower.sessions() if s["visitor_id"] == "ann"]
-        late = follower.outcomes["shop", "late"]
-        assert [(s["hits"], late) for s in of_ann] in ([(2, 0)], [(1, 1)])
-        assert late == (lateness < 3_000)
-
-
 def test_bytewax_8_a_session_extends_backwards_by_exactly_the_gap() -> None:
     assert spans(follow(at(TIMEOUT), at(0))) == [(0, TIMEOUT, 2)]
     assert spans(follow(at(TIMEOUT + 1), at(0))) == [(0, 0, 1), (TIMEOUT + 1, TIMEOUT + 1, 1)]
@@ -181,40 +130,6 @@ def test_bytewax_8_a_session_extends_backwards_by_exactly_the_gap() -> None:
 def test_bytewax_8_the_merged_session_keeps_the_id_of_the_earliest_start() -> None:
     follower = follow(at(0), at(2 * TIMEOUT), at(TIMEOUT), lateness_ms=3 * HOUR)
     assert [s["session_id"] for s in follower.sessions()] == [oracle(at(0))[0]["session_id"]]
-
-
-def test_bytewax_8_the_watermark_never_goes_back() -> None:
-    follower = follow(at(HOUR), lateness_ms=2 * HOUR)
-    before = follower.watermark
-    follower.feed(at(0))
-    assert follower.watermark == before == NOON + HOUR - 10_000
-    follower.restart()
-    follower.feed(at(1))
-    assert follower.watermark == before
-
-
-def test_bytewax_138_an_idle_session_closes_by_the_clock_exactly_when_the_timeout_has_passed() -> None:
-    follower = follow(at(0), lateness_ms=HOUR)
-    follower.idle(TIMEOUT + 10_000)
-    assert not follower.sessions()[0]["closed"], "the watermark stands at end + timeout"
-    follower.idle(1)
-    assert follower.sessions()[0]["closed"]
-    assert follower.live_facts() == facts_of(oracle(at(0)))
-
-
-def test_bytewax_138_a_crash_between_the_last_hit_and_the_close_still_closes() -> None:
-    follower = follow(at(0), lateness_ms=HOUR)
-    follower.restart()
-    follower.idle(TIMEOUT + 10_001)
-    assert follower.sessions()[0]["closed"]
-    assert follower.active_sessions() == {}
-
-
-def test_a_partition_that_is_behind_does_not_move_by_the_clock() -> None:
-    follower = follow(at(0), lateness_ms=HOUR)
-    output = follower.idle(24 * HOUR, is_caught_up=False)
-    assert not output.said.rows
-    assert follower.watermark == NOON - 10_000
 
 
 def test_openpanel_10_create_and_seven_updates_in_one_unit_are_one_row() -> None:
@@ -241,13 +156,6 @@ def test_openpanel_10_forgetting_an_old_session_leaves_the_newer_one_of_the_same
     assert spans(follower) == [(0, 0, 1), (TIMEOUT + 1, 2 * TIMEOUT + 1, 2), (2 * TIMEOUT, 2 * TIMEOUT, 1)]
 
 
-def test_openpanel_10_a_worker_that_was_paused_for_longer_than_the_timeout_splits_nothing() -> None:
-    follower = follow(at(0), lateness_ms=HOUR)
-    follower.wall_ms += 10 * TIMEOUT  # SIGSTOP ... SIGCONT; then the backlog comes, and no tick before it
-    follower.feed(at(TIMEOUT, 2 * TIMEOUT))
-    assert spans(follower) == [(0, 2 * TIMEOUT, 3)]
-
-
 def test_posthog_11_a_background_event_never_extends_a_session() -> None:
     opened = Hit(NOON + 20 * MINUTE, event="email_open")
     follower = follow([*at(0), opened, *at(TIMEOUT + 1)])
@@ -259,22 +167,6 @@ def test_posthog_11_a_background_event_never_extends_a_session() -> None:
 def test_posthog_11_another_visitors_activity_does_not_keep_a_session_open() -> None:
     hits = at(0, TIMEOUT + 1) + at(10 * MINUTE, 20 * MINUTE, visitor="bob")
     assert [s["hits"] for s in follow(hits).sessions() if s["visitor_id"] == "ann"] == [1, 1]
-
-
-def test_snowplow_13_just_inside_and_just_outside_the_late_limit_are_the_same_in_any_batches() -> None:
-    for behind, late in ((0, 0), (1, 1)):
-        hits = [*at(3 * HOUR), *at(2 * HOUR - behind)]
-        together = follow(hits, lateness_ms=HOUR, out_of_orderness_ms=0)
-        apart = follow(hits[:1], hits[1:], lateness_ms=HOUR, out_of_orderness_ms=0)
-        assert together.outcomes == apart.outcomes
-        assert together.sessions() == apart.sessions()
-        assert together.outcomes["shop", "late"] == late
-
-
-def test_matomo_14_hits_of_the_same_second_stay_one_visit_and_midnight_does_not_split() -> None:
-    midnight = 12 * HOUR
-    assert spans(follow(at(0, 999))) == [(0, 999, 2)]
-    assert len(spans(follow(at(midnight - 5 * MINUTE, midnight + MINUTE)))) == 1
 
 
 @pytest.mark.parametrize(
@@ -301,17 +193,6 @@ def test_bounce_15_the_matrix(hits: list[tuple[str, int]], pages: bool, plausibl
         assert fact.bounced is expected, preset
         assert fact.counted is any(event in ("page_view", "screen_view") for event, _ in hits)
         assert follower.sessions()[0]["bounced"] is expected
-
-
-def test_skew_16_a_client_a_day_ahead_closes_nobody_elses_session() -> None:
-    follower = follow(at(0), lateness_ms=HOUR)
-    ahead = Hit(NOON + 24 * HOUR, "bob", hit_id="b1")
-    follower.feed([ahead], received=NOON + MINUTE)
-    assert follower.watermark == NOON + MINUTE - 10_000
-    follower.feed(at(20 * MINUTE))
-    assert spans(follower) == [(0, 20 * MINUTE, 2), (MINUTE, MINUTE, 1)]
-    assert follower.hits[1]["clock_clamped"]
-    assert not follower.live_facts()
 
 
 @pytest.fixture
