@@ -1,5 +1,6 @@
-"""The sixteen classic cases of session windows: which hits are one session, merges and what they take back, bounces,
-and how the rows end in a store. Each is named after where it is known from. Time is in test_sessionizer_cases_time."""
+"""The sixteen classic cases of session windows: which hits are one session, merges and what they take back,
+bounces, and how the rows end in a store. Each is named after where it is known from; those about time are in
+test_sessionizer_cases_time."""
 
 from collections.abc import Iterator
 from pathlib import Path
