@@ -30,7 +30,9 @@ FROM dead_letters
 _SHOWN_BYTES = 4_000
 
 data_option = click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
-reason_option = click.option("--reason", type=click.Choice(list(Reason)), help="Only those of this reason.")
+reason_option = click.option(
+    "--reason", type=click.Choice([reason.value for reason in Reason]), help="Only those of this reason."
+)
 
 
 @click.group()
@@ -52,7 +54,9 @@ def ls(data: str | None, reason: str | None, as_json: bool) -> None:
     table = Table("id", "received", "reason", "field", "site", "came in", "message")
     for letter in letters:
         cells = ("id", "received_time", "reason", "field", "site")
-        table.add_row(*(str(letter[cell]) for cell in cells), "yes" if letter["came_in"] else "no", letter["message"])
+        table.add_row(
+            *(str(letter[cell]) for cell in cells), "yes" if letter["came_in"] else "no", letter["message"]
+        )
     Console().print(table)
 
 
@@ -76,7 +80,9 @@ def show(letter: str, data: str | None) -> None:
 )
 @data_option
 @reason_option
-@click.option("--set", "sets", multiple=True, metavar="FIELD=VALUE", help="Mend the letters: set this field of each.")
+@click.option(
+    "--set", "sets", multiple=True, metavar="FIELD=VALUE", help="Mend the letters: set this field of each."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def replay(data: str | None, reason: str | None, sets: tuple[str, ...], as_json: bool) -> None:
     """Send dead letters into the pipeline again, after the fix: a newer Masir, or --set.
@@ -91,7 +97,11 @@ def replay(data: str | None, reason: str | None, sets: tuple[str, ...], as_json:
     readable = [hit for hit in hits if not isinstance(decode(hit), Flaw)]
     if readable:
         _send(settings, readable)
-    summary = {"letters": len(letters), "replayed": len(readable), "still_unreadable": len(hits) - len(readable)}
+    summary = {
+        "letters": len(letters),
+        "replayed": len(readable),
+        "still_unreadable": len(hits) - len(readable),
+    }
     if as_json:
         click.echo(msgspec.json.encode(summary))
     else:
