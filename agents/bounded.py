@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -54,22 +55,22 @@ async def process(
         await embedded.stop()
         with_store(embedded, processed)
     finally:
+        await embedded.stop()
         embedded.close()
 
 
 async def _feed(embedded: Embedded, hits: Iterable[bytes]) -> int:
-    log = Log(embedded.database)
-    publisher = LogPublisher(log, APP, now_ms=wall_ms, on_append=embedded.transport.wake)
-    count = 0
-    source = iter(hits)
-    while chunk := list(islice(source, CHUNK)):
-        publisher.append([(key_of(raw), raw) for raw in chunk])
-        count += len(chunk)
-        await asyncio.sleep(0)
-        while publisher.backlog() > MOST_AHEAD:
-            await asyncio.sleep(PAUSE_SECONDS)
-    log.close()
-    return count
+    with closing(Log(embedded.database)) as log:
+        publisher = LogPublisher(log, APP, now_ms=wall_ms, on_append=embedded.transport.wake)
+        count = 0
+        source = iter(hits)
+        while chunk := list(islice(source, CHUNK)):
+            publisher.append([(key_of(raw), raw) for raw in chunk])
+            count += len(chunk)
+            await asyncio.sleep(0)
+            while publisher.backlog() > MOST_AHEAD:
+                await asyncio.sleep(PAUSE_SECONDS)
+        return count
 
 
 async def _until_over(embedded: Embedded) -> None:
@@ -80,7 +81,6 @@ async def _until_over(embedded: Embedded) -> None:
 
 def append(settings: Settings, hits: Iterable[bytes]) -> None:
     """Append hits to the topic of a pipeline that runs in another process."""
-    log = Log(Path(settings.data) / DATABASE, is_durable=True)
-    publisher = LogPublisher(log, APP, now_ms=wall_ms, on_append=lambda: None)
-    publisher.append([(key_of(raw), raw) for raw in hits])
-    log.close()
+    with closing(Log(Path(settings.data) / DATABASE, is_durable=True)) as log:
+        publisher = LogPublisher(log, APP, now_ms=wall_ms, on_append=lambda: None)
+        publisher.append([(key_of(raw), raw) for raw in hits])

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import faust
@@ -65,7 +66,7 @@ class Embedded:
         app = self._app = create_app(APP, f"sqlite://{quote(str(self.database))}")
         transport: Transport = app.transport
         if ending is not None:
-            counts = {name: self.settings.partitions for name in self._consumed}
+            counts = dict.fromkeys(self._consumed, self.settings.partitions)
             transport.ending = Ending(counts, ending)
         context = Context(transport, self.metrics)
         settings = self.settings
@@ -93,7 +94,7 @@ class Embedded:
 
     async def run_until(self, done: Awaitable[object]) -> None:
         """Wait for ``done``; raises what a hop could not go on with, if that comes first."""
-        waiting = asyncio.ensure_future(done)
+        waiting: asyncio.Future[Any] = asyncio.ensure_future(done)
         await asyncio.wait({waiting, self._crash}, return_when=asyncio.FIRST_COMPLETED)
         if self._crash.done():
             waiting.cancel()

@@ -16,7 +16,9 @@ class Unit(Protocol):
 
     def send(self, topic: str, partition: int, values: Sequence[bytes]) -> None: ...
 
-    async def commit(self, batches: Sequence[Batch], stores: Sequence[StateStore], *, now_ms: int) -> None: ...
+    async def commit(
+        self, batches: Sequence[Batch], stores: Sequence[StateStore], *, now_ms: int
+    ) -> None: ...
 
 
 class Transport(Protocol):

@@ -40,9 +40,7 @@ class Live:
     async def start(self) -> None:
         """Hops first, then the door: hits come when there is somebody to take them."""
         await self.embedded.start()
-        publisher = LogPublisher(
-            self._ingest, APP, now_ms=wall_ms, on_append=self.embedded.transport.wake
-        )
+        publisher = LogPublisher(self._ingest, APP, now_ms=wall_ms, on_append=self.embedded.transport.wake)
         self._collector = Collector(
             publisher,
             now_ms=wall_ms,

@@ -56,8 +56,7 @@ class Sessionizer:
 
     def _send(self, unit: Unit, partition: int, output: Output) -> None:
         said = output.said
-        if output.rows:
-            unit.send(topics.HIT_ROWS.name, partition, [block("hits", output.rows)])
+        unit.send(topics.HIT_ROWS.name, partition, [block("hits", columns) for columns in output.blocks])
         unit.send(topics.SESSIONS.name, partition, blocks_of("sessions", said.rows))
         unit.send(topics.MOVES.name, partition, blocks_of("session_moves", said.moves))
         unit.send(topics.DEAD_LETTERS.name, partition, blocks_of("dead_letters", output.dead_letters))
@@ -84,4 +83,3 @@ class Sessionizer:
         for target, facts in enumerate(all_facts):
             if facts.sessions or facts.active or output.has_new_watermark:
                 unit.send(topics.FACTS.name, target, [_msgpack(facts)])
-

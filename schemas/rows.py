@@ -114,3 +114,6 @@ TABLES: dict[str, pa.Schema] = {
     "ledger": LEDGER_ROWS,
     "stages": STAGE_ROWS,
 }
+
+NULLABLE = frozenset(("revenue_micros", "score", "scale"))
+"""Columns of hits that may be null; in every other column an absent text is ''."""

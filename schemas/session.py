@@ -1,4 +1,4 @@
-"""The session: a person's activity with no pause longer than the timeout. Leaves the sessionizer, enters ``sessions``."""
+"""The session: a person's activity with no pause longer than the timeout. From the sessionizer to ``sessions``."""
 
 from msgspec import Struct
 

@@ -10,9 +10,7 @@ class Signal(Struct, gc=False):
 
     site: str
     person_id: str
-    reason: Literal[
-        "overdue", "fading", "unhappy", "abandoned", "support", "payment", "leaving", "regress"
-    ]
+    reason: Literal["overdue", "fading", "unhappy", "abandoned", "support", "payment", "leaving", "regress"]
     score: float
     state: Literal["raised", "cleared"]
     time: int

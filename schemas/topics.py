@@ -1,8 +1,8 @@
 """The map: which topic carries what, who writes it, who reads it, and how long it is kept.
 
 Rows on their way to the store travel as Arrow record batches with the columns of ``schemas.rows``: what one unit of
-work said, as one value. Keys: ``site`` and the id are joined by 0x1F. The partition of a key is CRC-32 of it modulo the number of partitions
-(librdkafka calls this partitioner "consistent"), the same in both forms of Masir.
+work said, as one value. Keys: ``site`` and the id are joined by 0x1F. The partition of a key is CRC-32 of it modulo the
+number of partitions (librdkafka calls this partitioner "consistent"), the same in both forms of Masir.
 """
 
 from typing import NamedTuple
@@ -26,11 +26,15 @@ HIT_ROWS = Topic("hit_rows", "as hits", "Arrow hit rows", "sessionizer", ("store
 SESSIONS = Topic("sessions", "as hits", "Arrow Session rows", "sessionizer", ("store",), 24 * HOUR_MS)
 MOVES = Topic("session_moves", "as hits", "Arrow SessionMove rows", "sessionizer", ("store",), HOUR_MS)
 EVIDENCE = Topic("evidence", "site, person", "msgpack EvidenceBatch", "sessionizer", ("journeys",), HOUR_MS)
-TRANSITIONS = Topic("transitions", "as evidence", "Arrow Transition rows", "journeys", ("store",), 24 * HOUR_MS)
+TRANSITIONS = Topic(
+    "transitions", "as evidence", "Arrow Transition rows", "journeys", ("store",), 24 * HOUR_MS
+)
 SIGNALS = Topic("signals", "as evidence", "Arrow Signal rows", "journeys", ("store",), 24 * HOUR_MS)
 FACTS = Topic("facts", "site", "msgpack Facts", "sessionizer, journeys", ("counters",), HOUR_MS)
 COUNTERS = Topic("counters", "as facts", "Arrow CounterRow rows", "counters", ("store",), 24 * HOUR_MS)
-DEAD_LETTERS = Topic("dead_letters", "as hits", "Arrow DeadLetter rows", "sessionizer", ("store",), 7 * 24 * HOUR_MS)
+DEAD_LETTERS = Topic(
+    "dead_letters", "as hits", "Arrow DeadLetter rows", "sessionizer", ("store",), 7 * 24 * HOUR_MS
+)
 LEDGER = Topic("ledger", "as hits", "Arrow LedgerRow rows", "sessionizer", ("store",), HOUR_MS)
 
 TOPICS = (

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Kind(StrEnum):
-    """``enter``: first stage of a journey. ``advance`` / ``regress``: on / back. ``lapse``: silence. ``loop``: a referral."""
+    """``enter``: a journey begins. ``advance``, ``regress``: on, back. ``lapse``: silence. ``loop``: referral."""
 
     ENTER = "enter"
     ADVANCE = "advance"
@@ -40,11 +40,10 @@ class Transition(Struct, gc=False):
 
 
 class TransitionFact(Struct, frozen=True, array_like=True, gc=False):
-    """What the counters need to know of a transition; ``sign`` -1 takes it back."""
+    """What the counters need to know of transitions of one kind: how many, less those that are taken back."""
 
     site: str
     model: str
-    from_stage: str
+    from_stage: str  # "" on enter
     to_stage: str
-    time: int
-    sign: int = 1
+    count: int = 1

@@ -76,7 +76,7 @@ def metrics() -> Metrics:
 
 
 def test_every_metric_of_the_contract_with_its_labels(metrics: Metrics) -> None:
-    step = TransitionFact("shop", "buyer3", "awareness", "decision", T0)
+    step = TransitionFact("shop", "buyer3", "awareness", "decision")
     metrics.publish(0, counters_with().snapshot())
     metrics.publish(0, counters_with([session()], [step]).snapshot())
     metrics.hits({("shop", Outcome.SESSIONIZED): 1})
@@ -210,8 +210,8 @@ STEP = {"site": "shop", "model": "buyer3", "from_stage": "awareness", "to_stage"
 
 
 def test_transitions_total_never_falls_and_counts_what_was_taken_back_once(metrics: Metrics) -> None:
-    step = TransitionFact("shop", "buyer3", "awareness", "decision", T0)
-    back = TransitionFact("shop", "buyer3", "awareness", "decision", T0, -1)
+    step = TransitionFact("shop", "buyer3", "awareness", "decision")
+    back = TransitionFact("shop", "buyer3", "awareness", "decision", -1)
     counters = counters_with()
     seen = []
     for steps in ([], [step, step], [back], [step], [step]):
@@ -222,7 +222,7 @@ def test_transitions_total_never_falls_and_counts_what_was_taken_back_once(metri
 
 
 def test_after_a_restart_totals_start_at_zero_and_gauges_are_whole(metrics: Metrics) -> None:
-    step = TransitionFact("shop", "buyer3", "awareness", "decision", T0)
+    step = TransitionFact("shop", "buyer3", "awareness", "decision")
     counters = counters_with([session()], [step, step])
     state = dict(counters.changes())
     counters = Counters(state.get)
@@ -236,7 +236,7 @@ def test_after_a_restart_totals_start_at_zero_and_gauges_are_whole(metrics: Metr
 
 
 def test_a_partition_that_comes_back_counts_only_what_is_new_here(metrics: Metrics) -> None:
-    step = TransitionFact("shop", "buyer3", "awareness", "decision", T0)
+    step = TransitionFact("shop", "buyer3", "awareness", "decision")
     metrics.publish(0, counters_with().snapshot())
     metrics.publish(0, counters_with(steps=[step]).snapshot())
     metrics.revoke("counters", 0)

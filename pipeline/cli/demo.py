@@ -40,7 +40,9 @@ def demo(data: str) -> None:
     leave. Both go through the same agents as live hits.
     """
     _make_room(Path(data))
-    click.echo(f"Site wiki: real readers of Wikipedia. Site shop: synthetic customers (simulator, seed {SEED}).")
+    click.echo(
+        f"Site wiki: real readers of Wikipedia. Site shop: synthetic customers (simulator, seed {SEED})."
+    )
     click.echo("Both now go through collector's topic, sessionizer, journeys, counters and store ...")
     settings = settings_of(data=data)
     shop, _ = simulate(seed=SEED, customers=CUSTOMERS, start_ms=START_MS, days=DAYS, dirt=DIRT)
@@ -48,7 +50,9 @@ def demo(data: str) -> None:
     def with_store(embedded: Any, processed: Any) -> None:
         print_summary(embedded.client.query, data)
         rate = processed.hits / processed.seconds
-        click.echo(f"\n{processed.hits:,} hits in {processed.seconds:.1f} s ({rate:,.0f} hits/s) into {data}/")
+        click.echo(
+            f"\n{processed.hits:,} hits in {processed.seconds:.1f} s ({rate:,.0f} hits/s) into {data}/"
+        )
 
     try:
         asyncio.run(runner("process")(settings, chain(_wikipedia(), shop), with_store=with_store))

@@ -64,7 +64,9 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield _topics(directory / "masir.db", settings)
     try:
         with closing(open_reader(directory)) as reader:
-            yield Finding("store", f"answers{' (masir run holds it)' if isinstance(reader, SocketReader) else ''}")
+            yield Finding(
+                "store", f"answers{' (masir run holds it)' if isinstance(reader, SocketReader) else ''}"
+            )
             yield from _asked(reader, (_ledger, _dead_letters, _clock))
     except KNOWN_ERRORS as error:
         yield Finding("store", str(error), "stop the other process, or ask where it runs")
@@ -127,7 +129,9 @@ def _dead_letters(reader: Reader) -> Finding:
 
 def _clock(reader: Reader) -> Finding:
     """A machine whose clock is behind takes its visitors' clocks for wrong."""
-    (row,) = rows(reader, "SELECT toUnixTimestamp64Milli(max(received_time)) AS newest, count() AS hits FROM hits")
+    (row,) = rows(
+        reader, "SELECT toUnixTimestamp64Milli(max(received_time)) AS newest, count() AS hits FROM hits"
+    )
     if not row["hits"]:
         return Finding("clock", "no hits to compare with")
     ahead = row["newest"] / 1000 - time.time()

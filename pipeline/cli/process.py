@@ -29,8 +29,12 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
-@click.option("--format", "kind", type=click.Choice(FORMATS), help="What the files are.  [default: told by the file]")
-@click.option("--map", "maps", multiple=True, metavar="FIELD=COLUMN", help="A column of a CSV file; or a TOML file.")
+@click.option(
+    "--format", "kind", type=click.Choice(FORMATS), help="What the files are.  [default: told by the file]"
+)
+@click.option(
+    "--map", "maps", multiple=True, metavar="FIELD=COLUMN", help="A column of a CSV file; or a TOML file."
+)
 @click.option("--set", "sets", multiple=True, metavar="FIELD=VALUE", help="The same value for every hit.")
 @click.option("--site", metavar="NAME", help="The same as --set site=NAME.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -64,7 +68,9 @@ def process(
         raise told(error) from error
 
 
-def _hits(files: tuple[str, ...], options: Options, skipped: Counter[str], stack: ExitStack) -> Iterator[bytes]:
+def _hits(
+    files: tuple[str, ...], options: Options, skipped: Counter[str], stack: ExitStack
+) -> Iterator[bytes]:
     on_bytes = None
     if is_terminal():
         columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())

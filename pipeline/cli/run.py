@@ -22,7 +22,9 @@ Then, from another shell:
 
 @click.command(epilog=EXAMPLES)
 @click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
-@click.option("--listen", metavar="HOST:PORT", help="Where the collector listens.  [default: the setting `listen`]")
+@click.option(
+    "--listen", metavar="HOST:PORT", help="Where the collector listens.  [default: the setting `listen`]"
+)
 def run(data: str | None, listen: str | None) -> None:
     """Run everything in one process: the collector, the agents, the store, the metrics, until Ctrl-C.
 
@@ -41,6 +43,6 @@ def _say_started(live: Any) -> None:
     base = f"http://{host}:{live.port}"
     click.echo(f"Masir runs. Data: {live.settings.data}. Ctrl-C stops it.")
     click.echo(f"  hits     POST {base}/v1/hits")
-    click.echo(f"  script   <script defer data-site=\"SITE\" src=\"{base}/masir.js\"></script>")
+    click.echo(f'  script   <script defer data-site="SITE" src="{base}/masir.js"></script>')
     click.echo(f"  metrics  {base}/metrics")
     click.echo(f"  ask      masir sql --data {live.settings.data} 'SELECT * FROM sessions'")

@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 import msgspec
+from msgspec import Raw
+from msgspec.structs import fields
 
 from schemas.counter import CounterRow
 from schemas.hit import Hit
@@ -12,14 +14,19 @@ from schemas.session import Session, SessionMove
 from schemas.signal import Signal
 from schemas.transition import Transition
 
-
-
-class HitAsJson(Hit):
-    """The hit, with the two fields that Masir passes on unparsed as what they are."""
-
-    props: dict[str, Any] = {}
-    items: list[Any] = []
-
+HitAsJson = msgspec.defstruct(
+    "Hit",
+    [
+        *[
+            (f.name, f.type, f.default) if not f.required else (f.name, f.type)
+            for f in fields(Hit)
+            if f.type is not Raw
+        ],
+        ("props", dict[str, Any], msgspec.field(default_factory=dict)),
+        ("items", list[Any], msgspec.field(default_factory=list)),
+    ],
+)
+"""The hit, with the two fields that Masir passes on unparsed as what they are."""
 
 RECORDS: dict[str, type[msgspec.Struct]] = {
     "hit": HitAsJson,

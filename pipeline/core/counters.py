@@ -144,12 +144,12 @@ class Counters:
     def _count_transitions(self, facts: list[TransitionFact]) -> None:
         for fact in facts:
             state = self._site(fact.site)
-            model, left, entered, sign = fact.model, fact.from_stage, fact.to_stage, fact.sign
-            state.transitions[model, left, entered] = state.transitions.get((model, left, entered), 0) + sign
+            model, left, entered, count = fact.model, fact.from_stage, fact.to_stage, fact.count
+            state.transitions[model, left, entered] = state.transitions.get((model, left, entered), 0) + count
             if entered:
-                state.persons[model, entered] = state.persons.get((model, entered), 0) + sign
+                state.persons[model, entered] = state.persons.get((model, entered), 0) + count
             if left:
-                state.persons[model, left] = state.persons.get((model, left), 0) - sign
+                state.persons[model, left] = state.persons.get((model, left), 0) - count
 
     def _change_pane(self, site: str, channel: str, pane: int, delta: Sums, version: int) -> CounterRow:
         sums = self._panes.add(site, pane, channel, delta)

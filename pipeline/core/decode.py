@@ -1,4 +1,4 @@
-"""Bytes -> :class:`Hit` or :class:`Flaw`: decoded and checked in one step. Any bytes give one of the two, never an error.
+"""Bytes -> :class:`Hit` or :class:`Flaw`: decoded and checked in one step. Any bytes give one of the two, no error.
 
 A hit with fields that we do not know is kept (``type(hit) is Hit``); one without them is a :class:`KnownHit`, which
 is how unknown fields are counted at no cost for the hits that have none.
@@ -53,9 +53,7 @@ def decode(raw: bytes) -> Hit | Flaw:
         except _UNREADABLE as error:
             return _flaw(raw, error)
     if not hit.visitor_id and not hit.user_id:
-        return Flaw(
-            Reason.MISSING_FIELD, "visitor_id", "one of visitor_id and user_id is required", hit.site
-        )
+        return Flaw(Reason.MISSING_FIELD, "visitor_id", "one of visitor_id and user_id is required", hit.site)
     if hit.props or hit.items:
         return _check_raw(hit)
     return hit

@@ -8,19 +8,21 @@ State of a visitor lives in ``states`` (key -> msgpack of :class:`Visitor`), tha
 What can be derived from them (timers, what waits to be said) is kept in memory and made anew by :meth:`Intake.restore`.
 """
 
+from collections import Counter
 from collections.abc import MutableMapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from pipeline.core import duplicates
-from pipeline.core.channels import Classifier
+from pipeline.core.channels import Classifier, Traffic, language
 from pipeline.core.decode import Flaw, KnownHit, decode
+from pipeline.core.devices import UNKNOWN, Device
 from pipeline.core.event_time import END_OF_TIME_MS, event_time, to_ms
 from pipeline.core.goals import Goals
-from pipeline.core.ids import SEPARATOR, visitor_key
+from pipeline.core.ids import visitor_key
 from pipeline.core.models import Models
 from pipeline.core.scores import metric_of, normalised_score
 from pipeline.core.session import context_of, extend, of_one_hit
@@ -28,7 +30,7 @@ from pipeline.core.sessionizer import Said, SessionRules, Visitor, close, due, p
 from pipeline.core.timers import Timers
 from pipeline.core.watermark import Watermark
 from schemas.evidence import Evidence
-from schemas.hit import ABSENT, MAX_HIT_BYTES, MAX_URL_CHARS, Hit
+from schemas.hit import ABSENT, MAX_HIT_BYTES, MAX_URL_CHARS, Campaign, Hit
 from schemas.outcome import DeadLetter, LedgerRow, Outcome, Reason
 from schemas.rows import HIT_ROWS
 from schemas.topics import HITS
@@ -36,9 +38,25 @@ from schemas.topics import HITS
 META = "\x00"  # no visitor's key: a site has at least one character
 VIEWS = frozenset({"page_view", "screen_view"})
 BACKGROUND = frozenset(
-    "email_sent email_delivered email_open email_bounce email_complaint email_unsubscribe survey_response ad_cost "
-    "refund order_shipped subscription_renew subscription_cancel payment_failed support_ticket_open "
-    "support_ticket_close churn_feedback identify".split()
+    [
+        "email_sent",
+        "email_delivered",
+        "email_open",
+        "email_bounce",
+        "email_complaint",
+        "email_unsubscribe",
+        "survey_response",
+        "ad_cost",
+        "refund",
+        "order_shipped",
+        "subscription_renew",
+        "subscription_cancel",
+        "payment_failed",
+        "support_ticket_open",
+        "support_ticket_close",
+        "churn_feedback",
+        "identify",
+    ]
 )
 
 
@@ -69,14 +87,21 @@ class Meta(Struct, array_like=True):
     unknown_fields: int = 0
 
 
+_Read = tuple[Hit, int, bool, int, int]  # hit, event time, was it clamped, received time, offset
+_Judged = tuple[_Read, Traffic, Device, str, bool, str]  # read, traffic, device, outcome, goal, session id
+Columns = dict[str, Sequence[Any]]
+_TRAFFIC = ("channel", *(f"campaign_{name}" for name in Campaign.__struct_fields__))
+_DEVICE = ("device", "browser", "os", "bot")
+
+
 class Output(Struct):
-    """What one unit of work says. ``rows``: one tuple per stored hit in the order of ``schemas.rows.HIT_ROWS``."""
+    """What one unit of work says. ``blocks``: stored hits, as columns of ``schemas.rows.HIT_ROWS``; None: absent."""
 
     said: Said
-    rows: list[tuple[Any, ...]] = []
+    blocks: list[Columns] = []
     evidence: list[tuple[str, str, Evidence]] = []
     dead_letters: list[DeadLetter] = []
-    outcomes: dict[tuple[str, str], int] = {}  # (site, outcome) -> hits of this unit
+    outcomes: dict[tuple[str, Outcome], int] = {}  # (site, outcome) -> hits of this unit
     ledger: list[LedgerRow] = []
     watermark: int | None = None
     has_new_watermark: bool = False
@@ -84,7 +109,9 @@ class Output(Struct):
 
 _VIEW, _OTHER, _BACKGROUND = range(3)
 _MAX_PAGES = 50_000  # about 200 bytes each
-_NO_DEVICE = ("", "", "", False)
+# The hot path counts and stores these as plain text: an enum's hash is a call.
+_BOT, _IN_BACKGROUND, _LATE = Outcome.BOT.value, Outcome.BACKGROUND.value, Outcome.LATE.value
+_SESSIONIZED = Outcome.SESSIONIZED.value
 _encode = msgspec.msgpack.Encoder().encode
 _decode_visitor = msgspec.msgpack.Decoder(Visitor).decode
 _decode_meta = msgspec.msgpack.Decoder(Meta).decode
@@ -107,7 +134,9 @@ class Intake:
         self._pages: dict[tuple[str, str], tuple[int, bool]] = {}
         self._timeout_ms = rules.sessions.timeout_ms
         self._late_before = 0  # event time before which a hit is late
-        self._remembered_since = 0  # event time before which hit_ids are forgotten, even if they are still there
+        self._remembered_since = (
+            0  # event time before which hit_ids are forgotten, even if they are still there
+        )
         self._output = Output(Said(1))
 
     def restore(self) -> None:
@@ -132,6 +161,7 @@ class Intake:
     def take(self, values: Sequence[bytes], timestamps: Sequence[int], offsets: Sequence[int]) -> None:
         """Judge records of the topic, in order. ``timestamps``: when each was received, ms."""
         knows_received = not self.rules.bounded
+        read: list[_Read] = []
         for value, timestamp, offset in zip(values, timestamps, offsets, strict=True):
             hit = decode(value)
             if isinstance(hit, Flaw):
@@ -145,9 +175,20 @@ class Intake:
             if when is None:
                 self._dead_letter(_no_time(hit, received), value, timestamp, offset)
                 continue
-            self._judge(hit, when[0], when[1], when[0] if received is None else received, offset)
+            time, clamped = when
+            read.append((hit, time, clamped, time if received is None else received, offset))
+        judged = [one for one in map(self._judge, read) if one is not None]
+        if judged:
+            columns = _columns(judged, self.partition)
+            self._output.blocks.append(columns)
+            for (site, outcome), hits in Counter(
+                zip(columns["site"], columns["outcome"], strict=True)
+            ).items():
+                self._count(site, Outcome(outcome), hits)
 
-    def finish(self, wall_ms: int, *, has_records: bool, is_caught_up: bool, is_final: bool = False) -> Output:
+    def finish(
+        self, wall_ms: int, *, has_records: bool, is_caught_up: bool, is_final: bool = False
+    ) -> Output:
         """End the unit: move the watermark on, close what is due, write the state back, and give what was said.
 
         ``is_final``: the input is bounded and ends here, every session closes.
@@ -172,8 +213,9 @@ class Intake:
         self._say_open(wall_ms)
         return self._end_unit()
 
-    def _judge(self, hit: Hit, time: int, clamped: bool, received: int, offset: int) -> None:
-        """The hot path of the whole pipeline: one call a hit, few calls below it."""
+    def _judge(self, read: _Read) -> _Judged | None:
+        """The hot path of the whole pipeline: one call a hit, few calls below it. None for a duplicate."""
+        hit, time, _, _, _ = read
         rules, output, mark = self.rules, self._output, self._meta.watermark
         if mark.max_event_ms is None or time > mark.max_event_ms:
             mark.on_event(time)
@@ -181,39 +223,43 @@ class Intake:
         if type(hit) is not KnownHit:
             self._meta.unknown_fields += 1
         site, event = hit.site, hit.event
-        visitor_id, user_id = hit.visitor_id or "", hit.user_id or ""
+        visitor_id, user_id = hit.visitor_id, hit.user_id or ""
         key = f"{site}\x1fv{visitor_id}" if visitor_id else visitor_key(site, "", user_id)
         visitor = self._touched.get(key)
         if visitor is None:
             visitor = self._load(key)
         if hit.hit_id and self._is_duplicate(visitor, hit.hit_id, time):
             self._count(site, Outcome.DUPLICATE)
-            return
+            return None
         url, referrer = hit.url or "", hit.referrer or ""
         if len(url) > MAX_URL_CHARS or len(referrer) > MAX_URL_CHARS:
-            url, referrer = self._cut(url), self._cut(referrer)
+            hit.url, hit.referrer = url, referrer = self._cut(url), self._cut(referrer)
         page = self._pages.get((event, url))
         if page is None:
             page = self._page(event, url)
         kind, goal = page
         agent = hit.user_agent
-        device, browser, os, bot = rules.classifier.device(agent) if agent else _NO_DEVICE
-        language = rules.classifier.language(hit.language) if hit.language else ""
+        device = rules.classifier.device(agent) if agent else UNKNOWN
         traffic = rules.classifier.traffic(url, referrer, hit.channel or "", hit.campaign)
-        revenue = None if hit.revenue is None else round(hit.revenue * 1e6)
         session = ""
-        if bot:
-            outcome = Outcome.BOT
+        if device.bot:
+            outcome = _BOT
         elif kind == _BACKGROUND:
-            outcome = Outcome.BACKGROUND
+            outcome = _IN_BACKGROUND
         elif time < self._late_before:
-            outcome = Outcome.LATE
+            outcome = _LATE
         else:
-            outcome = Outcome.SESSIONIZED
+            outcome = _SESSIONIZED
+            revenue = None if hit.revenue is None else round(hit.revenue * 1e6)
             last = visitor.sessions[-1] if visitor.sessions else None
-            if last is None or last.closed is not None or not last.start < time <= last.end + self._timeout_ms:
+            if (
+                last is None
+                or last.closed is not None
+                or not last.start < time <= last.end + self._timeout_ms
+            ):
                 # Anything but one more hit of the newest session; this way is right for every hit.
-                context = context_of((referrer, *traffic, device, browser, os, hit.country or "", language))
+                tag = language(hit.language) if hit.language else ""
+                context = context_of((referrer, *traffic, *device[:3], hit.country or "", tag))
                 last = of_one_hit(
                     time, url, context, user_id, is_view=kind == _VIEW, is_goal=goal, revenue=revenue
                 )
@@ -222,18 +268,9 @@ class Intake:
             else:
                 extend(last, time, url, user_id, is_view=kind == _VIEW, is_goal=goal, revenue=revenue)
             session = last.session_id
-        output.outcomes[site, outcome] = output.outcomes.get((site, outcome), 0) + 1
-        person = user_id or visitor_id
-        if not bot:
-            self._note_evidence(hit, site, person, time, url, traffic[0], goal, session)
-        output.rows.append((
-            hit.hit_id or "", site, event, visitor_id, user_id, person, time, received,
-            url, referrer, hit.title or "", *traffic, revenue, hit.currency or "", hit.order_id or "",
-            hit.score, hit.scale, device, browser, os, hit.country or "", language,
-            hit.screen or "", bot, outcome, goal, clamped, session,
-            "" if hit.items is ABSENT else _text(hit.items), "" if hit.props is ABSENT else _text(hit.props),
-            self.partition, offset,
-        ))  # fmt: skip
+        if not device.bot:
+            self._note_evidence(hit, site, user_id or visitor_id or "", time, url, traffic[0], goal, session)
+        return read, traffic, device, outcome, goal, session
 
     def _note_evidence(
         self, hit: Hit, site: str, person: str, time: int, url: str, channel: str, goal: bool, session: str
@@ -251,7 +288,9 @@ class Intake:
         """Was this hit_id seen already? If not, it has been now."""
         id_digest = duplicates.digest(hit_id)
         window_ms = self.rules.sessions.dedupe_ms
-        if visitor.seen and duplicates.is_known(visitor.seen, id_digest, time, window_ms, self._remembered_since):
+        if visitor.seen and duplicates.is_known(
+            visitor.seen, id_digest, time, window_ms, self._remembered_since
+        ):
             return True
         visitor.seen = duplicates.remember(visitor.seen, id_digest, time)
         return False
@@ -288,9 +327,9 @@ class Intake:
             return url[:MAX_URL_CHARS]
         return url
 
-    def _count(self, site: str, outcome: Outcome) -> None:
+    def _count(self, site: str, outcome: Outcome, hits: int = 1) -> None:
         outcomes = self._output.outcomes
-        outcomes[site, outcome] = outcomes.get((site, outcome), 0) + 1
+        outcomes[site, outcome] = outcomes.get((site, outcome), 0) + hits
 
     def _dead_letter(self, flaw: Flaw, raw: bytes, timestamp: int, offset: int) -> None:
         self._count(flaw.site, Outcome.DEAD_LETTER)
@@ -312,8 +351,8 @@ class Intake:
         """Hits of this unit whose session took another id later in the unit leave with the id it ended with."""
         output = self._output
         current = output.said.current_id
-        at = HIT_ROWS.get_field_index("session_id")
-        output.rows = [(*row[:at], current(row[at]), *row[at + 1 :]) for row in output.rows]
+        for columns in output.blocks:
+            columns["session_id"] = list(map(current, columns["session_id"]))
         output.evidence = [
             (site, person, replace(evidence, session_id=current(evidence.session_id)))
             for site, person, evidence in output.evidence
@@ -382,5 +421,28 @@ def _no_time(hit: Hit, received: int | None) -> Flaw:
     return Flaw(Reason.BAD_VALUE, field, "no time between 1970 and 2100 can be made of it", hit.site)
 
 
-def _text(raw: msgspec.Raw) -> str:
-    return bytes(raw).decode() if raw else ""
+def _columns(judged: list[_Judged], partition: int) -> Columns:
+    """The hits as columns: most of them are a hit's own fields as they came."""
+    reads, traffics, devices, outcomes, goals, sessions = zip(*judged, strict=True)
+    hits, times, clamped, received, offsets = zip(*reads, strict=True)
+    fields = dict(zip(Hit.__struct_fields__, zip(*map(astuple, hits), strict=True), strict=True))
+    columns: Columns = {name: fields[name] for name in HIT_ROWS.names if name in fields}
+    columns |= zip(_TRAFFIC, zip(*traffics, strict=True), strict=True)
+    columns |= zip(_DEVICE, zip(*devices, strict=True), strict=True)
+    persons = [user or visitor for user, visitor in zip(fields["user_id"], fields["visitor_id"], strict=True)]
+    columns |= {
+        "person_id": persons,
+        "event_time": times,
+        "received_time": received,
+        "clock_clamped": clamped,
+        "revenue_micros": [None if amount is None else round(amount * 1e6) for amount in fields["revenue"]],
+        "language": [tags and language(tags) for tags in fields["language"]],
+        "items": [None if raw is ABSENT else bytes(raw).decode() for raw in fields["items"]],
+        "props": [None if raw is ABSENT else bytes(raw).decode() for raw in fields["props"]],
+        "outcome": outcomes,
+        "goal": goals,
+        "session_id": sessions,
+        "source_partition": [partition] * len(judged),
+        "source_offset": offsets,
+    }
+    return columns

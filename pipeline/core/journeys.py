@@ -176,9 +176,7 @@ def _facts(
         for key, step in steps.items():
             other = others.get(key)
             if other is None or _names(models, other) != _names(models, step):
-                yield TransitionFact(
-                    site, models.models[step.model].name, *_names(models, step), step.time, sign
-                )
+                yield TransitionFact(site, models.models[step.model].name, *_names(models, step), sign)
 
 
 def _names(models: Models, step: Step) -> tuple[str, str]:

@@ -5,6 +5,7 @@ hits of the same millisecond give the same answer in either order. Times in ms, 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec import Struct
 
@@ -151,37 +152,25 @@ def row(session: OpenSession, key: str, *, preset: str, version: int) -> Session
     site, _, visitor = key.partition(SEPARATOR)
     visitor_id = visitor[1:] if visitor[0] == "v" else ""
     user_id = session.user[1] if session.user else ""
-    return Session(
-        session.session_id,
-        site,
-        visitor_id,
-        user_id,
-        user_id or visitor_id,
-        session.start,
-        session.end,
-        session.end - session.start,
-        session.hits,
-        session.views,
-        session.entry_url,
-        session.exit_url,
-        *session.context.split(SEPARATOR),
+    values: list[Any] = [session.session_id, site, visitor_id, user_id, user_id or visitor_id]
+    values += [session.start, session.end, session.end - session.start, session.hits, session.views]
+    values += [session.entry_url, session.exit_url, *session.context.split(SEPARATOR)]
+    values += [
         _bounced(session, preset),
         session.conversions > 0,
         session.conversions,
         session.revenue_micros,
-        session.closed is not None,
-        False,
-        version,
-    )
+    ]
+    values += [session.closed is not None, False, version]
+    return Session(*values)
 
 
 def withdrawal(session_id: str, start: int, key: str, *, version: int) -> Session:
     """The record that takes ``session_id`` away; only what names the row is filled in."""
-    blank = ("",) * 15
     site = key.partition(SEPARATOR)[0]
-    return Session(
-        session_id, site, *blank[:3], start, start, 0, 0, 0, *blank, False, False, 0, 0, False, True, version
-    )
+    values: list[Any] = [session_id, site, "", "", "", start, start, 0, 0, 0, *[""] * (2 + len(CONTEXT))]
+    values += [False, False, 0, 0, False, True, version]
+    return Session(*values)
 
 
 def _bounced(session: OpenSession, preset: str) -> bool:

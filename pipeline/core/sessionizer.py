@@ -131,10 +131,10 @@ def due(visitor: Visitor, rules: SessionRules) -> int | None:
 
 def settle(rules: SessionRules, said: Said) -> None:
     """At the end of a unit: say what took the place of older ids, and that hits stored under those belong to it."""
-    for session_id, (session, key) in said.heirs.items():
+    for new_id, (session, key) in said.heirs.items():
         if session.old_ids:
             site = key.partition(SEPARATOR)[0]
-            said.moves += [SessionMove(site, old, session_id, said.version) for old in session.old_ids]
+            said.moves += [SessionMove(site, old, new_id, said.version) for old in session.old_ids]
             said.rows.append(row(session, key, preset=rules.bounce, version=said.version))
 
 

@@ -3,34 +3,34 @@
 A value of a rows topic is an Arrow IPC stream of one record batch with the columns of ``schemas.rows``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
 import pyarrow as pa
 from msgspec import Struct
 
-from schemas.rows import TABLES
+from schemas.rows import NULLABLE, TABLES
 
 INT64_MAX: Final = 2**63 - 1
 
 
-def block(table: str, rows: Sequence[Sequence[Any]]) -> bytes:
-    """``rows``: tuples in the order of the table's columns, at least one."""
+def block(table: str, columns: Mapping[str, Sequence[Any]]) -> bytes:
+    """``columns``: by name, at least one row; None in a column that cannot be null is its type's empty value."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, TABLES[table]) as writer:
-        writer.write_batch(_batch(table, rows))
+        writer.write_batch(_batch(table, columns))
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
 def blocks_of(table: str, records: Sequence[Struct]) -> list[bytes]:
     """The records of one hop as one block, or none; the columns are the fields of the same names."""
-    return [block(table, _rows(table, records))] if records else []
+    return [block(table, _columns(table, records))] if records else []
 
 
 def to_arrow(table: str, records: Sequence[Struct]) -> pa.Table:
     """The records as a table."""
-    return pa.Table.from_batches([_batch(table, _rows(table, records))] if records else [], TABLES[table])
+    return pa.Table.from_batches([_batch(table, _columns(table, records))] if records else [], TABLES[table])
 
 
 def read_blocks(table: str, blocks: Sequence[bytes]) -> pa.Table:
@@ -39,23 +39,27 @@ def read_blocks(table: str, blocks: Sequence[bytes]) -> pa.Table:
     return pa.Table.from_batches(batches, TABLES[table])
 
 
-def _rows(table: str, records: Sequence[Struct]) -> list[tuple[Any, ...]]:
-    return list(map(attrgetter(*TABLES[table].names), records))
+def _columns(table: str, records: Sequence[Struct]) -> dict[str, Sequence[Any]]:
+    names = TABLES[table].names
+    return dict(zip(names, zip(*map(attrgetter(*names), records), strict=True), strict=True))
 
 
-def _batch(table: str, rows: Sequence[Sequence[Any]]) -> pa.RecordBatch:
+def _batch(table: str, columns: Mapping[str, Sequence[Any]]) -> pa.RecordBatch:
     schema = TABLES[table]
-    columns = zip(*rows, strict=True)
-    arrays = [_array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+    arrays = [_array(columns[field.name], field) for field in schema]
     return pa.record_batch(arrays, schema=schema)
 
 
-def _array(values: Sequence[Any], of_type: pa.DataType) -> pa.Array:
+def _array(values: Sequence[Any], field: pa.Field) -> pa.Array:
     first = values[0]
     if first == values[-1] and values.count(first) == len(values):
         # Many columns say the same in every row of a block: nothing to convert.
-        return pa.repeat(_clamped(values[:1], of_type)[0], len(values))
-    return _clamped(values, of_type)
+        array = pa.repeat(_clamped(values[:1], field.type)[0], len(values))
+    else:
+        array = _clamped(values, field.type)
+    if array.null_count and field.name not in NULLABLE:
+        return array.fill_null(pa.scalar(b"" if pa.types.is_binary(field.type) else "").cast(field.type))
+    return array
 
 
 def _clamped(values: Sequence[Any], of_type: pa.DataType) -> pa.Array:

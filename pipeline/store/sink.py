@@ -14,6 +14,7 @@ from pipeline.store.client import Client
 from pipeline.store.errors import RowsRefusedError
 from schemas.rows import TABLES
 
+
 class Sink:
     """Inserts into one store. ``rows_total``: table -> rows handed in since the start."""
 

@@ -76,7 +76,7 @@ class Consumer(BaseConsumer):
         end = log.end(*tp)
         is_final = False
         if position < end:
-            records = log.read(*tp, position, most=self.transport.most_records)
+            records = log.read(tp.topic, tp.partition, position, most=self.transport.most_records)
             position = records.offsets[-1] + 1
         else:
             ending = self.transport.ending
@@ -199,7 +199,7 @@ class Producer(BaseProducer):
         """Append one message; the result is known at once."""
         log, tp = self.transport.log, TP(topic, partition or 0)
         with log.transaction():
-            offset = log.append(*tp, [value or b""], now_ms=int(time.time() * 1000))
+            offset = log.append(topic, tp.partition, [value or b""], now_ms=int(time.time() * 1000))
         self.transport.wake()
         done: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
         done.set_result(

@@ -15,9 +15,7 @@ class Ending:
     """Which partitions have been read to their very end. ``partitions``: how many each topic has."""
 
     def __init__(self, partitions: Mapping[str, int], input_has_ended: Callable[[], bool]) -> None:
-        self._left = {
-            (topic, partition) for topic, count in partitions.items() for partition in range(count)
-        }
+        self._left = {(topic, partition) for topic, count in partitions.items() for partition in range(count)}
         self._upstream = {topic: upstream(topic) & partitions.keys() for topic in partitions}
         self._input_has_ended = input_has_ended
 

@@ -184,9 +184,7 @@ class Log:
 
     def committed(self, consumer: str) -> dict[tuple[str, int], int]:
         """Where the consumer goes on, per (topic, partition); absent: at the beginning."""
-        rows = self._db.execute(
-            "select topic, partition, next from offsets where consumer = ?", (consumer,)
-        )
+        rows = self._db.execute("select topic, partition, next from offsets where consumer = ?", (consumer,))
         return {(topic, partition): offset for topic, partition, offset in rows}
 
     def append_changes(self, store: str, partition: int, sequence: int, changes: Sequence[Change]) -> int:

@@ -12,7 +12,9 @@ from schemas.topics import HITS
 class LogPublisher:
     """Appends records (key, value), a batch as one transaction. ``on_append``: there is something to read."""
 
-    def __init__(self, log: Log, consumer: str, *, now_ms: Callable[[], int], on_append: Callable[[], None]) -> None:
+    def __init__(
+        self, log: Log, consumer: str, *, now_ms: Callable[[], int], on_append: Callable[[], None]
+    ) -> None:
         partitions = log.partitions(HITS.name)
         if partitions is None:
             raise KeyError(HITS.name)

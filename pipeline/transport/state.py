@@ -25,7 +25,7 @@ class StateStore(MutableMapping[str, bytes]):
         self._entries: deque[tuple[int, int]] = deque()  # (sequence, number of changes), oldest first
         self._written = 0  # changes in all entries
         # The abstract class's ``get`` goes through an exception for each key that is not there.
-        self.get = self._data.get  # type: ignore[assignment]
+        self.get = self._data.get  # type: ignore[method-assign]
         self._restore()
 
     def __getitem__(self, key: str) -> bytes:

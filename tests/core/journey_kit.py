@@ -121,6 +121,6 @@ def summed(facts: list[TransitionFact]) -> dict[tuple[object, ...], int]:
     """What remains of the facts after their signs."""
     sums: dict[tuple[object, ...], int] = {}
     for f in facts:
-        key = (f.site, f.model, f.from_stage, f.to_stage, f.time)
-        sums[key] = sums.get(key, 0) + f.sign
+        key = (f.site, f.model, f.from_stage, f.to_stage)
+        sums[key] = sums.get(key, 0) + f.count
     return {key: total for key, total in sums.items() if total}

@@ -13,7 +13,7 @@ from pipeline.core.intake import Intake, IntakeRules, Output
 from pipeline.core.models import load
 from pipeline.core.sessionizer import SessionRules
 from pipeline.model_files import builtin_texts
-from schemas.rows import HIT_ROWS
+from schemas.rows import HIT_ROWS, NULLABLE
 from schemas.session import Session, SessionFact
 
 NOON = 1_767_268_800_000  # 2026-01-01 12:00 UTC
@@ -25,7 +25,6 @@ GOALS = ("purchase", "sign_up", "subscribe", "generate_lead")
 
 _MODELS = load(builtin_texts())
 _CLASSIFIER = Classifier()
-_AT = {name: at for at, name in enumerate(HIT_ROWS.names)}
 
 
 class Hit(NamedTuple):
@@ -68,6 +67,21 @@ def rules(lateness_ms: int | None = None, **more: Any) -> IntakeRules:
         classifier=_CLASSIFIER,
         **({"session_update_ms": update_ms} | more),
     )
+
+
+def stored_hits(output: Output) -> list[dict[str, Any]]:
+    """The rows of the unit's hits, as the store gets them."""
+    found = []
+    for columns in output.blocks:
+        for values in zip(*columns.values(), strict=True):
+            row = dict(zip(columns, values, strict=True))
+            found.append(
+                {
+                    name: "" if row[name] is None and name not in NULLABLE else row[name]
+                    for name in HIT_ROWS.names
+                }
+            )
+    return found
 
 
 class Follower:
@@ -136,8 +150,7 @@ class Follower:
             self.facts[positive] += fact.sign
         self.active.update(said.active)
         self.outcomes.update({(site, str(outcome)): n for (site, outcome), n in output.outcomes.items()})
-        for row_of_hit in output.rows:
-            hit = {name: row_of_hit[at] for name, at in _AT.items()}
+        for hit in stored_hits(output):
             assert hit["source_offset"] not in self.hits
             self.hits[hit["source_offset"]] = hit
 

@@ -44,7 +44,6 @@ TRANSITIONS = st.builds(
     st.just("buyer3"),
     st.sampled_from(["", "awareness", "decision"]),
     st.sampled_from(["awareness", "decision"]),
-    st.just(T0),
     st.sampled_from([1, -1]),
 )
 FACTS = st.builds(
@@ -83,8 +82,8 @@ def window_sums(sessions: list[SessionFact], watermark: int | None) -> tuple[Win
 def persons_of(transitions: list[TransitionFact]) -> dict[tuple[str, str], int]:
     stages = {(t.model, stage) for t in transitions for stage in (t.from_stage, t.to_stage) if stage}
     return {
-        (model, stage): sum(t.sign for t in transitions if (t.model, t.to_stage) == (model, stage))
-        - sum(t.sign for t in transitions if (t.model, t.from_stage) == (model, stage))
+        (model, stage): sum(t.count for t in transitions if (t.model, t.to_stage) == (model, stage))
+        - sum(t.count for t in transitions if (t.model, t.from_stage) == (model, stage))
         for model, stage in stages
     }
 
@@ -123,7 +122,7 @@ class Oracle:
             assert state.persons == persons_of(transitions)
             assert state.transitions == {
                 (t.model, t.from_stage, t.to_stage): sum(
-                    u.sign for u in transitions if (u.from_stage, u.to_stage) == (t.from_stage, t.to_stage)
+                    u.count for u in transitions if (u.from_stage, u.to_stage) == (t.from_stage, t.to_stage)
                 )
                 for t in transitions
             }

@@ -218,9 +218,9 @@ def test_active_sessions_add_up_per_site(counters: Counters) -> None:
 
 
 def test_persons_follow_transitions_and_their_take_backs(counters: Counters) -> None:
-    enter = TransitionFact("shop", "buyer3", "", "awareness", T0)
-    advance = TransitionFact("shop", "buyer3", "awareness", "decision", T0 + 1)
-    back = TransitionFact("shop", "buyer3", "awareness", "decision", T0 + 1, -1)
+    enter = TransitionFact("shop", "buyer3", "", "awareness")
+    advance = TransitionFact("shop", "buyer3", "awareness", "decision")
+    back = TransitionFact("shop", "buyer3", "awareness", "decision", -1)
     counters.apply([Facts("journeys-0", T0, transitions=[enter, enter, advance])], 1)
     site = counters.snapshot().sites["shop"]
     assert site.persons == {("buyer3", "awareness"): 1, ("buyer3", "decision"): 1}
@@ -232,7 +232,7 @@ def test_persons_follow_transitions_and_their_take_backs(counters: Counters) -> 
 
 
 def test_a_person_who_left_the_journey_is_in_no_stage(counters: Counters) -> None:
-    lapse = TransitionFact("shop", "buyer3", "awareness", "", T0)
+    lapse = TransitionFact("shop", "buyer3", "awareness", "")
     counters.apply([Facts("journeys-0", T0, transitions=[lapse])], 1)
     assert counters.snapshot().sites["shop"].persons == {("buyer3", "awareness"): -1}
 

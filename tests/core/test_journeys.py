@@ -66,7 +66,7 @@ def test_first_evidence_enters_at_its_stage_and_may_skip_stages() -> None:
             "try", "https://a.example/x", "email", "s1", False, 0,
         )
     ]  # fmt: skip
-    assert facts == [TransitionFact("shop", "tiny", "", "tried", NOON, 1)]
+    assert facts == [TransitionFact("shop", "tiny", "", "tried", 1)]
     assert current_stages(person.models, journey) == {"tiny": "tried"}
 
 
@@ -221,9 +221,9 @@ def test_late_evidence_withdraws_what_no_longer_holds() -> None:
     withdrawn = [(t.from_stage, t.to_stage, t.time, t.ordinal) for t in said if t.withdrawn]
     assert withdrawn == [("", "tried", NOON + 1_000, 0), ("tried", "bought", NOON + 2_000, 1)]
     assert summed(facts) == {
-        ("shop", "tiny", "", "bought", NOON): 1,
-        ("shop", "tiny", "bought", "tried", NOON + 1_000): 1,
-        ("shop", "tiny", "tried", "bought", NOON + 2_000): 1,
+        ("shop", "tiny", "", "bought"): 1,
+        ("shop", "tiny", "bought", "tried"): 1,
+        ("shop", "tiny", "tried", "bought"): 1,
     }
 
 
@@ -233,9 +233,7 @@ def test_a_correction_that_changes_only_the_dwell_time_changes_no_fact() -> None
     _, said, facts = take(person.models, story, [person.did("see", time=NOON - 1_000)])
     corrected = [t for t in said if t.version == 1 and t.time == NOON + 5_000]
     assert [(t.dwell_ms, t.withdrawn) for t in corrected] == [(6_000, False)]
-    assert [f for f in facts if f.time == NOON + 5_000] == [
-        TransitionFact("shop", "tiny", "seen", "tried", NOON + 5_000, 1)
-    ]
+    assert TransitionFact("shop", "tiny", "seen", "tried") in facts
 
 
 def test_late_evidence_that_changes_nothing_says_nothing() -> None:

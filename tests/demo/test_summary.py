@@ -12,10 +12,11 @@ from msgspec import structs
 from rich.console import Console
 
 from pipeline.demo.summary import print_summary, summary
+from pipeline.store.blocks import to_arrow
 from pipeline.store.client import connect
 from pipeline.store.figures import Query
 from pipeline.store.migrations import migrate
-from pipeline.store.sink import Sink, to_arrow
+from pipeline.store.sink import Sink
 from pipeline.store.stages import set_stages
 from schemas.outcome import LedgerRow, Outcome
 from schemas.session import Session

@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.store.checks import Rules
 from pipeline.store.blocks import to_arrow
+from pipeline.store.checks import Rules
 from pipeline.store.sink import Sink
 from schemas.counter import CounterRow
 from schemas.outcome import LedgerRow, Outcome

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 from msgspec.structs import replace
 
+from pipeline.store.blocks import INT64_MAX, to_arrow
 from pipeline.store.client import Client
 from pipeline.store.errors import RowsRefusedError
-from pipeline.store.blocks import INT64_MAX, to_arrow
 from pipeline.store.sink import Sink
 from schemas.counter import CounterRow
 from schemas.outcome import DeadLetter, LedgerRow, Outcome, Reason

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.store.blocks import to_arrow
 from pipeline.store.checks import BOUNCE_PRESETS, FINAL_AFTER_MS, Rules, checks
 from pipeline.store.client import Client, rows
-from pipeline.store.blocks import to_arrow
 from pipeline.store.sink import Sink
 from pipeline.store.verify import Difference, lasting, verify
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.scores import normalised_score
-from pipeline.store.client import Client
 from pipeline.store.blocks import to_arrow
+from pipeline.store.client import Client
 from pipeline.store.sink import Sink
 from pipeline.store.stages import set_stages
 from pipeline.store.views import PROCESS_COLUMNS, VIEWS, export_views

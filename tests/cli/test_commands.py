@@ -1,0 +1,194 @@
+"""Every command explains itself and ends wrong input with a message and a code that says whose turn it is."""
+
+import json
+from pathlib import Path
+
+import click
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from pipeline.cli import COMMANDS, main
+from pipeline.cli import runner as cli_runner
+from pipeline.cli.runner import told
+from pipeline.settings import SettingsError
+from pipeline.store.errors import QueryError, StoreUnavailableError
+
+NOON = 1_767_268_800_000
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("MASIR_CONFIG", "MASIR_DATA", "MASIR_PARTITIONS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def masir(*arguments: str, given: bytes = b"") -> Result:
+    return CliRunner().invoke(main, list(arguments), input=given)
+
+
+def commands() -> list[tuple[str, ...]]:
+    """Every command, and those within a group of commands."""
+    context, found = click.Context(main), list[tuple[str, ...]]()
+    for name in COMMANDS:
+        command = main.get_command(context, name)
+        assert command is not None
+        within = list(command.commands) if isinstance(command, click.Group) else []
+        found += [(name, one) for one in within] or [(name,)]
+    return found
+
+
+def command_of(names: tuple[str, ...]) -> click.Command:
+    command: click.Command = main
+    for name in names:
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), name) or pytest.fail(name)
+    return command
+
+
+@pytest.mark.parametrize("names", commands(), ids=" ".join)
+def test_help_explains_the_command_and_gives_an_example_of_it(names: tuple[str, ...]) -> None:
+    result = masir(*names, "--help")
+    assert result.exit_code == 0
+    assert "Example" in result.output
+    assert f"masir {' '.join(names)}" in result.output.partition("Example")[2]
+    assert masir(*names, "-h").output == result.output
+
+
+@pytest.mark.parametrize("names", commands(), ids=" ".join)
+def test_every_option_says_what_it_is(names: tuple[str, ...]) -> None:
+    for parameter in command_of(names).params:
+        assert not isinstance(parameter, click.Option) or parameter.help, parameter.name
+
+
+def test_help_lists_every_command_in_the_order_of_a_first_day() -> None:
+    output = masir("--help").output
+    lines = [line for name in COMMANDS for line in output.splitlines() if line.startswith(f"  {name} ")]
+    assert [line.split()[0] for line in lines] == list(COMMANDS)
+    places = [output.index(line) for line in lines]
+    assert places == sorted(places)
+
+
+def test_version() -> None:
+    assert masir("--version").output.startswith("masir, version ")
+
+
+def test_an_unknown_command_ends_with_2() -> None:
+    result = masir("nonesuch")
+    assert (result.exit_code, "No such command 'nonesuch'" in result.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("process", "-"), ("run",), ("sql", "SELECT 1"), ("doctor",), ("dlq", "ls")]
+)
+def test_a_wrong_setting_ends_with_2_and_is_named(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("MASIR_PARTITIONS", "0")
+    result = masir(*arguments)
+    assert result.exit_code == 2
+    assert "partitions" in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(SettingsError("x"), 2), (QueryError("x"), 2), (StoreUnavailableError("x"), 1), (OSError("x"), 2)],
+)
+def test_the_code_says_whether_trying_again_may_help(error: Exception, code: int) -> None:
+    assert isinstance(error, cli_runner.KNOWN_ERRORS)
+    ended = told(error)
+    assert (ended.exit_code, ended.message) == (code, "x")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("process",), "Missing argument"),
+        (("process", "nowhere.ndjson"), "nowhere.ndjson"),
+        (("process", "-", "--format", "xml"), "xml"),
+        (("process", "visits.csv", "--map", "visitor_id"), "visitor_id"),
+        (("sql",), "QUERY or --export"),
+        (("dlq", "show", "--data", "none"), "LETTER"),
+        (("dlq", "ls", "--reason", "odd"), "not_json"),
+        (("schema", "nonesuch"), "dead_letter"),
+    ],
+)
+def test_wrong_input_ends_with_2_and_says_what_is_allowed(arguments: tuple[str, ...], says: str) -> None:
+    Path("visits.csv").write_text("a,b\n1,2\n")
+    result = masir(*arguments)
+    assert result.exit_code == 2
+    assert says in result.output
+    assert "Traceback" not in result.output
+
+
+def test_schema_prints_json_schema_of_one_record_or_of_all() -> None:
+    hit = json.loads(masir("schema", "hit").output)
+    assert hit["$schema"].endswith("2020-12/schema")
+    assert hit["$ref"] == "#/$defs/HitAsJson"
+    properties = hit["$defs"]["HitAsJson"]["properties"]
+    assert (properties["props"]["type"], properties["items"]["type"]) == ("object", "array")
+    assert hit["$defs"]["HitAsJson"]["required"] == ["site", "event"]
+    every = json.loads(masir("schema").output)
+    assert every["hit"] == hit
+    assert every.keys() >= {"session", "session_move", "transition", "counter", "dead_letter", "ledger"}
+
+
+def test_doctor_of_nothing_says_what_to_do() -> None:
+    result = masir("doctor", "--data", "none", "--json")
+    findings = {one["what"]: one for one in json.loads(result.output)}
+    assert result.exit_code == 1
+    assert "masir run" in findings["data"]["advice"]
+    assert findings["settings"]["advice"] == findings["stage models"]["advice"] == ""
+
+
+HITS = b"\n".join([
+    b'{"site":"shop","event":"page_view","visitor_id":"ann","time":%d}' % NOON,
+    b'{"site":"shop","event":"purchase","visitor_id":"ann","time":%d,"revenue":10.5,"hit_id":"h1"}' % (NOON + 1_000),
+    b'{"site":"shop","event":"purchase","visitor_id":"ann","time":%d,"revenue":10.5,"hit_id":"h1"}' % (NOON + 1_000),
+    b'{"event":"page_view","visitor_id":"bob","time":%d}' % NOON,
+    b"not JSON",
+])  # fmt: skip
+
+
+def test_from_a_file_to_answers_and_a_mended_letter() -> None:
+    """process, sql, dlq, verify and doctor on one small data directory, as a person would."""
+    summary = json.loads(masir("process", "-", "--data", "d", "--json", given=HITS).output)
+    figures = ("received", "accepted", "duplicate", "bot", "dead_letter", "sessionized", "background", "late")
+    assert [summary[name] for name in figures] == [5, 2, 1, 0, 2, 2, 0, 0]
+    assert [summary[name] for name in ("sessions", "bounced", "converted", "revenue")] == [1, 1, 1, 10.5]
+    assert summary["hits_read"] == 5
+
+    listed = [json.loads(line) for line in masir("dlq", "ls", "--data", "d", "--json").output.splitlines()]
+    assert sorted(letter["reason"] for letter in listed) == ["missing_field", "not_json"]
+    (mendable,) = [letter["id"] for letter in listed if letter["reason"] == "missing_field"]
+    shown = masir("dlq", "show", mendable, "--data", "d").output
+    assert "reason: missing_field" in shown
+    assert '"visitor_id":"bob"' in shown
+    assert masir("dlq", "show", "dlq-hits-9-9", "--data", "d").exit_code == 2
+
+    unmended = masir("dlq", "replay", "--data", "d", "--json")
+    assert json.loads(unmended.output) == {"letters": 2, "replayed": 0, "still_unreadable": 2}
+    for replayed in (1, 0):  # the second time there is nothing left to bring in
+        mended = masir(
+            "dlq", "replay", "--data", "d", "--set", "site=shop", "--reason", "missing_field", "--json"
+        )
+        assert json.loads(mended.output)["replayed"] == replayed
+    counted = masir("sql", "SELECT count() AS n FROM sessions", "--data", "d", "--format", "JSONEachRow")
+    assert json.loads(counted.output) == {"n": 2}
+
+    verified = masir("verify", "--data", "d", "--json")
+    assert (verified.exit_code, json.loads(verified.output)["agrees"]) == (0, True)
+    doctor = {
+        one["what"]: one for one in msgspec.json.decode(masir("doctor", "--data", "d", "--json").output)
+    }
+    assert doctor["ledger"]["advice"] == doctor["topics"]["advice"] == doctor["store"]["advice"] == ""
+    assert "masir dlq" in doctor["dead letters"]["advice"]
+
+
+def test_the_summary_for_people_has_no_progress_bar_in_a_pipe() -> None:
+    result = masir("process", "-", "--data", "d", given=HITS)
+    assert result.exit_code == 0
+    assert "5 hits in" in result.output
+    assert "\x1b" not in result.output
