@@ -93,12 +93,13 @@ class Embedded:
             await self._app.stop()
 
     async def run_until(self, done: Awaitable[object]) -> None:
-        """Wait for ``done``; raises what a hop could not go on with, if that comes first."""
+        """Wait for ``done``; raises what it raises, or what a hop could not go on with, if that comes first."""
         waiting: asyncio.Future[Any] = asyncio.ensure_future(done)
         await asyncio.wait({waiting, self._crash}, return_when=asyncio.FIRST_COMPLETED)
         if self._crash.done():
             waiting.cancel()
             self._crash.result()
+        waiting.result()
 
     def _crashed(self, error: Exception) -> None:
         if not self._crash.done():

@@ -24,8 +24,8 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def masir(*arguments: str, given: bytes = b"") -> Result:
-    return CliRunner().invoke(main, list(arguments), input=given)
+def masir(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
 
 
 def commands() -> list[tuple[str, ...]]:
@@ -126,10 +126,10 @@ def test_wrong_input_ends_with_2_and_says_what_is_allowed(arguments: tuple[str, 
 def test_schema_prints_json_schema_of_one_record_or_of_all() -> None:
     hit = json.loads(masir("schema", "hit").output)
     assert hit["$schema"].endswith("2020-12/schema")
-    assert hit["$ref"] == "#/$defs/HitAsJson"
-    properties = hit["$defs"]["HitAsJson"]["properties"]
+    assert hit["$ref"] == "#/$defs/Hit"
+    properties = hit["$defs"]["Hit"]["properties"]
     assert (properties["props"]["type"], properties["items"]["type"]) == ("object", "array")
-    assert hit["$defs"]["HitAsJson"]["required"] == ["site", "event"]
+    assert hit["$defs"]["Hit"]["required"] == ["site", "event"]
     every = json.loads(masir("schema").output)
     assert every["hit"] == hit
     assert every.keys() >= {"session", "session_move", "transition", "counter", "dead_letter", "ledger"}
@@ -143,18 +143,22 @@ def test_doctor_of_nothing_says_what_to_do() -> None:
     assert findings["settings"]["advice"] == findings["stage models"]["advice"] == ""
 
 
-HITS = b"\n".join([
-    b'{"site":"shop","event":"page_view","visitor_id":"ann","time":%d}' % NOON,
-    b'{"site":"shop","event":"purchase","visitor_id":"ann","time":%d,"revenue":10.5,"hit_id":"h1"}' % (NOON + 1_000),
-    b'{"site":"shop","event":"purchase","visitor_id":"ann","time":%d,"revenue":10.5,"hit_id":"h1"}' % (NOON + 1_000),
-    b'{"event":"page_view","visitor_id":"bob","time":%d}' % NOON,
-    b"not JSON",
-])  # fmt: skip
+def _hits() -> str:
+    """A small file: a visit with an order that was sent twice, and two dead letters."""
+    order = {"site": "shop", "event": "purchase", "visitor_id": "ann", "time": NOON + 1, "revenue": 10.5}
+    hits = [
+        {"site": "shop", "event": "page_view", "visitor_id": "ann", "time": NOON},
+        order | {"hit_id": "h1"},
+        order | {"hit_id": "h1"},
+        {"event": "page_view", "visitor_id": "bob", "time": NOON},
+    ]
+    Path("hits.ndjson").write_text("\n".join([*map(json.dumps, hits), "not JSON"]))
+    return "hits.ndjson"
 
 
 def test_from_a_file_to_answers_and_a_mended_letter() -> None:
     """process, sql, dlq, verify and doctor on one small data directory, as a person would."""
-    summary = json.loads(masir("process", "-", "--data", "d", "--json", given=HITS).output)
+    summary = json.loads(masir("process", _hits(), "--data", "d", "--json").output)
     figures = ("received", "accepted", "duplicate", "bot", "dead_letter", "sessionized", "background", "late")
     assert [summary[name] for name in figures] == [5, 2, 1, 0, 2, 2, 0, 0]
     assert [summary[name] for name in ("sessions", "bounced", "converted", "revenue")] == [1, 1, 1, 10.5]
@@ -165,7 +169,7 @@ def test_from_a_file_to_answers_and_a_mended_letter() -> None:
     (mendable,) = [letter["id"] for letter in listed if letter["reason"] == "missing_field"]
     shown = masir("dlq", "show", mendable, "--data", "d").output
     assert "reason: missing_field" in shown
-    assert '"visitor_id":"bob"' in shown
+    assert '"visitor_id": "bob"' in shown
     assert masir("dlq", "show", "dlq-hits-9-9", "--data", "d").exit_code == 2
 
     unmended = masir("dlq", "replay", "--data", "d", "--json")
@@ -188,7 +192,7 @@ def test_from_a_file_to_answers_and_a_mended_letter() -> None:
 
 
 def test_the_summary_for_people_has_no_progress_bar_in_a_pipe() -> None:
-    result = masir("process", "-", "--data", "d", given=HITS)
+    result = masir("process", _hits(), "--data", "d")
     assert result.exit_code == 0
     assert "5 hits in" in result.output
     assert "\x1b" not in result.output
