@@ -86,6 +86,7 @@ FAULTS: dict[str, Strike] = {
 class Result(Struct):
     """``lost``: acknowledged and not in the store. ``differing``: views unlike those of the undisturbed run.
 
+    ``resent``: sent again since the answer did not come; ``known``: those of them that had been taken.
     ``disagreeing``: checks of ``masir verify`` that found rows. ``uncounted``: hits that the ledger
     has too few; negative: too many.
     """
@@ -94,6 +95,7 @@ class Result(Struct):
     rounds: int
     hits: int
     resent: int
+    known: int
     lost: int
     twice: int
     uncounted: int
@@ -140,17 +142,17 @@ def disturbed(
         seconds = time.monotonic() - started
         views = without_duplicates(export(data))
         stored = [row["hit_id"] for row in running.query(f"SELECT hit_id FROM hits WHERE site = '{SITE}'")]
-        counted = running.value(
-            f"SELECT sum(hits) FROM ledger WHERE site = '{SITE}' AND outcome != 'duplicate'"
-        )
+        known = _counted(running, "outcome = 'duplicate'")
+        counted = _counted(running, "outcome != 'duplicate'")
     return Result(
         fault=fault,
         rounds=rounds,
         hits=len(hits),
         resent=sum(sender.resent for sender in senders),
+        known=known,
         lost=len(set(map(_hit_id, hits)) - set(stored)),
         twice=len(stored) - len(set(stored)),
-        uncounted=len(hits) - int(counted or 0),
+        uncounted=len(hits) - counted,
         differing=[view for view in views if views[view] != expected[view]],
         disagreeing=_disagreeing(data),
         seconds=seconds,
@@ -202,6 +204,10 @@ def _hit_id(raw: bytes) -> str:
     return name
 
 
+def _counted(running: Running, where: str) -> int:
+    return int(running.value(f"SELECT sum(hits) FROM ledger WHERE site = '{SITE}' AND {where}") or 0)
+
+
 def _disagreeing(data: Path) -> list[str]:
     done = command("verify", "--data", data, "--json")
     if not done.stdout:
@@ -212,10 +218,21 @@ def _disagreeing(data: Path) -> list[str]:
 def as_table(results: Sequence[Result]) -> Table:
     """For a terminal, and for docs/faults.md."""
     table = Table(box=box.MARKDOWN)
-    for name in ("fault", "rounds", "hits", "sent again", "lost", "twice", "views", "verify", "seconds"):
+    for name in (
+        "fault",
+        "rounds",
+        "hits",
+        "sent again",
+        "known",
+        "lost",
+        "twice",
+        "views",
+        "verify",
+        "seconds",
+    ):
         table.add_column(name, justify="left" if name in ("fault", "views", "verify") else "right")
     for one in results:
-        numbers = (one.rounds, one.hits, one.resent, one.lost, one.twice)
+        numbers = (one.rounds, one.hits, one.resent, one.known, one.lost, one.twice)
         views = ", ".join(one.differing) or "identical"
         agreement = ", ".join(one.disagreeing) or "agrees"
         table.add_row(

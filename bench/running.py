@@ -235,7 +235,7 @@ class Sender(threading.Thread):
     """Sends hits in order over one connection, each batch until it is acknowledged.
 
     ``pause_seconds``: after each batch. ``acknowledged``: hits so far. ``resent``: hits sent again because
-    nothing was heard of them. Ends when all are acknowledged, or at :meth:`give_up`.
+    the answer did not come. Ends when all are acknowledged, or at :meth:`give_up`.
     """
 
     def __init__(
@@ -254,17 +254,22 @@ class Sender(threading.Thread):
         """See the class."""
         while self.acknowledged < len(self._hits) and not self._given_up.is_set():
             batch = self._hits[self.acknowledged : self.acknowledged + self._batch]
-            try:
-                status, _ = self._connection.post(b"\n".join(batch))
-            except (OSError, HTTPException, msgspec.DecodeError):
-                status = 503
-            if status == 200:
+            if self._post(batch):
                 self.acknowledged += len(batch)
                 self._given_up.wait(self._pause_seconds)
             else:
-                self.resent += len(batch)
                 self._given_up.wait(_POLL_SECONDS)
         self._connection.close()
+
+    def _post(self, batch: Sequence[bytes]) -> bool:
+        try:
+            status, _ = self._connection.post(b"\n".join(batch))
+        except ConnectionRefusedError:  # nobody is there: nothing was sent
+            return False
+        except (OSError, HTTPException, msgspec.DecodeError):
+            self.resent += len(batch)
+            return False
+        return status == 200
 
     def give_up(self) -> None:
         """Send nothing more."""

@@ -1,0 +1,117 @@
+"""``masir verify`` agrees with what the pipeline made, and names each row that was tampered with."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.running import environment
+from pipeline.demo.simulator import simulate
+
+from .kit import COMMAND_SECONDS, T0, ask, masir, process, verify, write_lines
+
+CHECKS = {"ledger", "sessions", "hits.session_id", "counters"}
+CHECKS |= {f"transitions.{model}" for model in ("classic5", "digital8", "funnel4", "buyer3", "loyalty5")}
+WRITE = """
+import sys
+from pathlib import Path
+from pipeline.store.client import connect
+with connect(Path(sys.argv[1])) as client:
+    for statement in sys.argv[2:]:
+        client.command(statement)
+"""
+
+
+def _write(data: Path, *statements: str) -> None:
+    """Past Masir, into its store; in a process of its own, since a process opens one store only."""
+    subprocess.run(
+        [sys.executable, "-c", WRITE, str(data / "clickhouse"), *statements],
+        check=True,
+        timeout=COMMAND_SECONDS,
+        env=environment({}),
+    )
+
+
+def test_the_demo(tmp_path: Path) -> None:
+    """Its summary can be read, and batch agrees."""
+    data = tmp_path / "demo"
+    said = masir("demo", "--data", data).stdout.decode()
+    for expected in (
+        "22,224",
+        "wiki",
+        "shop",
+        "classic5",
+        "loyalty5",
+        "organic_search",
+        "masir sql",
+        str(data),
+    ):
+        assert expected in said
+    assert verify(data)["agrees"]
+    assert b"not made by `masir demo`" in masir("demo", "--data", tmp_path, code=2).stderr
+
+
+@pytest.fixture(scope="module")
+def tampered(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """What verify says of a store in which one row of each kind was changed; and those rows."""
+    directory = tmp_path_factory.mktemp("tampered")
+    data = directory / "data"
+    hits, _ = simulate(seed=2, customers=30, start_ms=T0, days=10)
+    process(data, write_lines(directory / "hits.ndjson", hits))
+    before = verify(data)
+    assert before["agrees"]
+    assert before["checks"].keys() == CHECKS
+    rows = {
+        "sessions": ask(
+            data, "SELECT *, toUnixTimestamp64Milli(start_time) AS at FROM sessions ORDER BY at LIMIT 1"
+        ),
+        "counters": ask(
+            data, "SELECT *, toUnixTimestamp64Milli(pane_start) AS at FROM counters ORDER BY at LIMIT 1"
+        ),
+        "transitions": ask(
+            data, "SELECT * FROM transitions WHERE model = 'classic5' ORDER BY ALL DESC LIMIT 1"
+        ),
+    }
+    session, pane, step = (of_kind[0] for of_kind in rows.values())
+    _write(
+        data,
+        "INSERT INTO sessions_rows SELECT * REPLACE (hits + 1 AS hits, version + 1 AS version) FROM sessions_rows"
+        f" FINAL WHERE session_id = '{session['session_id']}'",
+        "INSERT INTO counters_rows SELECT * REPLACE (bounced + 1 AS bounced, version + 1 AS version)"
+        f" FROM counters_rows FINAL WHERE channel = '{pane['channel']}' AND pane_start = '{pane['pane_start']}'",
+        "INSERT INTO transitions_rows SELECT * REPLACE ('advocacy' AS to_stage, version + 1 AS version)"
+        f" FROM transitions_rows FINAL WHERE person_id = '{step['person_id']}' AND model = 'classic5'"
+        f" AND time = '{step['time']}' AND ordinal = {step['ordinal']}",
+    )
+    return verify(data), {"sessions": session, "counters": pane, "transitions": step}
+
+
+def _difference(tampered: tuple[dict[str, Any], Any], check: str) -> dict[str, Any]:
+    (found,) = [one for one in tampered[0]["differences"] if one["check"] == check]
+    return dict(found)
+
+
+def test_only_what_was_changed_differs(tampered: tuple[dict[str, Any], Any]) -> None:
+    checks = {check: differing for check, differing in tampered[0]["checks"].items() if differing}
+    assert not tampered[0]["agrees"]
+    assert checks == {"sessions": 1, "counters": 1, "transitions.classic5": 1}
+
+
+def test_a_session_is_named(tampered: tuple[dict[str, Any], dict[str, dict[str, Any]]]) -> None:
+    found, row = _difference(tampered, "sessions"), tampered[1]["sessions"]
+    assert found["key"]["start_time"] == row["at"]
+    assert (found["stream"], found["batch"]) == ({"hits": row["hits"] + 1}, {"hits": row["hits"]})
+
+
+def test_a_counter_is_named(tampered: tuple[dict[str, Any], dict[str, dict[str, Any]]]) -> None:
+    found, row = _difference(tampered, "counters"), tampered[1]["counters"]
+    assert (found["key"]["channel"], found["key"]["pane_start"]) == (row["channel"], row["at"])
+    assert (found["stream"], found["batch"]) == ({"bounced": row["bounced"] + 1}, {"bounced": row["bounced"]})
+
+
+def test_a_transition_is_named(tampered: tuple[dict[str, Any], dict[str, dict[str, Any]]]) -> None:
+    found, row = _difference(tampered, "transitions.classic5"), tampered[1]["transitions"]
+    assert row["person_id"] in str(found["key"])
+    assert "advocacy" in str(found)
