@@ -15,7 +15,6 @@ from pipeline.collector.server import Collector
 from pipeline.settings import Settings
 from pipeline.store.client import STORE_DIRECTORY, connect
 from pipeline.store.query_socket import QueryServer
-from pipeline.transport.log import Log
 from pipeline.transport.publish import LogPublisher
 from schemas.topics import TOPICS
 
@@ -30,7 +29,6 @@ class Live:
         self.settings = settings
         self.embedded = Embedded(settings)
         self.port = 0
-        self._ingest = Log(self.embedded.database, is_durable=True)
         self._queries = QueryServer(
             self.embedded.directory,
             lambda: connect(self.embedded.directory / STORE_DIRECTORY, read_only=True),
@@ -40,7 +38,9 @@ class Live:
     async def start(self) -> None:
         """Hops first, then the door: hits come when there is somebody to take them."""
         await self.embedded.start()
-        publisher = LogPublisher(self._ingest, APP, now_ms=wall_ms, on_append=self.embedded.transport.wake)
+        publisher = LogPublisher(
+            self.embedded.transport.log, APP, now_ms=wall_ms, on_append=self.embedded.transport.wake
+        )
         self._collector = Collector(
             publisher,
             now_ms=wall_ms,
@@ -58,7 +58,6 @@ class Live:
         await self._queries.stop()
         await self.embedded.stop()
         self.embedded.close()
-        self._ingest.close()
 
     async def keep_house(self) -> None:
         """For ever: report how far behind the hops are, and delete what retention does not keep."""

@@ -82,7 +82,7 @@ class BrokerTarget:
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise SourceError("there is no such broker file; masir run makes it", str(path))
-        self._log = Log(path, is_durable=True)
+        self._log = Log(path)
         partitions = self._log.partitions(HITS.name)
         if partitions is None:
             self._log.close()

@@ -4,9 +4,9 @@ A row of ``batches`` holds many records, as a Kafka record batch does: appending
 count records, start at 0 and have no gaps. All writes of a unit of work are one transaction. Readers and writers may be
 several processes; a writer waits up to ``BUSY_SECONDS`` for another one.
 
-Durability: WAL. ``synchronous=FULL`` (survives a power cut) for what is acknowledged to a client,
-``synchronous=NORMAL`` (survives ``kill -9``; after a power cut a consistent earlier state) for units of work, which
-are made again from the hits. Source: https://www.sqlite.org/pragma.html#pragma_synchronous
+Durability: WAL with ``synchronous=FULL``: what is committed survives ``kill -9`` and a power cut. Units of work need it
+as much as acknowledged hits do: their rows go to the store, which could not take them back.
+Source: https://www.sqlite.org/pragma.html#pragma_synchronous
 """
 
 import sqlite3
@@ -67,15 +67,15 @@ _decode_changes = msgspec.msgpack.Decoder(list[tuple[str, bytes | None]]).decode
 
 
 class Log:
-    """One connection to the file. ``is_durable``: commits survive a power cut (see above)."""
+    """One connection to the file."""
 
-    def __init__(self, path: Path, *, is_durable: bool = False) -> None:
+    def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         self._db.execute(f"pragma page_size = {PAGE_BYTES}")
         self._db.execute("pragma journal_mode = wal")
-        self._db.execute(f"pragma synchronous = {'full' if is_durable else 'normal'}")
+        self._db.execute("pragma synchronous = full")
         self._db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
         self._db.executescript(_DDL)
 

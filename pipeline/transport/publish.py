@@ -8,6 +8,8 @@ from pipeline.collector.publisher import Record, Unavailable
 from pipeline.transport.log import Log
 from schemas.topics import HITS
 
+BACKLOG_MS = 100
+
 
 class LogPublisher:
     """Appends records (key, value), a batch as one transaction. ``on_append``: there is something to read."""
@@ -23,6 +25,8 @@ class LogPublisher:
         self._consumer = consumer
         self._now_ms = now_ms
         self._on_append = on_append
+        self._counted_ms = -BACKLOG_MS
+        self._backlog = 0
 
     async def publish(self, records: Sequence[Record]) -> None:
         """See :class:`pipeline.collector.publisher.Publisher`."""
@@ -41,10 +45,15 @@ class LogPublisher:
                     self._log.append(HITS.name, partition, values, keys=keys, now_ms=now_ms)
         except sqlite3.OperationalError as error:  # locked, or the disk is full
             raise Unavailable(str(error)) from error
+        self._backlog += len(records)
         self._on_append()
 
     def backlog(self) -> int:
-        """Hits that the sessionizer has not consumed."""
-        committed = self._log.committed(self._consumer)
-        ends = self._log.ends()
-        return sum(end - committed.get(tp, 0) for tp, end in ends.items() if tp[0] == HITS.name)
+        """Hits that the sessionizer has not consumed: counted anew every ``BACKLOG_MS``, each request asks."""
+        now_ms = self._now_ms()
+        if not 0 <= now_ms - self._counted_ms < BACKLOG_MS:
+            self._counted_ms = now_ms
+            committed = self._log.committed(self._consumer)
+            ends = self._log.ends()
+            self._backlog = sum(end - committed.get(tp, 0) for tp, end in ends.items() if tp[0] == HITS.name)
+        return self._backlog

@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS hits_rows
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(event_time)
 ORDER BY (site, event_time, source_partition, source_offset)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS sessions_rows
 (
@@ -86,7 +86,7 @@ CREATE TABLE IF NOT EXISTS sessions_rows
 ENGINE = ReplacingMergeTree(version, withdrawn)
 PARTITION BY toYYYYMM(start_time)
 ORDER BY (site, start_time, session_id)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS session_moves_rows
 (
@@ -97,7 +97,7 @@ CREATE TABLE IF NOT EXISTS session_moves_rows
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (site, old_id)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS transitions_rows
 (
@@ -120,7 +120,7 @@ CREATE TABLE IF NOT EXISTS transitions_rows
 ENGINE = ReplacingMergeTree(version, withdrawn)
 PARTITION BY toYYYYMM(time)
 ORDER BY (site, model, time, person_id, ordinal)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS signals_rows
 (
@@ -136,7 +136,7 @@ CREATE TABLE IF NOT EXISTS signals_rows
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(time)
 ORDER BY (site, time, person_id, reason, state)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS counters_rows
 (
@@ -155,7 +155,7 @@ CREATE TABLE IF NOT EXISTS counters_rows
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(pane_start)
 ORDER BY (site, pane_start, channel)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS dead_letters_rows
 (
@@ -172,7 +172,7 @@ CREATE TABLE IF NOT EXISTS dead_letters_rows
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(received_time)
 ORDER BY (received_time, topic, `partition`, `offset`)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS ledger_rows
 (
@@ -184,7 +184,7 @@ CREATE TABLE IF NOT EXISTS ledger_rows
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (site, outcome, `partition`)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- The order of the stages of each model, as loaded from the model files: what "highest" means.
 CREATE TABLE IF NOT EXISTS stages_rows
@@ -196,4 +196,4 @@ CREATE TABLE IF NOT EXISTS stages_rows
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (model, stage)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;

@@ -115,6 +115,17 @@ def test_a_hit_that_bridges_closed_and_open_windows_corrects_everything(closed: 
     assert {follower.session_of(offset) for offset in (0, 2, 4, 7, 8)} == {session_id_at(expected, Hit(NOON))}
 
 
+def test_hits_follow_a_start_that_moves_twice_and_is_then_taken_over() -> None:
+    """Each is stored under another id; all of them lead to the last one in a single step."""
+    follower = follow(at(0), lateness_ms=48 * HOUR)
+    for start in (3 * TIMEOUT, 3 * TIMEOUT - 1, 3 * TIMEOUT - 2, 2 * TIMEOUT - 2, TIMEOUT - 2):
+        follower.feed(at(start))
+    assert spans(follower) == [(0, 3 * TIMEOUT, 6)]
+    assert len({follower.hits[offset]["session_id"] for offset in range(6)}) == 5
+    assert {follower.session_of(offset) for offset in range(6)} == {oracle(at(0))[0]["session_id"]}
+    assert sum(row.withdrawn for row in follower.rows.values()) == 4
+
+
 def test_one_hit_within_reach_of_two_sessions_on_either_side_and_beyond_either_by_a_millisecond() -> None:
     two = at(0, 2 * TIMEOUT)
     assert spans(follow(two, at(TIMEOUT))) == [(0, 2 * TIMEOUT, 3)]

@@ -118,7 +118,7 @@ def test_everything_is_there_after_it_was_opened_again(log: Log) -> None:
         log.commit_offset("me", "t", 0, 2)
         log.commit_offset("you", "t", 1, 9)
     log.close()
-    again = Log(log.path, is_durable=True)
+    again = Log(log.path)
     assert again.read("t", 0, 1, most=EVERYTHING).values == [b"b"]
     assert again.committed("me") == {("t", 0): 2}
     again.close()

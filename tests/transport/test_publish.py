@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.collector.publisher import Record, Unavailable
 from pipeline.transport.log import Log
-from pipeline.transport.publish import LogPublisher
+from pipeline.transport.publish import BACKLOG_MS, LogPublisher
 
 
 @pytest.fixture
@@ -62,7 +62,8 @@ async def test_all_or_none_and_the_caller_may_try_again(log: Log, monkeypatch: p
 
 
 def test_the_backlog_is_what_the_consumer_has_not_committed(log: Log) -> None:
-    hits = publisher(log)
+    clock = [0]
+    hits = LogPublisher(log, "masir", now_ms=lambda: clock[0], on_append=lambda: None)
     hits.append([(b"a", b"1")] * 5)
     partition = crc32(b"a") % 3
     assert hits.backlog() == 5
@@ -70,7 +71,10 @@ def test_the_backlog_is_what_the_consumer_has_not_committed(log: Log) -> None:
         log.commit_offset("masir", "hits", partition, 3)
         log.commit_offset("somebody else", "hits", partition, 5)
         log.append("other topic", 0, [b"x"], now_ms=0)
+    clock[0] += BACKLOG_MS
     assert hits.backlog() == 2
+    hits.append([(b"b", b"2")] * 4)
+    assert hits.backlog() == 6, "what was appended since it was counted is in it"
 
 
 def test_without_the_topic_there_is_nothing_to_publish_to(tmp_path: Path) -> None:
