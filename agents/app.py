@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import faust
 
 from agents.hop import Hop
+from pipeline.settings import SettingsError
 from pipeline.transport.batch import Batch
 
 _log = logging.getLogger(__name__)
@@ -42,7 +43,8 @@ def attach(
             try:
                 await hop.handle(batch)
             except Exception as error:
-                _log.exception("%s cannot go on at %s-%s", name, batch.topic, batch.partition)
+                if not isinstance(error, SettingsError):  # that one says itself what to change
+                    _log.exception("%s cannot go on at %s-%s", name, batch.topic, batch.partition)
                 on_crash(error)
                 await asyncio.Event().wait()
             batch.release()

@@ -4,6 +4,7 @@ import msgspec
 
 from agents.hop import Context
 from pipeline.core.counters import Counters as Core
+from pipeline.settings import SettingsError
 from pipeline.store.blocks import blocks_of
 from pipeline.transport.batch import Batch
 from pipeline.transport.state import StateStore
@@ -42,7 +43,10 @@ class Counters:
         known = self._partitions.get(partition)
         if known is None:
             store = self._context.transport.state(NAME, partition)
-            core = Core(lambda key: store.get(_text(key)), pane_ms=self._pane_ms)
+            try:
+                core = Core(lambda key: store.get(_text(key)), pane_ms=self._pane_ms)
+            except ValueError as error:
+                raise SettingsError(f"pane_seconds: {error}; that cannot change") from error
             known = self._partitions[partition] = core, store
             self._context.metrics.publish(partition, core.snapshot())
         return known

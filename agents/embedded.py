@@ -7,6 +7,7 @@ moment loses nothing that was acknowledged: the next start goes on with the last
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from pipeline.core.models import load
 from pipeline.core.sessionizer import SessionRules
 from pipeline.metrics import Metrics
 from pipeline.model_files import builtin_texts, read_texts
-from pipeline.settings import Settings
+from pipeline.settings import Settings, SettingsError
 from pipeline.store.client import STORE_DIRECTORY, Client, connect
 from pipeline.store.migrations import migrate
 from pipeline.store.sink import Sink
@@ -141,9 +142,13 @@ class Embedded:
     _consumed = (topics.HITS.name, topics.EVIDENCE.name, topics.FACTS.name, *TABLE_OF)
 
     def _create_topics(self) -> None:
-        log = Log(self.database)
         hits_retention_ms = round(self.settings.hits_retention_hours * topics.HOUR_MS)
-        for topic in topics.TOPICS:
-            retention_ms = hits_retention_ms if topic is topics.HITS else topic.retention_ms
-            log.create_topic(topic.name, partitions=self.settings.partitions, retention_ms=retention_ms)
-        log.close()
+        with closing(Log(self.database)) as log:
+            for topic in topics.TOPICS:
+                retention_ms = hits_retention_ms if topic is topics.HITS else topic.retention_ms
+                try:
+                    log.create_topic(
+                        topic.name, partitions=self.settings.partitions, retention_ms=retention_ms
+                    )
+                except ValueError as error:
+                    raise SettingsError(f"partitions: {error}") from error
