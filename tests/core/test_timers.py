@@ -25,6 +25,16 @@ def test_the_earlier_of_two_holds_and_a_later_one_is_not_added() -> None:
     assert timers.pop(20_000) == []
 
 
+def test_a_place_that_an_earlier_timer_left_behind_does_not_fire_a_later_one() -> None:
+    timers = Timers()
+    timers.add("a", 9_000)
+    timers.add("a", 5_000)
+    assert timers.pop(5_000) == ["a"]
+    timers.add("a", 12_000)
+    assert timers.pop(9_000) == []
+    assert timers.pop(12_000) == ["a"]
+
+
 def test_none_asks_for_nothing() -> None:
     timers = Timers()
     timers.add("a", None)
