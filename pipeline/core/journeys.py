@@ -53,14 +53,16 @@ def apply(
             journey.state.__replace__(), journey.log.__replace__(), journey.checkpoint, journey.missed
         )
     if new[0].time > journey.log.last:
-        gone: dict[Key, Step] = {}
-        said = _take_on_time(models, journey, new)
-    else:
-        gone, said = _take_late(models, journey, new)
+        steps = _take_on_time(models, journey, new)
+        if journey.log.size > MAX_EVIDENCE:
+            _fold_into_checkpoint(models, journey)
+        if not steps:
+            return journey, [], []
+        rows = [_transition(models, site, person_id, step, version, withdrawn=False) for step in steps]
+        return journey, rows, [TransitionFact(site, *_names(models, step)[:3]) for step in steps]
+    gone, said = _take_late(models, journey, new)
     if journey.log.size > MAX_EVIDENCE:
         _fold_into_checkpoint(models, journey)
-    if not gone and not said:
-        return journey, [], []
     withdrawn = [step for key, step in gone.items() if key not in said]
     transitions = [_transition(models, site, person_id, step, version, withdrawn=True) for step in withdrawn]
     transitions += [
@@ -83,14 +85,14 @@ def _stage_ids(models: Models, stages: bytes) -> dict[str, str]:
     return {model.name: model.stage[at - 1].id for model, at in zip(models.models, stages, strict=True) if at}
 
 
-def _take_on_time(models: Models, journey: Journey, new: list[Evidence]) -> dict[Key, Step]:
+def _take_on_time(models: Models, journey: Journey, new: list[Evidence]) -> list[Step]:
     steps: list[Step] = []
     for evidence in new:
         plan = models.plan_of(evidence)
         append(journey.log, evidence.time, plan.packed, evidence.url, evidence.session_id, evidence.score)
         if step := advance(models, journey.state, evidence, plan):
             steps += step
-    return _by_key(steps) if steps else {}
+    return steps
 
 
 def _take_late(
@@ -147,25 +149,24 @@ def _by_key(steps: Iterable[Step]) -> dict[Key, Step]:
 def _transition(
     models: Models, site: str, person_id: str, step: Step, version: int, *, withdrawn: bool
 ) -> Transition:
-    from_stage, to_stage = _names(models, step)
-    kind = Kind.ENTER if not from_stage else Kind.ADVANCE if step.to_stage > step.from_stage else Kind.REGRESS
+    model, from_stage, to_stage, kind = _names(models, step)
     cause = step.cause
     return Transition(
-        site=site,
-        person_id=person_id,
-        model=models.models[step.model].name,
-        from_stage=from_stage,
-        to_stage=to_stage,
-        kind=kind,
-        time=step.time,
-        ordinal=step.ordinal,
-        dwell_ms=step.dwell_ms,
-        cause_event=cause.event,
-        cause_url=cause.url,
-        cause_channel=cause.channel,
-        cause_session_id=cause.session_id,
-        withdrawn=withdrawn,
-        version=version,
+        site,
+        person_id,
+        model,
+        from_stage,
+        to_stage,
+        kind,
+        step.time,
+        step.ordinal,
+        step.dwell_ms,
+        cause.event,
+        cause.url,
+        cause.channel,
+        cause.session_id,
+        withdrawn,
+        version,
     )
 
 
@@ -176,9 +177,9 @@ def _facts(
         for key, step in steps.items():
             other = others.get(key)
             if other is None or _names(models, other) != _names(models, step):
-                yield TransitionFact(site, models.models[step.model].name, *_names(models, step), sign)
+                yield TransitionFact(site, *_names(models, step)[:3], sign)
 
 
-def _names(models: Models, step: Step) -> tuple[str, str]:
-    stage = models.models[step.model].stage
-    return stage[step.from_stage - 1].id if step.from_stage else "", stage[step.to_stage - 1].id
+def _names(models: Models, step: Step) -> tuple[str, str, str, Kind]:
+    """Model, stage left ("" is none), stage entered, and the kind of such a step."""
+    return models.step_names(step.model, step.from_stage, step.to_stage)

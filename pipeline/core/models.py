@@ -19,6 +19,7 @@ from pipeline.core.rules import Model, Rule
 from pipeline.core.scores import metric_of
 from pipeline.core.toml_lines import find_lines, line_of
 from schemas.evidence import Evidence
+from schemas.transition import Kind
 
 MAX_CACHED_TOUCHPOINTS: Final = 32_768  # about 200 bytes each
 MAX_CACHED_PLANS: Final = 8_192
@@ -42,6 +43,7 @@ class Models:
         self._codes = Codes(self.rules, self._by_event)
         self._detailed = {event for event, bounds in self._by_event.items() if _look_at_details(bounds)}
         self._globs = GlobSet(glob for bound in self.rules.values() for glob in bound.rule.url or ())
+        self._step_names: dict[tuple[int, int, int], tuple[str, str, str, Kind]] = {}
         self._by_url: dict[tuple[str, str, str, bool], tuple[int, ...]] = {}
         self._by_globs: dict[tuple[str, tuple[str, ...], str, bool], tuple[int, ...]] = {}
 
@@ -53,6 +55,17 @@ class Models:
             for event in events
         }
         return by_event, any_event
+
+    def step_names(self, model: int, left: int, entered: int) -> tuple[str, str, str, Kind]:
+        """Names of a model (counted from 0) and of two of its stages (from 1; ``left`` 0 is none); kind of the step."""
+        found = self._step_names.get((model, left, entered))
+        if found is None:
+            stages = self.models[model].stage
+            kind = Kind.ENTER if not left else Kind.ADVANCE if entered > left else Kind.REGRESS
+            name = stages[left - 1].id if left else ""
+            found = self.models[model].name, name, stages[entered - 1].id, kind
+            self._step_names[model, left, entered] = found
+        return found
 
     def touchpoint(
         self, event: str, url: str, channel: str, goal: bool, score: float | None, props: bytes | None
