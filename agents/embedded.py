@@ -23,7 +23,7 @@ from agents.sessionizer import Sessionizer
 from agents.store import TABLE_OF, Store
 from pipeline.core.channels import Classifier
 from pipeline.core.goals import Goals
-from pipeline.core.intake import BACKGROUND, IntakeRules
+from pipeline.core.intake_rules import BACKGROUND, IntakeRules
 from pipeline.core.models import load
 from pipeline.core.sessionizer import SessionRules
 from pipeline.metrics import Metrics

@@ -6,7 +6,8 @@ import msgspec
 
 from agents.hop import Context, Unit
 from pipeline.core.ids import SEPARATOR, partition_of
-from pipeline.core.intake import Intake, IntakeRules, Output
+from pipeline.core.intake import Intake, Output
+from pipeline.core.intake_rules import IntakeRules
 from pipeline.store.blocks import block, blocks_of
 from pipeline.transport.batch import Batch
 from pipeline.transport.state import StateStore

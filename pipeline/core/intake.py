@@ -10,71 +10,30 @@ What can be derived from them (timers, what waits to be said) is kept in memory 
 
 from collections import Counter
 from collections.abc import MutableMapping, Sequence
-from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import astuple, replace
+from msgspec.structs import replace
 
 from pipeline.core import duplicates
-from pipeline.core.channels import Classifier, Traffic, language
+from pipeline.core.channels import language
 from pipeline.core.decode import Flaw, KnownHit, decode
-from pipeline.core.devices import UNKNOWN, Device
+from pipeline.core.devices import UNKNOWN
 from pipeline.core.event_time import END_OF_TIME_MS, event_time, to_ms
-from pipeline.core.goals import Goals
+from pipeline.core.hit_columns import Columns, Judged, Read, columns_of
 from pipeline.core.ids import visitor_key
-from pipeline.core.models import Models
+from pipeline.core.intake_rules import VIEWS, IntakeRules
 from pipeline.core.scores import metric_of, normalised_score
 from pipeline.core.session import context_of, extend, of_one_hit
-from pipeline.core.sessionizer import Said, SessionRules, Visitor, close, due, place, say_open, settle
+from pipeline.core.sessionizer import Said, Visitor, close, due, place, say_open, settle
 from pipeline.core.timers import Timers
 from pipeline.core.watermark import Watermark
 from schemas.evidence import Evidence
-from schemas.hit import ABSENT, MAX_HIT_BYTES, MAX_URL_CHARS, Campaign, Hit
+from schemas.hit import ABSENT, MAX_HIT_BYTES, MAX_URL_CHARS, Hit
 from schemas.outcome import DeadLetter, LedgerRow, Outcome, Reason
-from schemas.rows import HIT_ROWS
 from schemas.topics import HITS
 
 META = "\x00"  # no visitor's key: a site has at least one character
-VIEWS = frozenset({"page_view", "screen_view"})
-BACKGROUND = frozenset(
-    [
-        "email_sent",
-        "email_delivered",
-        "email_open",
-        "email_bounce",
-        "email_complaint",
-        "email_unsubscribe",
-        "survey_response",
-        "ad_cost",
-        "refund",
-        "order_shipped",
-        "subscription_renew",
-        "subscription_cancel",
-        "payment_failed",
-        "support_ticket_open",
-        "support_ticket_close",
-        "churn_feedback",
-        "identify",
-    ]
-)
-
-
-class IntakeRules(NamedTuple):
-    """Everything the hop is told by the settings. ``session_update_ms`` None: open sessions are not said (bounded)."""
-
-    sessions: SessionRules
-    goals: Goals
-    models: Models
-    classifier: Classifier
-    background: frozenset[str] = BACKGROUND
-    out_of_orderness_ms: int = 10_000
-    session_update_ms: int | None = 1_000
-
-    @property
-    def bounded(self) -> bool:
-        """The input ends, nothing is late, and sessions close at its end and not before."""
-        return self.sessions.lateness_ms is None
 
 
 class Meta(Struct, array_like=True):
@@ -85,13 +44,6 @@ class Meta(Struct, array_like=True):
     ledger: dict[str, dict[str, int]] = {}
     cut_urls: int = 0
     unknown_fields: int = 0
-
-
-_Read = tuple[Hit, int, bool, int, int]  # hit, event time, was it clamped, received time, offset
-_Judged = tuple[_Read, Traffic, Device, str, bool, str]  # read, traffic, device, outcome, goal, session id
-Columns = dict[str, Sequence[Any]]
-_TRAFFIC = ("channel", *(f"campaign_{name}" for name in Campaign.__struct_fields__))
-_DEVICE = ("device", "browser", "os", "bot")
 
 
 class Output(Struct):
@@ -161,7 +113,7 @@ class Intake:
     def take(self, values: Sequence[bytes], timestamps: Sequence[int], offsets: Sequence[int]) -> None:
         """Judge records of the topic, in order. ``timestamps``: when each was received, ms."""
         knows_received = not self.rules.bounded
-        read: list[_Read] = []
+        read: list[Read] = []
         for value, timestamp, offset in zip(values, timestamps, offsets, strict=True):
             hit = decode(value)
             if isinstance(hit, Flaw):
@@ -179,7 +131,7 @@ class Intake:
             read.append((hit, time, clamped, time if received is None else received, offset))
         judged = [one for one in map(self._judge, read) if one is not None]
         if judged:
-            columns = _columns(judged, self.partition)
+            columns = columns_of(judged, self.partition)
             self._output.blocks.append(columns)
             for (site, outcome), hits in Counter(
                 zip(columns["site"], columns["outcome"], strict=True)
@@ -213,7 +165,7 @@ class Intake:
         self._say_open(wall_ms)
         return self._end_unit()
 
-    def _judge(self, read: _Read) -> _Judged | None:
+    def _judge(self, read: Read) -> Judged | None:
         """The hot path of the whole pipeline: one call a hit, few calls below it. None for a duplicate."""
         hit, time, _, _, _ = read
         rules, output, mark = self.rules, self._output, self._meta.watermark
@@ -419,30 +371,3 @@ def _no_time(hit: Hit, received: int | None) -> Flaw:
     is_received_good = received is None or 0 <= received < END_OF_TIME_MS
     field = "time" if is_received_good else "received_time"
     return Flaw(Reason.BAD_VALUE, field, "no time between 1970 and 2100 can be made of it", hit.site)
-
-
-def _columns(judged: list[_Judged], partition: int) -> Columns:
-    """The hits as columns: most of them are a hit's own fields as they came."""
-    reads, traffics, devices, outcomes, goals, sessions = zip(*judged, strict=True)
-    hits, times, clamped, received, offsets = zip(*reads, strict=True)
-    fields = dict(zip(Hit.__struct_fields__, zip(*map(astuple, hits), strict=True), strict=True))
-    columns: Columns = {name: fields[name] for name in HIT_ROWS.names if name in fields}
-    columns |= zip(_TRAFFIC, zip(*traffics, strict=True), strict=True)
-    columns |= zip(_DEVICE, zip(*devices, strict=True), strict=True)
-    persons = [user or visitor for user, visitor in zip(fields["user_id"], fields["visitor_id"], strict=True)]
-    columns |= {
-        "person_id": persons,
-        "event_time": times,
-        "received_time": received,
-        "clock_clamped": clamped,
-        "revenue_micros": [None if amount is None else round(amount * 1e6) for amount in fields["revenue"]],
-        "language": [tags and language(tags) for tags in fields["language"]],
-        "items": [None if raw is ABSENT else bytes(raw).decode() for raw in fields["items"]],
-        "props": [None if raw is ABSENT else bytes(raw).decode() for raw in fields["props"]],
-        "outcome": outcomes,
-        "goal": goals,
-        "session_id": sessions,
-        "source_partition": [partition] * len(judged),
-        "source_offset": offsets,
-    }
-    return columns

@@ -11,7 +11,7 @@ from effects_kit import NOON, PARTITIONS, Committed, Counted, Sent, World, batch
 from agents.sessionizer import Sessionizer
 from pipeline.core.channels import Classifier
 from pipeline.core.goals import Goals
-from pipeline.core.intake import IntakeRules
+from pipeline.core.intake_rules import IntakeRules
 from pipeline.core.models import load
 from pipeline.core.sessionizer import SessionRules
 from pipeline.model_files import builtin_texts

@@ -83,10 +83,8 @@ async def test_each_topic_has_its_own_block() -> None:
 
 async def test_hit_rows_tell_how_long_they_were_under_way() -> None:
     world = World()
-    row = tuple(
-        None if name in ("revenue_micros", "score", "scale") else _some(name) for name in TABLES["hits"].names
-    )
-    await hop(world).handle(batch("hit_rows", [block("hits", [row])], is_final=True))
+    columns = {name: [_some(name)] for name in TABLES["hits"].names}
+    await hop(world).handle(batch("hit_rows", [block("hits", columns)], is_final=True))
     assert world.taken() == [
         Inserted("hits", 1, "hit_rows 0:0-0"),
         Committed([("hit_rows", 0, 1)], []),

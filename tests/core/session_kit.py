@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from pipeline.core.channels import Classifier
 from pipeline.core.goals import Goals
 from pipeline.core.ids import session_id, visitor_key
-from pipeline.core.intake import Intake, IntakeRules, Output
+from pipeline.core.intake import Intake, Output
+from pipeline.core.intake_rules import IntakeRules
 from pipeline.core.models import load
 from pipeline.core.sessionizer import SessionRules
 from pipeline.model_files import builtin_texts

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from session_kit import HOUR, NOON, TIMEOUT, Follower, Hit, rules
 
-from pipeline.core.intake import BACKGROUND
+from pipeline.core.intake_rules import BACKGROUND
 from schemas.outcome import Outcome, Reason
 
 DAY = 24 * HOUR

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from session_kit import HOUR, MINUTE, NOON, Follower, Hit, rules
+from session_kit import HOUR, MINUTE, NOON, Follower, Hit, rules, stored_hits
 
 from pipeline.core.decode import Flaw, decode
 from pipeline.store.blocks import block, read_blocks
@@ -137,14 +137,14 @@ def test_any_records_end_as_one_outcome_each_and_can_be_stored(
     follower = Follower(rules(HOUR if is_live else None))
     output = follower.feed(values)
     assert follower.outcomes.total() == len(values)
-    assert follower.outcomes.total() == len(output.rows) + len(output.dead_letters) + sum(
+    assert follower.outcomes.total() == len(stored_hits(output)) + len(output.dead_letters) + sum(
         n for (_, outcome), n in follower.outcomes.items() if outcome == "duplicate"
     )
     assert [one.offset for one in output.dead_letters] == [
         at for at, value in enumerate(values) if isinstance(decode(value), Flaw) or at not in follower.hits
     ] or any(outcome == "duplicate" for _, outcome in follower.outcomes)
-    if output.rows:
-        assert read_blocks("hits", [block("hits", output.rows)]).num_rows == len(output.rows)
+    stored = read_blocks("hits", [block("hits", columns) for columns in output.blocks])
+    assert stored.num_rows == len(stored_hits(output))
     for said in (output.said.rows, output.ledger, output.dead_letters):
         msgspec.json.encode(said)
     follower.restart()

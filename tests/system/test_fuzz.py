@@ -19,7 +19,7 @@ from agents.journeys import Journeys
 from agents.sessionizer import Sessionizer
 from pipeline.core.channels import Classifier
 from pipeline.core.goals import Goals
-from pipeline.core.intake import IntakeRules
+from pipeline.core.intake_rules import IntakeRules
 from pipeline.core.models import Models, load
 from pipeline.core.sessionizer import SessionRules
 from pipeline.demo.simulator import load_stream, simulate
