@@ -329,7 +329,7 @@ class Intake:
         if interval is None:
             return
         self._unsaid.update(self._touched)
-        if wall_ms - self._said_at < interval:
+        if 0 <= wall_ms - self._said_at < interval:  # a clock that was set back holds nothing up
             return
         self._said_at = wall_ms
         for key in self._unsaid:

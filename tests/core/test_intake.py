@@ -254,6 +254,14 @@ def test_what_was_not_said_before_a_crash_is_said_after_it() -> None:
     assert [row.hits for row in follower.idle(1_000).said.rows] == [2]
 
 
+def test_a_wall_clock_that_is_set_back_holds_no_row_up() -> None:
+    follower = Follower(rules(HOUR, session_update_ms=1_000))
+    follower.idle(2_000)
+    follower.feed([Hit(NOON)])
+    (row,) = follower.idle(-HOUR).said.rows
+    assert row.hits == 1
+
+
 def test_the_watermark_is_told_when_it_is_new() -> None:
     follower = Follower(rules(HOUR))
     assert follower.idle(1_000).watermark is None
