@@ -10,6 +10,9 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--custom-compile-command 'make lock' --extra build
 
 .DEFAULT_GOAL := help
+# Compiling every module anew at each start would double the time of the tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help venv demo run test lint format bench faults load lock clean
 
 help:  ## Show this help
