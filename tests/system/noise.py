@@ -154,6 +154,18 @@ def too_large(rng: random.Random, hits: Sequence[bytes]) -> bytes:
     return rng.choice(hits)[:-1] + b',"x":"' + b"x" * rng.randrange(65_000, 66_000) + b'"}'
 
 
+def rich(rng: random.Random, hits: Sequence[bytes]) -> bytes:
+    """An order by one of a few, of as much as an amount may be: sums leave the range of 64 bits."""
+    fields = json.loads(hits[0])
+    fields |= {
+        "visitor_id": rng.choice("ab"),
+        "event": "purchase",
+        "revenue": rng.choice((1e12, 1e12, -1e12)),
+    }
+    del fields["hit_id"]
+    return json.dumps(fields).encode()
+
+
 _WEIGHTS: dict[Noise, int] = {
     whole: 300,
     changed_field: 400,
@@ -163,11 +175,13 @@ _WEIGHTS: dict[Noise, int] = {
     any_bytes: 30,
     known_trouble: 10,
     too_large: 1,
+    rich: 10,
 }
 
 
 def inputs(seed: int, count: int, hits: Sequence[bytes]) -> list[tuple[bytes, bool]]:
-    """(bytes, are they a hit as it was) of each."""
+    """(bytes, are they a hit as it was) of each. Each seed has a mixture of its own."""
     rng = random.Random(seed)
-    makers = rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()), k=count)
+    weights = [weight * rng.choice((0, 1, 1, 20)) for weight in _WEIGHTS.values()]
+    makers = rng.choices(list(_WEIGHTS), weights if any(weights) else None, k=count)
     return [(make(rng, hits), make is whole) for make in makers]

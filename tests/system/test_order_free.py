@@ -19,7 +19,7 @@ from pipeline.sources import read_hits, read_options
 from pipeline.transport.log import Log
 from schemas.topics import HITS
 
-from .kit import BUNDLED, T0, differing, process, verify, write_lines
+from .kit import BUNDLED, T0, differing, hit, process, verify, write_lines
 
 WIKI_HITS = 10_000
 CUSTOMERS = 150
@@ -30,8 +30,8 @@ Hits = list[bytes]
 
 
 def _time(raw: bytes) -> int:
-    hit = decode(raw)
-    return 0 if isinstance(hit, Flaw) or hit.time is None else to_ms(hit.time)
+    read = decode(raw)
+    return 0 if isinstance(read, Flaw) or read.time is None else to_ms(read.time)
 
 
 def _is_readable(raw: bytes) -> bool:
@@ -45,7 +45,16 @@ def hits() -> Hits:
     wiki = read_hits(str(BUNDLED / "wikipedia_sessions.csv.gz"), options)
     shop, _ = simulate(seed=7, customers=CUSTOMERS, start_ms=T0, days=DAYS, dirt=DIRT)
     named = [b'%s,"hit_id":"w%d"}' % (raw[:-1], number) for number, raw in enumerate(islice(wiki, WIKI_HITS))]
-    return named + list(shop)
+    half_hour = 1_800_000
+    pairs = [
+        hit("exactly", T0),
+        hit("exactly", T0 + half_hour),
+        hit("more", T0),
+        hit("more", T0 + half_hour + 1),
+    ]
+    return (
+        named + list(shop) + [b'%s,"hit_id":"p%d"}' % (raw[:-1], number) for number, raw in enumerate(pairs)]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +83,12 @@ def test_order(hits: Hits, usual: dict[str, bytes], tmp_path: Path, order: str) 
     assert ordered != hits
     process(tmp_path / "data", write_lines(tmp_path / "hits.ndjson", ordered))
     assert differing(export(tmp_path / "data"), usual) == {}
+
+
+def test_half_an_hour_in_either_order(usual: dict[str, bytes]) -> None:
+    """That every order gives this, the other tests say."""
+    sessions = usual["sessions"].decode().splitlines()
+    assert [sum(f"\t{name}\t" in row for row in sessions) for name in ("exactly", "more")] == [1, 2]
 
 
 @pytest.mark.parametrize("partitions", [1, 3])
