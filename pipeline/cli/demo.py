@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.runner import KNOWN_ERRORS, Wrong, runner, settings_of, told
+from pipeline.cli.runner import KNOWN_ERRORS, Wrong, program, runner, settings_of, told
 from pipeline.demo.simulator import simulate
 from pipeline.demo.summary import print_summary
 from pipeline.sources import read_hits, read_options
@@ -48,7 +48,7 @@ def demo(data: str) -> None:
     shop, _ = simulate(seed=SEED, customers=CUSTOMERS, start_ms=START_MS, days=DAYS, dirt=DIRT)
 
     def with_store(embedded: Any, processed: Any) -> None:
-        print_summary(embedded.client.query, data)
+        print_summary(embedded.client.query, data, program())
         rate = processed.hits / processed.seconds
         click.echo(
             f"\n{processed.hits:,} hits in {processed.seconds:.1f} s ({rate:,.0f} hits/s) into {data}/"

@@ -11,7 +11,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pipeline.cli.runner import KNOWN_ERRORS, is_terminal, runner, settings_of, told
+from pipeline.cli.runner import KNOWN_ERRORS, is_terminal, program, runner, settings_of, told
 from pipeline.demo.summary import print_summary
 from pipeline.sources import FORMATS, Options, read_hits, read_options, total_bytes
 from pipeline.store.figures import Query, figures
@@ -94,7 +94,7 @@ def _report(query: Query, processed: Any, skipped: Counter[str], *, as_json: boo
     if as_json:
         click.echo(msgspec.json.encode(figures(query) | speed))
         return
-    print_summary(query, data)
+    print_summary(query, data, program())
     click.echo(f"{processed.hits:,} hits in {processed.seconds:.1f} s: {speed['hits_per_second']:,} hits/s")
     if skipped:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in skipped.most_common())

@@ -2,6 +2,7 @@
 ``pipeline`` imports them."""
 
 import os
+import shutil
 import sys
 from importlib.metadata import entry_points
 from typing import Any
@@ -43,6 +44,13 @@ def told(error: Exception) -> click.ClickException:
 
 
 KNOWN_ERRORS = (SettingsError, SourceError, StoreError, ModelError, OSError)
+
+
+def program() -> str:
+    """How a person can call this program from where they are: by name if the shell finds it, else by path."""
+    if shutil.which("masir"):
+        return "masir"
+    return os.path.relpath(sys.argv[0])
 
 
 def is_terminal() -> bool:

@@ -51,15 +51,15 @@ ORDER BY s.model, s.position
 """
 
 
-def print_summary(query: Query, data: str) -> None:
+def print_summary(query: Query, data: str, program: str = "masir") -> None:
     """To standard output; no wider than it is read easily."""
     console = Console()
     width = min(console.width, _MAX_WIDTH) if console.is_terminal else _MAX_WIDTH
-    console.print(summary(query, data), width=width, crop=False)
+    console.print(summary(query, data, program), width=width, crop=False)
 
 
-def summary(query: Query, data: str) -> RenderableType:
-    """``data``: the data directory, for the commands to go on with."""
+def summary(query: Query, data: str, program: str = "masir") -> RenderableType:
+    """``data``: the data directory, ``program``: how to call masir, for the commands to go on with."""
     found = figures(query)
     if not found["received"]:
         return Text("No hits yet.")
@@ -73,7 +73,7 @@ def summary(query: Query, data: str) -> RenderableType:
         Text(),
         _stages(query(_STAGES)),
         Text(),
-        *_commands(data, dead_letters=bool(found["dead_letter"])),
+        *_commands(data, program, dead_letters=bool(found["dead_letter"])),
     )
 
 
@@ -137,14 +137,14 @@ def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "–"
 
 
-def _commands(data: str, *, dead_letters: bool) -> Iterator[Text]:
+def _commands(data: str, program: str, *, dead_letters: bool) -> Iterator[Text]:
     where = f"--data {shlex.quote(data)}"
     yield Text("Go on", style="bold")
-    yield _command(f'masir sql "SELECT * FROM sessions ORDER BY revenue DESC LIMIT 5" {where}')
-    yield _command(f"masir verify {where}", "recomputes all of this in SQL and compares")
+    yield _command(f'{program} sql "SELECT * FROM sessions ORDER BY revenue DESC LIMIT 5" {where}')
+    yield _command(f"{program} verify {where}", "recomputes all of this in SQL and compares")
     if dead_letters:
-        yield _command(f"masir dlq ls {where}", "what could not be read, and why")
-    yield _command(f"masir run {where}", "the same, live: then send hits to it")
+        yield _command(f"{program} dlq ls {where}", "what could not be read, and why")
+    yield _command(f"{program} run {where}", "the same, live: then send hits to it")
 
 
 def _command(line: str, comment: str = "") -> Text:
