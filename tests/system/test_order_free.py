@@ -25,6 +25,7 @@ WIKI_HITS = 10_000
 CUSTOMERS = 150
 DAYS = 30
 DIRT = 0.01
+HALF_HOUR = 1_800_000
 
 Hits = list[bytes]
 
@@ -45,16 +46,36 @@ def hits() -> Hits:
     wiki = read_hits(str(BUNDLED / "wikipedia_sessions.csv.gz"), options)
     shop, _ = simulate(seed=7, customers=CUSTOMERS, start_ms=T0, days=DAYS, dirt=DIRT)
     named = [b'%s,"hit_id":"w%d"}' % (raw[:-1], number) for number, raw in enumerate(islice(wiki, WIKI_HITS))]
-    half_hour = 1_800_000
-    pairs = [
+    special = [*_pairs(), *_ties()]
+    return named + list(shop) + [b'%s,"hit_id":"s%d"}' % (raw[:-1], n) for n, raw in enumerate(special)]
+
+
+def _pairs() -> Hits:
+    """Exactly the timeout apart, and a millisecond more."""
+    return [
         hit("exactly", T0),
-        hit("exactly", T0 + half_hour),
+        hit("exactly", T0 + HALF_HOUR),
         hit("more", T0),
-        hit("more", T0 + half_hour + 1),
+        hit("more", T0 + HALF_HOUR + 1),
     ]
-    return (
-        named + list(shop) + [b'%s,"hit_id":"p%d"}' % (raw[:-1], number) for number, raw in enumerate(pairs)]
-    )
+
+
+def _ties() -> Hits:
+    """Hits of the same millisecond that say different things: no session's field may depend on which comes first."""
+    pages = ("pricing", "blog/a", "cart", "")
+    return [
+        hit(
+            "ties",
+            T0 + second * 1_000,
+            url=f"https://shop.example/{page}",
+            referrer=f"https://{page[:4] or 'x'}.example/",
+            event="purchase" if page == "cart" else "page_view",
+            language=page[:2],
+            user_id=f"u{number % 2}",
+        )
+        for second in range(3)
+        for number, page in enumerate(pages)
+    ]
 
 
 @pytest.fixture(scope="module")
