@@ -11,10 +11,9 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from zlib import crc32
 
 import click
 import msgspec
@@ -23,8 +22,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from agents.bounded import key_of
-from bench.running import Connection, Running, Sender, command, export, wait_for, without_duplicates
+from bench.running import Running, command, export, wait_for, without_duplicates
+from bench.senders import Connection, Sender, sending
 from pipeline.demo.simulator import simulate
 
 ROUNDS = 20
@@ -120,7 +119,7 @@ def shop_hits(count: int, *, seed: int, now_ms: int) -> list[bytes]:
 def undisturbed(data: Path, hits: Sequence[bytes]) -> dict[str, bytes]:
     """The views of a run in which nothing happens."""
     with Running(data, **SETTINGS) as running:
-        with _senders(running, hits, pause_seconds=0.0) as senders:
+        with sending(hits, lambda: running.url, connections=CONNECTIONS, batch=BATCH) as senders:
             _wait_for_hits(senders, len(hits))
         _settle(running, hits)
         return without_duplicates(export(data))
@@ -133,7 +132,9 @@ def disturbed(
     rng, started = random.Random(f"{fault}/{seed}"), time.monotonic()
     share = len(hits) // rounds
     with Running(data, **SETTINGS) as running:
-        with _senders(running, hits, pause_seconds=PAUSE_SECONDS) as senders:
+        with sending(
+            hits, lambda: running.url, connections=CONNECTIONS, batch=BATCH, pause_seconds=PAUSE_SECONDS
+        ) as senders:
             for number in range(rounds):
                 _wait_for_hits(senders, number * share + rng.randrange(share))
                 FAULTS[fault](running, rng)
@@ -157,26 +158,6 @@ def disturbed(
         disagreeing=_disagreeing(data),
         seconds=seconds,
     )
-
-
-@contextmanager
-def _senders(running: Running, hits: Sequence[bytes], *, pause_seconds: float) -> Iterator[list[Sender]]:
-    """A visitor's hits all go over one connection, in their order."""
-    shares: list[list[bytes]] = [[] for _ in range(CONNECTIONS)]
-    for raw in hits:
-        shares[crc32(key_of(raw)) % CONNECTIONS].append(raw)
-    senders = [
-        Sender(share, lambda: running.url, batch=BATCH, pause_seconds=pause_seconds) for share in shares
-    ]
-    for sender in senders:
-        sender.start()
-    try:
-        yield senders
-    finally:
-        for sender in senders:
-            sender.give_up()
-        for sender in senders:
-            sender.join()
 
 
 def _wait_for_hits(senders: Sequence[Sender], count: int) -> None:

@@ -1,4 +1,4 @@
-"""``masir`` as a process of its own: commands, ``masir run`` to be stopped, killed or frozen, and senders.
+"""``masir`` as a process of its own: commands, and ``masir run`` to be stopped, killed or frozen.
 
 Seconds are seconds. What the process prints goes to a file beside its data directory. Every wait has a
 deadline and raises :class:`LateError`. Needs an installed ``masir`` beside the running Python.
@@ -9,15 +9,10 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from http.client import HTTPConnection, HTTPException
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-
-import msgspec
 
 from agents.embedded import APP, DATABASE
 from pipeline.store.client import rows
@@ -30,7 +25,6 @@ MASIR = str(Path(sys.executable).with_name("masir"))
 PATIENCE_SECONDS = 120.0
 COMMAND_SECONDS = 240.0
 _POLL_SECONDS = 0.05
-_REQUEST_SECONDS = 30.0
 _URL = re.compile(r"POST (http://\S+)/v1/hits")
 
 
@@ -197,80 +191,3 @@ class Running:
             wait_for(is_drained, "all topics are consumed")
         finally:
             log.close()
-
-
-class Connection:
-    """One HTTP connection to whatever address the process has now."""
-
-    def __init__(self, address: Callable[[], str]) -> None:
-        self._address = address
-        self._http: HTTPConnection | None = None
-        self._url = ""
-
-    def post(self, body: bytes) -> tuple[int, dict[str, Any]]:
-        """``POST /v1/hits``: status and answer. Raises OSError or HTTPException when nobody answers."""
-        url = self._address()
-        if not url:
-            raise ConnectionRefusedError("the process is not up")
-        if self._http is None or url != self._url:
-            self.close()
-            self._url = url
-            self._http = HTTPConnection(urlsplit(url).netloc, timeout=_REQUEST_SECONDS)
-        try:
-            self._http.request("POST", "/v1/hits", body)
-            answer = self._http.getresponse()
-            return answer.status, msgspec.json.decode(answer.read())
-        except (OSError, HTTPException, msgspec.DecodeError):
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """The next post opens another one."""
-        if self._http is not None:
-            self._http.close()
-            self._http = None
-
-
-class Sender(threading.Thread):
-    """Sends hits in order over one connection, each batch until it is acknowledged.
-
-    ``pause_seconds``: after each batch. ``acknowledged``: hits so far. ``resent``: hits sent again because
-    the answer did not come. Ends when all are acknowledged, or at :meth:`give_up`.
-    """
-
-    def __init__(
-        self, hits: Sequence[bytes], address: Callable[[], str], *, batch: int, pause_seconds: float = 0.0
-    ) -> None:
-        super().__init__(daemon=True)
-        self.acknowledged = 0
-        self.resent = 0
-        self._hits = hits
-        self._batch = batch
-        self._pause_seconds = pause_seconds
-        self._given_up = threading.Event()
-        self._connection = Connection(address)
-
-    def run(self) -> None:
-        """See the class."""
-        while self.acknowledged < len(self._hits) and not self._given_up.is_set():
-            batch = self._hits[self.acknowledged : self.acknowledged + self._batch]
-            if self._post(batch):
-                self.acknowledged += len(batch)
-                self._given_up.wait(self._pause_seconds)
-            else:
-                self._given_up.wait(_POLL_SECONDS)
-        self._connection.close()
-
-    def _post(self, batch: Sequence[bytes]) -> bool:
-        try:
-            status, _ = self._connection.post(b"\n".join(batch))
-        except ConnectionRefusedError:  # nobody is there: nothing was sent
-            return False
-        except (OSError, HTTPException, msgspec.DecodeError):
-            self.resent += len(batch)
-            return False
-        return status == 200
-
-    def give_up(self) -> None:
-        """Send nothing more."""
-        self._given_up.set()

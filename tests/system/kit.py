@@ -12,7 +12,8 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from bench.running import COMMAND_SECONDS, Connection, Running, command
+from bench.running import COMMAND_SECONDS, Running, command
+from bench.senders import Connection
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLED = ROOT / "pipeline" / "demo" / "data"

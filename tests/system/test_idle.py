@@ -3,7 +3,8 @@
 import signal
 from pathlib import Path
 
-from bench.running import Running, Sender, export, wait_for
+from bench.running import Running, export, wait_for
+from bench.senders import Sender
 
 from .kit import differing, gauge, hit, metrics, now_ms, post, process, write_lines
 
@@ -23,7 +24,7 @@ def test_the_last_session_closes_by_itself(tmp_path: Path) -> None:
 
 
 def test_it_closes_also_when_killed_before_and_restarted_after_the_timeout(tmp_path: Path) -> None:
-    timeout = 8
+    timeout = 12
     with Running(tmp_path / "data", **QUICK, session_timeout_seconds=timeout) as running:
         sent_ms = now_ms()
         post(running, hit("ann", sent_ms))
