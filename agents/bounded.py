@@ -44,8 +44,8 @@ async def process(
     embedded = Embedded(settings, bounded=True)
     try:
         ended = False
-        started = perf_counter()
         await embedded.start(lambda: ended)
+        started = perf_counter()
         feeding = asyncio.ensure_future(_feed(embedded, hits))
         await embedded.run_until(feeding)
         ended = True

@@ -41,6 +41,7 @@ from schemas import topics
 DATABASE = "masir.db"
 APP = "masir"
 MOST_RECORDS_BOUNDED = 20_000  # of one batch: nobody waits for the event loop meanwhile
+WARM_UP_AGENT = "Mozilla/5.0"  # the first user agent loads the pattern sets: a second that no hit should wait
 GC_THRESHOLD = (100_000, 20, 100)
 
 
@@ -75,6 +76,8 @@ class Embedded:
             counts = dict.fromkeys(self._consumed, self.settings.partitions)
             transport.ending = Ending(counts, ending)
         context = Context(transport, self.metrics)
+        rules = self.intake_rules()
+        rules.classifier.device(WARM_UP_AGENT)
         settings = self.settings
         store = Store(
             context,
@@ -83,7 +86,7 @@ class Embedded:
             block_bytes=settings.store_block_bytes,
         )
         hops: list[tuple[str, Hop, tuple[str, ...]]] = [
-            ("sessionizer", Sessionizer(context, self.intake_rules()), (topics.HITS.name,)),
+            ("sessionizer", Sessionizer(context, rules), (topics.HITS.name,)),
             ("journeys", Journeys(context, self.models), (topics.EVIDENCE.name,)),
             ("counters", Counters(context, pane_ms=settings.pane_ms), (topics.FACTS.name,)),
             ("store", store, tuple(TABLE_OF)),

@@ -59,6 +59,12 @@ class Consumer(BaseConsumer):
         self._positions = dict.fromkeys(assigned, 0)
         await self.on_partitions_assigned(set(assigned), self.app.consumer_generation_id)
 
+    async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
+        """Faust sleeps a second when there is no partition yet: here they come at once."""
+        while self.flow_active and not self.should_stop and not self._get_active_partitions():
+            await asyncio.sleep(POLL_SECONDS)
+        return await super()._wait_next_records(timeout)  # type: ignore[no-any-return]
+
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[Batch]]:
         deadline = time.monotonic() + timeout
         while True:
