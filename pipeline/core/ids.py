@@ -17,10 +17,15 @@ def visitor_key(site: str, visitor_id: str, user_id: str) -> str:
 
 
 def session_id(key: str, start_time: int) -> str:
-    """32 hex digits: the first 16 bytes of BLAKE2b over site, visitor key and start in ms, separated by 0x1F."""
+    """32 hex digits: the first 16 bytes of BLAKE2b over site, visitor and start in ms, separated by 0x1F.
+
+    For a user without visitor ``user`` goes before the user's id: a site may give visitors and users the same ids, and
+    two sessions that began in the same millisecond must not share theirs.
+    """
     site, _, visitor = key.partition(SEPARATOR)
-    text = f"{site}{SEPARATOR}{visitor[1:]}{SEPARATOR}{start_time}"
-    return blake2b(text.encode(), digest_size=64).hexdigest()[:32]
+    name = visitor[1:] if visitor.startswith("v") else f"user{SEPARATOR}{visitor[1:]}"
+    text = f"{site}{SEPARATOR}{name}{SEPARATOR}{start_time}"
+    return blake2b(text.encode()).hexdigest()[:32]
 
 
 def partition_of(key: str, partitions: int) -> int:

@@ -30,10 +30,14 @@ def test_ids_are_functions_of_site_visitor_and_start(site: str, visitor: str, us
     assert session_id(visitor_key(site, visitor, user), start) == by_hand(site, visitor, start), (
         "the visitor wins"
     )
-    assert session_id(visitor_key(site, "", user), start) == by_hand(site, user, start)
+    assert session_id(visitor_key(site, "", user), start) == by_hand(site, f"user\x1f{user}", start)
     assert session_id(visitor_key(site, visitor, ""), start) != session_id(
         visitor_key(site, visitor, ""), start + 1
     )
+
+
+def test_a_visitor_and_a_user_of_one_id_have_two_sessions() -> None:
+    assert session_id(visitor_key("shop", "7", ""), 1_000) != session_id(visitor_key("shop", "", "7"), 1_000)
 
 
 @given(ids, ids)
