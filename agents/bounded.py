@@ -9,12 +9,12 @@ from time import perf_counter
 
 from msgspec import Struct
 
-from agents.embedded import APP, DATABASE, Embedded
+from agents.embedded import APP, Embedded
 from agents.hop import wall_ms
 from pipeline.core.decode import Flaw, decode
 from pipeline.core.ids import visitor_key
 from pipeline.settings import Settings
-from pipeline.transport.log import Log
+from pipeline.transport.log import DATABASE, Log
 from pipeline.transport.publish import LogPublisher
 
 CHUNK = 2_000

@@ -35,10 +35,9 @@ from pipeline.store.sink import Sink
 from pipeline.store.stages import set_stages
 from pipeline.transport.driver import Transport
 from pipeline.transport.ending import Ending
-from pipeline.transport.log import Log
+from pipeline.transport.log import DATABASE, Log
 from schemas import topics
 
-DATABASE = "masir.db"
 APP = "masir"
 MOST_RECORDS_BOUNDED = 20_000  # of one batch: nobody waits for the event loop meanwhile
 WARM_UP_AGENT = "Mozilla/5.0"  # the first user agent loads the pattern sets: a second that no hit should wait
@@ -96,7 +95,7 @@ class Embedded:
         app.finalize()
         await app.start()
         # The state is many small objects that live long and refer to none that refer back: looking through them for
-        # cycles again and again would take a third of the time.
+        # cycles again and again is work for nothing.
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLD)
 

@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from agents.embedded import APP, DATABASE
+from agents.embedded import APP
 from pipeline.store.client import rows
 from pipeline.store.errors import StoreError
 from pipeline.store.query_socket import SocketReader
-from pipeline.transport.log import Log
+from pipeline.transport.log import DATABASE, Log
 from schemas.topics import TOPICS
 
 MASIR = str(Path(sys.executable).with_name("masir"))

@@ -18,6 +18,7 @@ from pipeline.model_files import builtin_texts, read_texts
 from pipeline.settings import Settings
 from pipeline.store.client import Reader, rows
 from pipeline.store.query_socket import SocketReader, open_reader
+from pipeline.transport.log import DATABASE
 from schemas.topics import TOPICS
 
 LEAST_FREE_BYTES = 2 * 1024**3  # the store's merges need room for the parts they write anew
@@ -61,7 +62,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
         yield Finding("data", f"{directory} does not exist yet", "`masir run` or `masir process` makes it")
         return
     yield _disk(directory)
-    yield _topics(directory / "masir.db", settings)
+    yield _topics(directory / DATABASE, settings)
     try:
         with closing(open_reader(directory)) as reader:
             yield Finding(

@@ -17,6 +17,11 @@ _TRAFFIC = ("channel", *(f"campaign_{name}" for name in Campaign.__struct_fields
 _DEVICE = ("device", "browser", "os", "bot")
 
 
+def micros(amount: float | None) -> int | None:
+    """An amount of money in millionths of its unit."""
+    return None if amount is None else round(amount * 1e6)
+
+
 def columns_of(judged: list[Judged], partition: int) -> Columns:
     """The hits as columns: most of them are a hit's own fields as they came."""
     reads, traffics, devices, outcomes, goals, sessions = zip(*judged, strict=True)
@@ -31,7 +36,7 @@ def columns_of(judged: list[Judged], partition: int) -> Columns:
         "event_time": times,
         "received_time": received,
         "clock_clamped": clamped,
-        "revenue_micros": [None if amount is None else round(amount * 1e6) for amount in fields["revenue"]],
+        "revenue_micros": list(map(micros, fields["revenue"])),
         "language": [tags and language(tags) for tags in fields["language"]],
         "items": [None if raw is ABSENT else bytes(raw).decode() for raw in fields["items"]],
         "props": [None if raw is ABSENT else bytes(raw).decode() for raw in fields["props"]],

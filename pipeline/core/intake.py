@@ -20,9 +20,10 @@ from pipeline.core.channels import language
 from pipeline.core.decode import Flaw, KnownHit, decode
 from pipeline.core.devices import UNKNOWN
 from pipeline.core.event_time import END_OF_TIME_MS, event_time, to_ms
-from pipeline.core.hit_columns import Columns, Judged, Read, columns_of
+from pipeline.core.goals import VIEWS
+from pipeline.core.hit_columns import Columns, Judged, Read, columns_of, micros
 from pipeline.core.ids import visitor_key
-from pipeline.core.intake_rules import VIEWS, IntakeRules
+from pipeline.core.intake_rules import IntakeRules
 from pipeline.core.scores import metric_of, normalised_score
 from pipeline.core.session import context_of, extend, of_one_hit
 from pipeline.core.sessionizer import Said, Visitor, close, due, place, say_open, settle
@@ -86,9 +87,7 @@ class Intake:
         self._pages: dict[tuple[str, str], tuple[int, bool]] = {}
         self._timeout_ms = rules.sessions.timeout_ms
         self._late_before = 0  # event time before which a hit is late
-        self._remembered_since = (
-            0  # event time before which hit_ids are forgotten, even if they are still there
-        )
+        self._remembered_since = 0  # event time before which hit_ids are forgotten, though still there
         self._output = Output(Said(1))
 
     def restore(self) -> None:
@@ -202,7 +201,7 @@ class Intake:
             outcome = _LATE
         else:
             outcome = _SESSIONIZED
-            revenue = None if hit.revenue is None else round(hit.revenue * 1e6)
+            revenue = micros(hit.revenue)
             last = visitor.sessions[-1] if visitor.sessions else None
             if (
                 last is None

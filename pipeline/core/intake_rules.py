@@ -7,7 +7,6 @@ from pipeline.core.goals import Goals
 from pipeline.core.models import Models
 from pipeline.core.sessionizer import SessionRules
 
-VIEWS = frozenset({"page_view", "screen_view"})
 BACKGROUND = frozenset({
     "email_sent", "email_delivered", "email_open", "email_bounce", "email_complaint", "email_unsubscribe",
     "survey_response", "ad_cost", "refund", "order_shipped", "subscription_renew", "subscription_cancel",

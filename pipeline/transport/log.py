@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 
+DATABASE = "masir.db"  # within the data directory
 BUSY_SECONDS = 30.0
 PAGE_BYTES = 8_192
 CHECKPOINT_PAGES = 4_000  # about 32 MB of write-ahead log
