@@ -1,0 +1,1 @@
+"""Persons: whose a touchpoint is, whether somebody is about to leave, and which touches led to a conversion."""

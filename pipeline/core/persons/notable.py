@@ -1,0 +1,133 @@
+"""Notable hits: those that signals, attribution, surveys, e-mails and costs are made of.
+
+The kind follows from the event and the page alone, so it can be remembered with them (:meth:`Notables.kind`); what
+else counts is read only of notable hits (:func:`details`). Amounts are micros. Nothing raises.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from pipeline.core.globs import GlobSet, path_of
+from pipeline.core.goals import VIEWS
+from pipeline.core.scores import normalised_score
+from schemas.hit import ABSENT, Hit
+from schemas.touchpoint import Touch
+
+SURVEY: Final = -1  # of a metric that only the hit's props tell: no kind a touchpoint may have
+CANCEL_URLS: Final = ("*/cancel*", "*/unsubscribe*", "*/close-account*", "*/delete-account*")
+_EVENTS: Final = {
+    "purchase": Touch.ORDER,
+    "refund": Touch.REFUND,
+    "add_to_cart": Touch.CART,
+    "begin_checkout": Touch.CART,
+    "survey_response": SURVEY,
+    "complaint": Touch.COMPLAINT,
+    "support_ticket_open": Touch.TICKET_OPEN,
+    "support_ticket_close": Touch.TICKET_CLOSE,
+    "payment_failed": Touch.PAYMENT_FAILED,
+    "subscription_renew": Touch.RENEWAL,
+    "subscription_cancel": Touch.LEAVING,
+    "email_sent": Touch.EMAIL_SENT,
+    "email_delivered": Touch.EMAIL_DELIVERED,
+    "email_open": Touch.EMAIL_OPEN,
+    "email_click": Touch.EMAIL_CLICK,
+    "email_bounce": Touch.EMAIL_BOUNCE,
+    "email_complaint": Touch.EMAIL_COMPLAINT,
+    "email_unsubscribe": Touch.EMAIL_UNSUBSCRIBE,
+    "ad_cost": Touch.COST,
+}
+_METRICS: Final = {"csat": Touch.CSAT, "ces": Touch.CES, "nps": Touch.NPS}
+_EMAILS: Final = range(Touch.EMAIL_SENT, Touch.EMAIL_UNSUBSCRIBE + 1)
+_TICKETS: Final = (Touch.TICKET_OPEN, Touch.TICKET_CLOSE)
+_MONEY: Final = (Touch.ORDER, Touch.GOAL, Touch.REFUND, Touch.COST)
+
+# What fetches the pictures of an e-mail before, or without, anybody reading it. Apple's proxy says "Mozilla/5.0" and
+# nothing else; browsers always say more.
+_MACHINES: Final = (
+    "googleimageproxy",
+    "yahoomailproxy",
+    "barracuda",
+    "mimecast",
+    "proofpoint",
+    "microsoft office existence",
+)
+_APPLE_PROXY: Final = "mozilla/5.0"
+
+
+class _Props(msgspec.Struct, gc=False):
+    metric: str = ""
+    ticket_id: str | int = ""
+    email_id: str | int = ""
+    message_id: str | int = ""
+    subscription_id: str | int = ""
+
+
+_NO_PROPS: Final = _Props()
+_decode = msgspec.json.Decoder(_Props).decode
+
+
+class Notables:
+    """``cancel_urls``: globs on the path of a view of a page on which people leave."""
+
+    __slots__ = ("_cancel",)
+
+    def __init__(self, cancel_urls: Iterable[str] = CANCEL_URLS) -> None:
+        self._cancel = GlobSet(tuple(cancel_urls))
+
+    def kind(self, event: str, url: str, goal: bool) -> int:
+        """A :class:`Touch` or :data:`SURVEY`; ``Touch.NONE``: the hit is not notable."""
+        kind = _EVENTS.get(event, Touch.NONE)
+        if kind is Touch.NONE and event in VIEWS and url and self._cancel.matching(path_of(url)):
+            kind = Touch.LEAVING
+        return Touch.GOAL if goal and kind is Touch.NONE else kind
+
+
+def details(kind: int, hit: Hit, url: str, goal: bool) -> tuple[int, int, str]:
+    """Kind, amount and text of a notable hit as a touchpoint; kind ``Touch.NONE``: it is none after all."""
+    props = _read(hit)
+    if kind == SURVEY:
+        found = _METRICS.get(props.metric, Touch.NONE)
+        score = normalised_score(props.metric, hit.score, hit.scale)
+        if score is None:
+            return Touch.GOAL if goal else Touch.NONE, 0, ""
+        return found, round(score * 1e6), ""
+    if kind in _MONEY:
+        micros = round((hit.revenue or 0.0) * 1e6)
+        # A refund says what was given back; some senders say so with a minus.
+        return kind, abs(micros) if kind == Touch.REFUND else micros, hit.order_id or ""
+    if kind in _TICKETS:
+        return kind, 0, str(props.ticket_id)
+    if kind in (Touch.PAYMENT_FAILED, Touch.RENEWAL):
+        return kind, 0, hit.order_id or str(props.subscription_id)
+    if kind == Touch.LEAVING:
+        return kind, 0, path_of(url) if hit.event in VIEWS else hit.event
+    if kind in _EMAILS:
+        if kind == Touch.EMAIL_OPEN and is_machine(hit.user_agent or ""):
+            kind = Touch.EMAIL_MACHINE_OPEN
+        return kind, 0, _message(hit, props)
+    return kind, 0, ""
+
+
+def is_machine(user_agent: str) -> bool:
+    """Does the user agent belong to a proxy or scanner that opens e-mails by itself?"""
+    agent = user_agent.lower().strip()
+    return agent == _APPLE_PROXY or any(name in agent for name in _MACHINES)
+
+
+def _message(hit: Hit, props: _Props) -> str:
+    """What names the e-mail: its id, or else the campaign, which sends one to each person."""
+    said = str(props.email_id or props.message_id)
+    if said or hit.campaign is None:
+        return said
+    return hit.campaign.id or hit.campaign.name
+
+
+def _read(hit: Hit) -> _Props:
+    if hit.props is ABSENT:
+        return _NO_PROPS
+    try:
+        return _decode(hit.props)
+    except (msgspec.DecodeError, RecursionError):
+        return _NO_PROPS

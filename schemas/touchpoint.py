@@ -1,0 +1,94 @@
+"""Touchpoints: closed sessions, notable hits, links of ids. From the sessionizer to the persons (``touchpoints``).
+
+A message (:class:`Touchpoints`) is what one unit of work of one source tells one partition, column by column: the
+n-th values of a table's columns belong together, all columns of a table are equally long. ``key`` is ``site``, 0x1F
+and an id; it names the partition (CRC-32) and the state. Whose it is:
+
+* a session or hit with a ``user_id`` goes to that user (``known`` true), any other to its visitor (``known`` false);
+* a link goes to its visitor.
+
+A session is told when it closes (``sign`` 1). When it is opened again, extended or merged, what was told is taken back
+first, under the key it was told under (``sign`` -1, same ``session_id``), as with the facts of the counters. A hit is
+told once and at once, bots' never; late ones too. A link is told when a hit has both ids and they differ; the same
+link again, or one no earlier than what was told, may be left out: the least time of each pair counts.
+
+Every partition hears of a new ``watermark``, also with empty tables: time passes for persons who do nothing.
+"""
+
+from enum import IntEnum
+
+from msgspec import Struct
+
+
+class Touch(IntEnum):
+    """Kinds of notable hits: what ``amount`` (micros) and ``text`` hold, where they hold anything."""
+
+    NONE = 0
+    ORDER = 1  # revenue, order id
+    GOAL = 2  # revenue; any other conversion
+    REFUND = 3  # what was given back, order id
+    CART = 4  # a cart or checkout begun
+    CSAT = 5  # normalised score, 1 to 10
+    CES = 6  # normalised score, 1 to 10
+    NPS = 7  # normalised score, 0 to 10
+    COMPLAINT = 8
+    TICKET_OPEN = 9  # ticket id
+    TICKET_CLOSE = 10  # ticket id
+    PAYMENT_FAILED = 11  # order or subscription id
+    RENEWAL = 12  # a subscription goes on: order or subscription id
+    LEAVING = 13  # a cancel page (its path), a cancelled subscription
+    EMAIL_SENT = 14  # e-mails: message id
+    EMAIL_DELIVERED = 15
+    EMAIL_OPEN = 16
+    EMAIL_MACHINE_OPEN = 17  # by a privacy proxy or a scanner
+    EMAIL_CLICK = 18
+    EMAIL_BOUNCE = 19
+    EMAIL_COMPLAINT = 20
+    EMAIL_UNSUBSCRIBE = 21
+    COST = 22  # what was spent, by channel
+
+
+class SessionColumns(Struct, array_like=True, gc=False):
+    """Closed sessions. Times in ms, both ends inclusive."""
+
+    key: list[str] = []
+    known: list[bool] = []
+    session_id: list[str] = []
+    start: list[int] = []
+    end: list[int] = []
+    channel: list[str] = []
+    sign: list[int] = []
+
+
+class HitColumns(Struct, array_like=True, gc=False):
+    """``kind``: a :class:`Touch`. ``goal``: is it a conversion? ``session_id``: "" for a hit in no session."""
+
+    key: list[str] = []
+    known: list[bool] = []
+    time: list[int] = []
+    kind: list[int] = []
+    goal: list[bool] = []
+    event: list[str] = []
+    channel: list[str] = []
+    session_id: list[str] = []
+    amount: list[int] = []
+    currency: list[str] = []
+    text: list[str] = []
+
+
+class LinkColumns(Struct, array_like=True, gc=False):
+    """Hits that had both ids. ``key`` is the visitor's; ``time`` is the hit's."""
+
+    key: list[str] = []
+    user_id: list[str] = []
+    time: list[int] = []
+
+
+class Touchpoints(Struct, array_like=True, gc=False):
+    """``source``: as in the facts, "sessionizer-0". ``watermark``: of that source, ms; None before its first hit."""
+
+    source: str
+    watermark: int | None
+    sessions: SessionColumns
+    hits: HitColumns
+    links: LinkColumns

@@ -1,0 +1,90 @@
+"""Notable hits: which kind each is, and what counts of it."""
+
+import msgspec
+import pytest
+
+from pipeline.core.persons.notable import SURVEY, Notables, details, is_machine
+from schemas.hit import Hit
+from schemas.touchpoint import Touch
+
+SHOP = "https://shop.example"
+
+
+def hit(event: str, **fields: object) -> Hit:
+    return msgspec.convert({"site": "shop", "event": event, **fields}, Hit)
+
+
+def props(text: str) -> msgspec.Raw:
+    return msgspec.Raw(text.encode())
+
+
+def noted(a_hit: Hit, *, goal: bool = False) -> tuple[int, int, str]:
+    kind = Notables().kind(a_hit.event, a_hit.url or "", goal)
+    return details(kind, a_hit, a_hit.url or "", goal)
+
+
+@pytest.mark.parametrize(
+    ("event", "url", "goal", "kind"),
+    [
+        ("page_view", f"{SHOP}/", False, Touch.NONE),
+        ("page_view", f"{SHOP}/account/cancel?step=1", False, Touch.LEAVING),
+        ("video_start", f"{SHOP}/account/cancel", False, Touch.NONE),  # not a view
+        ("sign_up", "", True, Touch.GOAL),
+        ("page_view", f"{SHOP}/account/cancel", True, Touch.LEAVING),  # a goal, and still a page to leave by
+        ("purchase", "", False, Touch.ORDER),  # also where a purchase is no goal
+        ("survey_response", "", False, SURVEY),
+        ("ad_cost", "", False, Touch.COST),
+    ],
+)
+def test_the_kind_follows_from_event_page_and_goal(event: str, url: str, goal: bool, kind: int) -> None:
+    assert Notables().kind(event, url, goal) == kind
+
+
+def test_the_globs_of_the_settings_take_the_place_of_the_usual_ones() -> None:
+    notables = Notables(("/bye",))
+    assert notables.kind("page_view", f"{SHOP}/bye", False) == Touch.LEAVING
+    assert notables.kind("page_view", f"{SHOP}/cancel", False) == Touch.NONE
+
+
+def test_money_is_in_micros_and_a_refund_has_no_sign() -> None:
+    assert noted(hit("purchase", revenue=49.9, order_id="o1")) == (Touch.ORDER, 49_900_000, "o1")
+    assert noted(hit("refund", revenue=-5, order_id="o1")) == (Touch.REFUND, 5_000_000, "o1")
+    assert noted(hit("ad_cost", revenue=12.5)) == (Touch.COST, 12_500_000, "")
+    assert noted(hit("sign_up"), goal=True) == (Touch.GOAL, 0, "")
+
+
+def test_surveys_by_metric_on_the_common_scale() -> None:
+    answer = hit("survey_response", score=2, scale=5)
+    answer.props = props('{"metric":"csat"}')
+    assert noted(answer) == (Touch.CSAT, 3_250_000, "")
+    answer.props = props('{"metric":"nps"}')
+    assert noted(answer) == (Touch.NPS, 4_000_000, "")
+    answer.props = props('{"metric":"mood"}')
+    assert noted(answer) == (Touch.NONE, 0, "")
+    assert noted(answer, goal=True) == (Touch.GOAL, 0, "")
+    answer.props = props('{"metric":"csat"')
+    assert noted(answer) == (Touch.NONE, 0, "")
+
+
+def test_tickets_payments_and_e_mails_are_named() -> None:
+    ticket = hit("support_ticket_open")
+    ticket.props = props('{"ticket_id":17}')
+    assert noted(ticket) == (Touch.TICKET_OPEN, 0, "17")
+    payment = hit("payment_failed")
+    payment.props = props('{"subscription_id":"s1"}')
+    assert noted(payment) == (Touch.PAYMENT_FAILED, 0, "s1")
+    email = hit("email_open", campaign={"name": "may"})
+    assert noted(email) == (Touch.EMAIL_OPEN, 0, "may")
+    email.props = props('{"message_id":"m1"}')
+    assert noted(email) == (Touch.EMAIL_OPEN, 0, "m1")
+    assert noted(hit("subscription_cancel")) == (Touch.LEAVING, 0, "subscription_cancel")
+    assert noted(hit("page_view", url=f"{SHOP}/cancel?a")) == (Touch.LEAVING, 0, "/cancel")
+
+
+def test_machines_that_open_e_mails() -> None:
+    gmail = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
+    assert noted(hit("email_open", user_agent=gmail))[0] == Touch.EMAIL_MACHINE_OPEN
+    assert noted(hit("email_click", user_agent=gmail))[0] == Touch.EMAIL_CLICK
+    assert is_machine("Mozilla/5.0")
+    assert not is_machine("Mozilla/5.0 (Windows NT 10.0; Win64; x64) Thunderbird/128.0")
+    assert not is_machine("")
