@@ -1,26 +1,33 @@
-"""The HTTP server: ``POST /v1/hits``, ``GET /v1/hit.gif``, ``/masir.js``, ``/healthz``, ``/readyz``.
+"""The HTTP server: ``POST /v1/hits``, ``GET /v1/hit.gif``, the paths of other trackers (``protocols``), ``/masir.js``,
+``/healthz``, ``/readyz``.
 
 A request is taken as a whole or not at all. 200: its hits are durable in the topic; the answer names those
 that were refused (400 if all were), which are kept as dead letters. 408, 413, 429 and 503: nothing was taken;
 after 429 and 503 the sender tries again once ``Retry-After`` seconds have passed.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from importlib.resources import files
+from typing import TypeVar
 
 import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from pipeline.collector.body import TooLargeError, inflate, split
+from pipeline.collector.body import split
 from pipeline.collector.limits import Limits
 from pipeline.collector.pixel import GIF, hit_of
+from pipeline.collector.protocols.base import Gate, Route, open_gate
+from pipeline.collector.protocols.table import listening, parse
 from pipeline.collector.publisher import GroupCommit, Publisher, Unavailable
+from pipeline.collector.reading import Reader, TurnedAwayError
+from pipeline.collector.salts import Salts
 from pipeline.collector.stamping import Intake, stamp, take_in
+from pipeline.collector.tracking import admit, cors, preflight, request_of, response_of
 
+T = TypeVar("T")
 _SHUTDOWN_S = 10.0
 _LINGER_S = 2.0  # a sender that is turned away in the middle of its body has this long to see why
 # The collector reads no credentials, so any page may send. A wildcard does not cover Authorization.
@@ -52,21 +59,15 @@ class Counts(msgspec.Struct):
     received: int = 0
     refused: int = 0
     turned_away: int = 0  # requests of which nothing was taken
-
-
-class _TurnedAwayError(Exception):
-    """Nothing of the request is taken."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+    barred: int = 0  # hits that the gate refused: unknown site or key
 
 
 class Collector:
     """One HTTP server in front of one publisher.
 
     ``now_ms``: wall clock, ms UTC. ``ready``: why the process cannot work yet; empty when it can.
-    ``extra_routes``: of the caller, such as /metrics.
+    ``extra_routes``: of the caller, such as /metrics. ``gate``: to which site an event of a tracker belongs.
+    ``salts``: for visitors without ids.
     """
 
     def __init__(
@@ -77,14 +78,17 @@ class Collector:
         ready: Callable[[], list[str]] = list,
         limits: Limits | None = None,
         extra_routes: Sequence[web.AbstractRouteDef] = (),
+        gate: Gate = open_gate,
+        salts: Salts | None = None,
     ) -> None:
         self.counts = Counts()
-        self._publisher = publisher
         self._now_ms = now_ms
         self._ready = ready
         self._limits = limits or Limits()
+        self._gate = gate
+        self._salts = salts or Salts()
         self._commit = GroupCommit(publisher, timeout_s=self._limits.publish_timeout_s)
-        self._held_bytes = 0
+        self._reader = Reader(self._limits, lambda: publisher.backlog() + self._commit.waiting)
         self._script = files("pipeline.collector").joinpath("masir.js").read_bytes()
         self._script_tag = f'"{blake2b(self._script, digest_size=8).hexdigest()}"'
         self._runner = web.AppRunner(
@@ -104,11 +108,12 @@ class Collector:
             [
                 web.post("/v1/hits", self._hits),
                 web.get("/v1/hit.gif", self._pixel, allow_head=False),
-                web.options("/v1/{rest:.*}", _preflight),
+                web.options("/v1/{rest:hits|hit.gif}", _preflight),
                 web.get("/masir.js", self._tracker),
                 web.get("/healthz", _health),
                 web.get("/readyz", self._readiness),
                 *extra_routes,
+                web.route("*", "/{rest:.*}", self._tracked),
             ]
         )
         return app
@@ -126,8 +131,9 @@ class Collector:
     async def _hits(self, request: web.Request) -> web.Response:
         self.counts.requests += 1
         try:
-            taken = await self._take_body(request)
-        except _TurnedAwayError as error:
+            async with self._reader.body(request) as body:
+                taken = await self._publish(request, self._checked(split(body)))
+        except TurnedAwayError as error:
             return self._turn_away(error)
         accepted = len(taken.records) - len(taken.refused)
         status = 400 if taken.refused and not accepted else 200
@@ -137,9 +143,9 @@ class Collector:
         self.counts.requests += 1
         headers = {"Cache-Control": "no-store", **_CORS}
         try:
-            self._admit(0)
+            self._reader.admit(0)
             taken = await self._publish(request, [hit_of(request.query.items())])
-        except _TurnedAwayError as error:
+        except TurnedAwayError as error:
             self.counts.turned_away += 1
             headers["Retry-After"] = str(self._limits.retry_after_s)
             return web.Response(status=error.status, body=GIF, content_type="image/gif", headers=headers)
@@ -149,51 +155,55 @@ class Collector:
             headers["Masir-Reason"] = f"{taken.refused[0].reason} {taken.refused[0].field}".rstrip()
         return web.Response(body=GIF, content_type="image/gif", headers=headers)
 
-    async def _take_body(self, request: web.Request) -> Intake:
-        size = request.content_length
-        if size is None:  # chunked: it may become as large as we allow
-            size = self._limits.max_body_bytes if request.can_read_body else 0
-        if size > self._limits.max_body_bytes:
-            raise _TurnedAwayError(413, f"a body is at most {self._limits.max_body_bytes} bytes")
-        self._admit(size)
-        held = size
-        self._held_bytes += held
+    async def _tracked(self, request: web.Request) -> web.Response:
+        """What a tracker sent, by the first protocol that knows it."""
+        routes = listening(request.path)
+        headers = request.headers
+        if routes and request.method == "OPTIONS" and "Access-Control-Request-Method" in headers:
+            return preflight(headers)
+        if not any(request.method in route.methods for route in routes):
+            known = {resource.canonical for resource in request.app.router.resources()}
+            status = 405 if routes or request.path in known else 404
+            return web.Response(status=status, headers=cors(headers))
+        self.counts.requests += 1
         try:
-            body = await self._read(request)
-            try:
-                plain = inflate(body, max_bytes=self._limits.max_body_bytes)
-            except TooLargeError as error:
-                raise _TurnedAwayError(413, str(error)) from None
-            if plain is not body:
-                self._admit(len(plain))
-                held += len(plain)
-                self._held_bytes += len(plain)
-            hits = split(plain)
-            if len(hits) > self._limits.max_hits_per_request:
-                limit = self._limits.max_hits_per_request
-                raise _TurnedAwayError(413, f"a request has at most {limit} hits, this has {len(hits)}")
-            return await self._publish(request, hits)
-        finally:
-            self._held_bytes -= held
+            async with self._reader.body(request) as body:
+                return await self._take_events(request, routes, body)
+        except TurnedAwayError as error:
+            answer = self._turn_away(error)
+            answer.headers.update(cors(headers))
+            if error.status == 429:
+                answer.set_status(routes[0].busy_status)
+            return answer
 
-    async def _read(self, request: web.Request) -> bytes:
-        try:
-            if request.content.is_eof():  # all of it is here, as is the rule: no need of a timer
-                return await request.read()
-            async with asyncio.timeout(self._limits.read_timeout_s):
-                return await request.read()
-        except TimeoutError:
-            limit = self._limits.read_timeout_s
-            raise _TurnedAwayError(408, f"the body did not arrive within {limit} seconds") from None
-        except web.HTTPRequestEntityTooLarge:
-            raise _TurnedAwayError(413, f"a body is at most {self._limits.max_body_bytes} bytes") from None
+    async def _take_events(
+        self, request: web.Request, routes: tuple[Route, ...], body: bytes
+    ) -> web.Response:
+        now_ms = self._now_ms()
+        asked = request_of(
+            request,
+            body,
+            received_ms=now_ms,
+            salts=self._salts.at(now_ms),
+            max_body_bytes=self._limits.max_body_bytes,
+        )
+        found = parse(routes, asked)
+        if found is None:
+            return web.Response(status=404, headers=cors(request.headers))
+        route, parsed = found
+        if parsed.rejected:
+            self.counts.turned_away += 1
+            return response_of(parsed.answered([]), request.headers)
+        admitted = admit(route.protocol, asked, self._checked(parsed.events), self._gate)
+        self.counts.barred += len(admitted.barred)
+        taken = await self._publish(request, admitted.hits)
+        return response_of(parsed.answered(admitted.verdicts(taken.refused)), request.headers)
 
-    def _admit(self, size: int) -> None:
-        """Backpressure, before anything is read."""
-        if self._held_bytes + size > self._limits.max_held_bytes:
-            raise _TurnedAwayError(429, "too many requests are under way")
-        if self._publisher.backlog() + self._commit.waiting >= self._limits.max_backlog:
-            raise _TurnedAwayError(429, "hits arrive faster than they are processed")
+    def _checked(self, hits: Sequence[T]) -> list[T]:
+        limit = self._limits.max_hits_per_request
+        if len(hits) > limit:
+            raise TurnedAwayError(413, f"a request has at most {limit} hits, this has {len(hits)}")
+        return list(hits)
 
     async def _publish(self, request: web.Request, hits: list[bytes]) -> Intake:
         headers = request.headers
@@ -208,12 +218,12 @@ class Collector:
         try:
             await self._commit.publish(taken.records)
         except Unavailable:
-            raise _TurnedAwayError(503, "the topic does not take hits now") from None
+            raise TurnedAwayError(503, "the topic does not take hits now") from None
         self.counts.received += len(taken.records)
         self.counts.refused += len(taken.refused)
         return taken
 
-    def _turn_away(self, error: _TurnedAwayError) -> web.Response:
+    def _turn_away(self, error: TurnedAwayError) -> web.Response:
         self.counts.turned_away += 1
         answer = _json(error.status, {"accepted": 0, "refused": [], "message": str(error)})
         if error.status in (429, 503):

@@ -1,0 +1,89 @@
+"""Plausible: ``POST /api/event``, one JSON object, in a browser labelled as plain text.
+
+No id, no time and no title are on the wire: the visitor is a daily hash, the time that of arrival. ``engagement``,
+which is sent when a page is left and before the next ``pageview``, becomes ``user_engagement``. A comma list of
+domains is one event for each. What Plausible calls an event keeps its name, but for the automatic ones.
+"""
+
+from typing import Any
+
+from pipeline.collector.protocols.base import Answer, Event, Hit, Parsed, Request, Verdicts, route
+from pipeline.collector.protocols.fields import (
+    amount,
+    currency_of,
+    decoded,
+    fitted,
+    number,
+    object_of,
+    text_of,
+)
+from pipeline.collector.protocols.urls import host_of
+from pipeline.collector.protocols.visitors import visitor_of
+
+_NAMES = {
+    "pageview": "page_view",
+    "engagement": "user_engagement",
+    "Outbound Link: Click": "click",
+    "File Download": "file_download",
+    "Form: Submission": "form_submit",
+    "404": "page_not_found",
+    "Purchase": "purchase",
+}
+_OK = Answer(202, b"ok", "text/plain")
+
+
+def parse(request: Request) -> Parsed:
+    """One event, or one for each of its domains."""
+    body = decoded(request.body)
+    if not isinstance(body, dict):
+        return Parsed([Event(request.body)] if request.body.strip() else [], _answer)
+    given = _of(body, "d", "domain")
+    url = text_of(_of(body, "u", "url"))
+    domains = [domain.strip() for domain in text_of(given).split(",")]
+    keys = [domain for domain in domains if domain] or [host_of(url).removeprefix("www.")]
+    return Parsed([Event(_hit(request, body, url, key), key) for key in keys], _answer)
+
+
+def _of(body: dict[str, Any], short: str, long: str) -> Any:
+    return body.get(short) if body.get(short) is not None else body.get(long)
+
+
+def _hit(request: Request, body: dict[str, Any], url: str, key: str) -> Hit:
+    name = text_of(_of(body, "n", "name"))
+    revenue = object_of(_of(body, "$", "revenue"))
+    props = object_of(_of(body, "p", "props")) or object_of(_of(body, "m", "meta"))
+    props = {k: v for k, v in props.items() if not isinstance(v, dict | list)}
+    event = _NAMES.get(name, name)
+    if event == "user_engagement":
+        props |= {"engagement_time_msec": number(body.get("e")), "percent_scrolled": _scrolled(body)}
+    if event == "click":
+        props = {"outbound": True, "link_url": props.pop("url", None), **props}
+    return fitted({
+        "event": event,
+        "visitor_id": visitor_of(request, key, request.day_salt),
+        "url": url,
+        "referrer": text_of(_of(body, "r", "referrer")),
+        "revenue": amount(revenue.get("amount")),
+        "currency": currency_of(revenue.get("currency")),
+        "order_id": text_of(props.get("order_id")),
+        "props": props,
+    })  # fmt: skip
+
+
+def _scrolled(body: dict[str, Any]) -> int | float | None:
+    depth = number(body.get("sd"))
+    return depth if depth is not None and depth <= 100 else None  # 255: unknown
+
+
+def _answer(verdicts: Verdicts) -> Answer:
+    """Plausible says 202 also of what it drops, and counts it in a header."""
+    refused = [verdict for verdict in verdicts if verdict is not None]
+    if not verdicts or (len(refused) == len(verdicts) and refused[0].reason in _MALFORMED):
+        field = refused[0].field or "body" if refused else "body"
+        return Answer(400, b'{"errors":{"%s":["is invalid"]}}' % field.encode(), "application/json")
+    return _OK._replace(headers={"x-plausible-dropped": str(len(refused))}) if refused else _OK
+
+
+_MALFORMED = frozenset({"not_json", "not_object", "missing_field", "wrong_type", "bad_value"})
+
+ROUTES = (route("plausible", "POST", r"(/.*)?/api/event/?", parse),)

@@ -1,0 +1,108 @@
+"""Requests of trackers, on their way through a protocol: HTTP request -> events -> bytes of hits -> answer.
+
+What becomes of each event is kept in its place: the gate refuses it (it is counted and not kept), the judge refuses
+it (a dead letter), or it is taken.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from aiohttp import web
+
+from pipeline.collector.protocols.base import Answer, Event, Gate, Refusal, Request
+from pipeline.collector.protocols.fields import clean, encoded
+from pipeline.collector.stamping import Refused
+from pipeline.core.decode import Flaw, decode
+
+_ORIGIN = re.compile(r"[\x21-\x7e]{1,512}")
+_HEADER_NAMES = re.compile(r"[\w!#$%&'*+.^`|~, -]{1,1024}", re.ASCII)
+_FORGED = Refusal("wrong_type", "", "what a protocol cannot read is no hit, whatever the judge says")
+
+
+def request_of(
+    http: web.Request, body: bytes, *, received_ms: int, salts: tuple[str, str], max_body_bytes: int
+) -> Request:
+    """The request as protocols see it."""
+    path, _, query = clean(http.raw_path).partition("?")
+    return Request(
+        method=http.method,
+        path=path,
+        query=query,
+        headers=http.headers,
+        body=body,
+        ip=http.remote or "",
+        received_ms=received_ms,
+        day_salt=salts[0],
+        month_salt=salts[1],
+        max_body_bytes=max_body_bytes,
+    )
+
+
+class Admitted(NamedTuple):
+    """``hits``: what to publish; ``places``: which event each of them is; ``barred``: what the gate refused."""
+
+    hits: list[bytes]
+    places: list[int]
+    barred: dict[int, Refusal]
+
+    def verdicts(self, refused: Sequence[Refused]) -> list[Refusal | None]:
+        """One for each event, once the judge has spoken."""
+        found: dict[int, Refusal] = dict(self.barred)
+        for one in refused:
+            found[self.places[one.index]] = Refusal(one.reason.value, one.field, one.message)
+        return [found.get(place) for place in range(len(self.hits) + len(self.barred))]
+
+
+def admit(protocol: str, request: Request, events: Sequence[Event], gate: Gate) -> Admitted:
+    """Each event's hit with its site, unless the gate refuses it."""
+    admitted = Admitted([], [], {})
+    for place, event in enumerate(events):
+        hit = _bytes_of(protocol, request, event, gate)
+        if isinstance(hit, Refusal):
+            admitted.barred[place] = hit
+        else:
+            admitted.hits.append(hit)
+            admitted.places.append(place)
+    return admitted
+
+
+def _bytes_of(protocol: str, request: Request, event: Event, gate: Gate) -> bytes | Refusal:
+    if isinstance(event.hit, bytes):
+        # It goes to the dead letters. A body made to be a hit all the same would come past the gate.
+        return event.hit if isinstance(decode(event.hit), Flaw) else _FORGED
+    site = gate(protocol, request, event)
+    return site if isinstance(site, Refusal) else encoded({"site": site, **event.hit})
+
+
+def cors(headers: Mapping[str, str]) -> dict[str, str]:
+    """What a browser asks of any answer. Trackers send with credentials, so a wildcard would not do."""
+    found = {"Cross-Origin-Resource-Policy": "cross-origin"}
+    origin = headers.get("Origin", "")
+    if _ORIGIN.fullmatch(origin):
+        found |= {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Credentials": "true",
+            "Access-Control-Expose-Headers": "Retry-After",
+            "Vary": "Origin",
+        }
+    return found
+
+
+def preflight(headers: Mapping[str, str]) -> web.Response:
+    """Whatever a page wants to send, it may."""
+    allowed = {"Access-Control-Allow-Methods": "GET, POST, OPTIONS", "Access-Control-Max-Age": "600"}
+    asked = headers.get("Access-Control-Request-Headers", "")
+    if _HEADER_NAMES.fullmatch(asked):
+        allowed["Access-Control-Allow-Headers"] = asked
+    return web.Response(status=204, headers={**cors(headers), **allowed})
+
+
+def response_of(answer: Answer, headers: Mapping[str, str]) -> web.Response:
+    """The answer as HTTP; ``headers`` are the request's."""
+    return web.Response(
+        status=answer.status,
+        body=answer.body or None,
+        content_type=answer.content_type or None,
+        headers={**cors(headers), **answer.headers},
+    )
