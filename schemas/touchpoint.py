@@ -9,8 +9,8 @@ and an id; it names the partition (CRC-32) and the state. Whose it is:
 
 A session is told when it closes (``sign`` 1). When it is opened again, extended or merged, what was told is taken back
 first, under the key it was told under (``sign`` -1, same ``session_id``), as with the facts of the counters. A hit is
-told once and at once, bots' never; late ones too. A link is told when a hit has both ids and they differ; the same
-link again, or one no earlier than what was told, may be left out: the least time of each pair counts.
+told once (``sign`` 1) and at once, bots' never, late ones too. A link is told when a hit has both ids and they differ;
+the same link again, or one no earlier than what was told, may be left out: the least time of each pair counts.
 
 Every partition hears of a new ``watermark``, also with empty tables: time passes for persons who do nothing.
 """
@@ -61,19 +61,20 @@ class SessionColumns(Struct, array_like=True, gc=False):
 
 
 class HitColumns(Struct, array_like=True, gc=False):
-    """``kind``: a :class:`Touch`. ``goal``: is it a conversion? ``session_id``: "" for a hit in no session."""
+    """``kind``: a :class:`Touch`. ``goal``: is it a conversion? ``in_session``: false for late and background hits."""
 
     key: list[str] = []
     known: list[bool] = []
     time: list[int] = []
     kind: list[int] = []
     goal: list[bool] = []
+    in_session: list[bool] = []
     event: list[str] = []
     channel: list[str] = []
-    session_id: list[str] = []
     amount: list[int] = []
     currency: list[str] = []
     text: list[str] = []
+    sign: list[int] = []
 
 
 class LinkColumns(Struct, array_like=True, gc=False):
