@@ -2,10 +2,10 @@
 
 from functools import lru_cache
 
-from pipeline.collector.protocols import plausible
+from pipeline.collector.protocols import plausible, segment
 from pipeline.collector.protocols.base import Parsed, Request, Route
 
-ROUTES: tuple[Route, ...] = (*plausible.ROUTES,)
+ROUTES: tuple[Route, ...] = (*plausible.ROUTES, *segment.ROUTES)
 
 
 @lru_cache(maxsize=1_024)
