@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,7 @@ Hours = Annotated[float, Meta(ge=0.001, le=YEAR_SECONDS / 3_600)]
 HoursOrNone = Annotated[float, Meta(ge=0, le=YEAR_SECONDS / 3_600)]
 Count = Annotated[int, Meta(ge=1)]
 Days = Annotated[int, Meta(ge=1)]
+Rate = Annotated[float, Meta(ge=0, le=1e9)]
 
 
 class SettingsError(ValueError):
@@ -59,6 +61,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hits_retention_hours: HoursOrNone = 24.0
     max_backlog_hits: Count = 2_000_000
 
+    sites: str = ""  # registry of sites: a file, or a directory of one file each; "": any site may send
+    backdate_hours: HoursOrNone = 72.0
+    ip: Literal["cut", "hash", "drop"] = "cut"
+    do_not_track: Literal["ignore", "anonymous", "drop"] = "ignore"
+    consent: Literal["ignore", "anonymous", "drop"] = "anonymous"
+    country_database: str = ""
+    trusted_proxies: tuple[str, ...] = ()
+    address_hits_per_second: Rate = 0.0
+    key_hits_per_second: Rate = 0.0
+
     @property
     def timeout_ms(self) -> int:
         """The session timeout."""
@@ -83,7 +95,7 @@ def load(environ: Mapping[str, str], **overrides: Any) -> Settings:
     values.update({name: value for name, value in overrides.items() if value is not None})
     try:
         settings = msgspec.convert(values, Settings, strict=False)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         source = f"{path} and {PREFIX}* variables" if path else f"{PREFIX}* variables"
         raise SettingsError(f"settings ({source}): {error}") from error
     _check(settings)
@@ -128,6 +140,11 @@ def _check(settings: Settings) -> None:
     host, _, port = settings.listen.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65_535:
         raise SettingsError(f"listen is {settings.listen!r}; HOST:PORT is expected, such as 127.0.0.1:8088")
+    for proxy in settings.trusted_proxies:
+        try:
+            ip_network(proxy)
+        except ValueError as error:
+            raise SettingsError(f"trusted_proxies: {error}; such as 10.0.0.0/8 is expected") from error
     for pattern in settings.bot_patterns:
         try:
             re.compile(pattern)

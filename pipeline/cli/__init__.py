@@ -13,6 +13,7 @@ COMMANDS = {
     "sql": "Asks the store.",
     "verify": "Stream equals batch: recomputes everything in SQL and compares.",
     "models": "Checks and shows stage models.",
+    "sites": "Checks and shows the registry of sites, makes secret keys.",
     "schema": "Prints the JSON Schema of the records.",
     "dlq": "Lists, shows and replays dead letters.",
     "doctor": "Checks settings, topics, store and clock; says what to do.",

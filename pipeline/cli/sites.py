@@ -1,0 +1,99 @@
+"""``masir sites``: checks the registry of sites, shows it, makes secret keys. Exit code 2 for a wrong file or name."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.cli.runner import Wrong, settings_of
+from pipeline.collector.sites import Registry, Site, SitesError, read_sites
+from pipeline.collector.sites.keys import MIN_OWN_KEY_CHARS, hash_of, new_key
+from pipeline.collector.sites.site import PROTOCOL
+
+_place = click.argument("place", required=False, metavar="[FILE]", type=click.Path(path_type=Path))
+
+
+@click.group(epilog="Example: masir sites check sites.toml")
+def sites() -> None:
+    """Check and show the registry of sites: who may send, with which keys, under which rules."""
+
+
+@sites.command(epilog="\b\nExamples:\n  masir sites check\n  masir sites check sites.toml")
+@_place
+def check(place: Path | None) -> None:
+    """Check a FILE or directory of sites, by default that of the setting `sites`."""
+    found, where = _read(place)
+    registry = Registry(found, environ={})
+    click.echo(f"{where}: {len(registry.sites)} sites are right")
+
+
+@sites.command(epilog="\b\nExamples:\n  masir sites show\n  masir sites show sites.toml --json")
+@_place
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def show(place: Path | None, as_json: bool) -> None:
+    """Show the sites of a FILE or directory; of secrets, only that they are there."""
+    found, _ = _read(place)
+    if as_json:
+        click.echo(msgspec.json.encode({"sites": [_as_json(site) for site in found]}))
+        return
+    table = Table("site", "origins", "browser keys", "server keys", "secrets", "goals", "privacy")
+    for site in found:
+        privacy = [f"{name} {rule}" for name, rule in msgspec.to_builtins(site.privacy).items() if rule]
+        goals = [*(site.goal_events or ()), *(site.goal_urls or ())]
+        table.add_row(
+            site.name,
+            _lines(site.origins or ["any"]),
+            _lines(f"{protocol}: {', '.join(keys)}" for protocol, keys in site.keys.items()),
+            _lines(f"{protocol}: {len(keys)}" for protocol, keys in site.server_keys.items()),
+            _lines(site.secrets),
+            _lines(goals or ["as the settings"]),
+            _lines(privacy or ["as the settings"]),
+        )
+    Console().print(table)
+
+
+@sites.command(
+    epilog="\b\nExamples:\n  masir sites key segment\n  pass segment/key | masir sites key segment --own"
+)
+@click.argument("protocol", default="masir")
+@click.option("--own", is_flag=True, help="Read a key that you have already from standard input.")
+def key(protocol: str, own: bool) -> None:
+    """Make a secret key of servers for a PROTOCOL: the key is shown once, its hash goes to the registry."""
+    if not PROTOCOL.fullmatch(protocol):
+        raise Wrong(f"{protocol!r} is no protocol, such as masir, segment or matomo")
+    if own:
+        secret = click.get_text_stream("stdin").readline().strip()
+        if len(secret) < MIN_OWN_KEY_CHARS:
+            raise Wrong(
+                f"a secret key has at least {MIN_OWN_KEY_CHARS} characters: a short one can be guessed"
+            )
+    else:
+        secret = new_key()
+        click.echo(f"The key, for the server that sends: {secret}")
+    click.echo("Into the site's table of the registry:")
+    click.echo(f'  server_keys.{protocol} = ["{hash_of(secret)}"]')
+
+
+def _read(place: Path | None) -> tuple[list[Site], Path]:
+    named = settings_of().sites
+    if place is None and not named:
+        raise Wrong("there is no registry: name a file, or set `sites`")
+    where = place or Path(named)
+    try:
+        return read_sites(where), where
+    except SitesError as error:
+        raise Wrong(str(error)) from error
+
+
+def _as_json(site: Site) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(site)
+    plain["server_keys"] = {protocol: len(keys) for protocol, keys in site.server_keys.items()}
+    plain["secrets"] = sorted(site.secrets)
+    return plain
+
+
+def _lines(texts: Any) -> str:
+    return "\n".join(texts)

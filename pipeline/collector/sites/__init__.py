@@ -1,0 +1,24 @@
+"""The sites that may send, and by which rules: read from TOML, watched, changed without a restart.
+
+    file or directory -> Site records (reading) -> Registry (who is this, may it?) -> Watched (the newest good one)
+
+Without a registry any site may send from any origin, and the settings' rules hold for all.
+"""
+
+from pipeline.collector.sites.reading import SitesError, read_sites
+from pipeline.collector.sites.registry import Caller, Denial, Denied, Registry, Trust
+from pipeline.collector.sites.site import Privacy, Site
+from pipeline.collector.sites.watching import Watched
+
+__all__ = [
+    "Caller",
+    "Denial",
+    "Denied",
+    "Privacy",
+    "Registry",
+    "Site",
+    "SitesError",
+    "Trust",
+    "Watched",
+    "read_sites",
+]

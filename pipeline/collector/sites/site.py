@@ -1,0 +1,77 @@
+"""One site as its owner describes it. Pure; what types do not say is checked by :func:`flaws`.
+
+``keys`` and ``server_keys``: protocol -> keys. A browser key stands in a page for all to read and only names the
+site. A server key is a secret, kept as its hash (:mod:`pipeline.collector.sites.keys`). ``secrets``: protocol -> where
+the signing secret of its webhooks is found, ``env:NAME`` or ``file:PATH``: it must be known in clear, so it stands
+elsewhere.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from pipeline.collector.sites.keys import is_hash
+
+Policy = Literal["ignore", "anonymous", "drop"]
+IpRule = Literal["cut", "hash", "drop"]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
+
+PROTOCOL = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ORIGIN = re.compile(
+    r"(https?|capacitor|ionic|app)://(\*\.)?[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?"
+)
+_MAX_KEY_CHARS = 256
+
+
+class Privacy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """None: as the settings say. What each means: docs/privacy.md."""
+
+    ip: IpRule | None = None
+    do_not_track: Policy | None = None
+    consent: Policy | None = None
+
+
+class Site(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``origins`` empty: any. ``goal_events``, ``goal_urls`` and ``own_domains`` None: as the settings say."""
+
+    name: str = ""
+    origins: tuple[str, ...] = ()
+    keys: dict[str, tuple[str, ...]] = {}
+    server_keys: dict[str, tuple[str, ...]] = {}
+    secrets: dict[str, str] = {}
+    own_domains: tuple[str, ...] | None = None
+    goal_events: tuple[str, ...] | None = None
+    goal_urls: tuple[str, ...] | None = None
+    currency: Currency | None = None
+    privacy: Privacy = Privacy()
+
+
+Flaw = tuple[tuple[str, ...], str]  # path within the site, message
+
+
+def flaws(site: Site) -> Iterator[Flaw]:
+    """What is wrong with it."""
+    if not _NAME.fullmatch(site.name):
+        yield (), f"{site.name!r} is no name of a site: 1 to 64 of A-Z a-z 0-9 . _ -"
+    for origin in site.origins:
+        if not _ORIGIN.fullmatch(origin):
+            yield (
+                ("origins",),
+                f"{origin!r} is no origin, such as https://shop.example or https://*.shop.example",
+            )
+    for field in ("keys", "server_keys", "secrets"):
+        for protocol in getattr(site, field):
+            if not PROTOCOL.fullmatch(protocol):
+                yield (field, protocol), f"{protocol!r} is no protocol"
+    for protocol, keys in site.keys.items():
+        if any(not 1 <= len(key) <= _MAX_KEY_CHARS or is_hash(key) for key in keys):
+            yield ("keys", protocol), f"a browser key has 1 to {_MAX_KEY_CHARS} characters, and is not a hash"
+    for protocol, hashes in site.server_keys.items():
+        if not all(map(is_hash, hashes)):
+            yield ("server_keys", protocol), "a server key is kept as its hash: `masir sites key` makes one"
+    for protocol, source in site.secrets.items():
+        if not re.fullmatch(r"env:\w+|file:.+", source):
+            yield ("secrets", protocol), "where the secret is found is expected: env:NAME or file:PATH"
