@@ -102,7 +102,8 @@ def test_a_person_is_summed_up(client: Client, sink: Sink) -> None:
     steps = [transition(0, "interest"), transition(1, "awareness", ordinal=1, kind=Kind.REGRESS)]
     sink.insert("transitions", to_arrow("transitions", steps), "t")
     client.command(
-        "INSERT INTO stages_rows VALUES ('funnel4', 'awareness', 1, 1), ('funnel4', 'interest', 2, 1)"
+        "INSERT INTO stages_rows (model, stage, position, version) "
+        "VALUES ('funnel4', 'awareness', 1, 1), ('funnel4', 'interest', 2, 1)"
     )
     signals = [
         Signal("shop", "ann", "overdue", 0.25, "raised", DAY_0, "{}", 1),
@@ -246,9 +247,9 @@ def test_the_order_of_stages_follows_the_models(client: Client) -> None:
     set_stages(client, {"m": ["a", "b", "c"], "n": ["x"]})
     set_stages(client, {"m": ["a", "b", "c"], "n": ["x"]})
     assert client.query("SELECT count() FROM stages_rows") == [(4,)]
-    set_stages(client, {"m": ["b", "a"], "n": ["x"]})
+    set_stages(client, {"m": ["b", "a"], "n": ["x"]}, {"n": 30})
     assert client.query("SELECT * FROM stages ORDER BY model, position") == [
-        ("m", "b", 1),
-        ("m", "a", 2),
-        ("n", "x", 1),
+        ("m", "b", 1, 0),
+        ("m", "a", 2, 0),
+        ("n", "x", 1, 30),
     ]

@@ -1,0 +1,86 @@
+"""Tells the store which kind of content a page or an event is, and which segments are the business's own.
+
+Content: path globs of views (``/blog*``) or names of events, the first rule that fits holds, own ones come first;
+``props.content`` of a hit wins over all of them. Segments: a name and a condition in SQL over the columns of the
+view ``person_facts``. A wrong one raises QueryError, which names the setting.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from pipeline.store.client import Client
+from pipeline.store.errors import QueryError
+
+BUILT_IN: Final[Mapping[str, str]] = {
+    "comparison": "/compare* /comparison* /alternatives* /vs*",
+    "review": "/review* /testimonial* /case-stud* /customers* review_submit",
+    "trial": "/trial* /demo* /free* trial_start demo_request",
+    "discount": "/sale* /offer* /deals* /coupon* /discount* view_promotion select_promotion",
+    "loyalty": "/rewards* /loyalty* /club* /invite* /refer*",
+    "video": "/video* /watch* /webinar* video_start video_progress video_complete webinar_register",
+    "guide": "/guide* /docs* /ebook* /whitepaper* /tutorial* file_download tutorial_complete",
+    "support": "/help* /faq* /support* /contact* /knowledge* support_chat chat_start",
+    "pricing": "/pricing* /plans*",
+    "product": "/product* /shop* /item* view_item",
+    "blog": "/blog* /news* /article* /magazine* /stories*",
+}
+"""Kind -> path globs and events, separated by spaces."""
+
+
+def content_rules(own: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """(kind, event, pattern for LIKE) in order; of event and pattern one is empty."""
+    return [*_rules(own), *_rules(BUILT_IN)]
+
+
+def _rules(kinds: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    for kind, texts in kinds.items():
+        for text in texts.split():
+            if text.startswith(("/", "*")):
+                yield kind, "", _like(text)
+            else:
+                yield kind, text, ""
+
+
+def _like(glob: str) -> str:
+    escaped = glob.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return escaped.replace("*", "%")
+
+
+def set_content(client: Client, own: Mapping[str, str]) -> None:
+    """Put the rules in force into the store; writes only what differs."""
+    wanted = dict(enumerate(content_rules(own), start=1))
+    stored = {position: tuple(rule) for position, *rule in client.query("SELECT * FROM content_rules")}
+    changed = sorted(at for at in wanted.keys() | stored.keys() if wanted.get(at) != stored.get(at))
+    if not changed:
+        return
+    ((version,),) = client.query("SELECT max(version) + 1 FROM content_rules_rows")
+    rows = [(at, *wanted.get(at, ("", "", "")), version) for at in changed]
+    values = ", ".join(f"({at}, {_text(kind)}, {_text(event)}, {_text(path)}, {version})"
+                       for at, kind, event, path, version in rows)  # fmt: skip
+    client.command(
+        f"INSERT INTO content_rules_rows (position, content, event, path, version) VALUES {values}"
+    )
+
+
+def set_segments(client: Client, own: Mapping[str, str]) -> None:
+    """Make the view ``own_segments`` of these conditions; a person may be in several."""
+    for name, condition in own.items():
+        try:
+            client.query(f"SELECT count() FROM person_facts WHERE ({condition}) AND 0")
+        except QueryError as error:
+            raise QueryError(
+                f"segments: the condition of `{name}` is not one over person_facts: {error}"
+            ) from error
+    names = ", ".join(f"if(({condition}), {_text(name)}, '')" for name, condition in own.items())
+    client.command(
+        "CREATE OR REPLACE VIEW own_segments AS SELECT site, person_id, segment FROM person_facts "
+        f"ARRAY JOIN arrayFilter(name -> name != '', [{names}]) AS segment"
+        if own
+        else "CREATE OR REPLACE VIEW own_segments AS "
+        "SELECT site, person_id, '' AS segment FROM person_facts WHERE 0"
+    )
+
+
+def _text(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,0 +1,173 @@
+"""Satisfaction, e-mail, goals, calls to action, costs and channels, as the engine works them out."""
+
+from decimal import Decimal
+
+import pytest
+from store.kit import Row, hit
+
+from pipeline.store.client import Client
+from pipeline.store.sink import Sink
+
+from .kit import DAY, order, put, table, visit
+
+
+def survey(at: int, metric: str, score: float, scale: float | None = 10) -> Row:
+    return hit(
+        at, "ann", event="survey_response", outcome="background", score=score, scale=scale,
+        props=f'{{"metric":"{metric}"}}',
+    )  # fmt: skip
+
+
+def test_satisfaction_at_its_boundaries(client: Client, sink: Sink) -> None:
+    put(sink, [survey(0, "csat", 8), survey(1, "csat", 7), survey(2, "csat", 11)])
+    put(
+        sink,
+        [survey(3, "nps", score) for score in (10, 9, 8, 7, 6)]
+        + [survey(4, "csat", 5, 5), survey(DAY, "csat", 1)],
+    )
+    columns = "toString(day), metric, responses, satisfied, promoters, detractors, score, satisfied_ratio"
+    assert table(client, "satisfaction", columns) == [
+        ("2026-01-01", "csat", 3, 2, 1, 0, 25 / 3, 2 / 3),
+        ("2026-01-01", "nps", 5, 3, 2, 1, 20.0, 0.6),
+        ("2026-01-02", "csat", 1, 0, 0, 1, 1.0, 0.0),
+    ]
+
+
+def mail(at: int, action: str, who: str = "ann", **fields: object) -> Row:
+    values: Row = {"event": f"email_{action}", "outcome": "background", "campaign_name": "spring"}
+    return hit(at, who, **(values | fields))
+
+
+def test_each_email_counts_once_and_machines_are_told_apart(client: Client, sink: Sink) -> None:
+    put(
+        sink,
+        [
+            mail(0, "sent"), mail(1, "delivered"), mail(2, "open"), mail(3, "open"), mail(4, "click"), mail(5, "click"),
+            mail(0, "sent", "bob"), mail(1, "delivered", "bob"),
+            mail(2, "open", "bob", outcome="bot", bot=True, browser="YahooMailProxy"),
+            mail(0, "sent", "cyd"), mail(1, "delivered", "cyd"),
+            mail(2, "open", "cyd", outcome="bot", bot=True, browser="GmailImageProxy"),
+            mail(0, "sent", "dan"), mail(1, "delivered", "dan"), mail(2, "open", "dan", browser="Apple Mail Privacy"),
+            mail(0, "sent", "eve"), mail(1, "bounce", "eve"),
+            mail(3, "open", "dan", props='{"machine_open":true}'),
+        ],
+    )  # fmt: skip
+    columns = (
+        "sent, delivered, arrived, opened, machine_opened, clicked, bounced, "
+        "open_ratio, click_ratio, bounce_ratio"
+    )
+    assert table(client, "email_rates", columns) == [(5, 4, 4, 2, 2, 1, 1, 0.5, 0.25, 0.2)]
+
+
+def test_without_a_delivery_those_that_were_sent_arrived(client: Client, sink: Sink) -> None:
+    put(
+        sink,
+        [mail(0, "sent"), mail(0, "sent", "bob"), mail(5, "open"), mail(0, "open", "cyd", campaign_name="x")],
+    )
+    assert table(client, "email_rates", "campaign_name, arrived, opened, open_ratio") == [
+        ("spring", 2, 1, 0.5), ("x", 0, 1, None)
+    ]  # fmt: skip
+
+
+def test_two_emails_of_one_campaign_are_two_by_their_id_and_a_visit_clicks_the_latest(
+    client: Client, sink: Sink
+) -> None:
+    put(
+        sink,
+        [mail(0, "sent", props='{"email_id":"1"}'), mail(DAY, "sent", props='{"email_id":"2"}')],
+        [
+            visit(2 * DAY, "ann", "email", campaign_name="spring"),
+            visit(-1, "ann", "email", campaign_name="spring"),
+        ],
+    )
+    assert table(client, "email_messages", "email_id, clicked") == [("1", 0), ("2", 1)]
+
+
+def test_calls_to_action(client: Client, sink: Sink) -> None:
+    seen = {"event": "cta_view", "props": '{"cta":"hero","goal":"sign_up"}'}
+    banner = {"event": "view_promotion", "props": '{"promotion_name":"sale"}'}
+    put(
+        sink,
+        [
+            hit(0, "ann", **seen), hit(1, "ann", **seen | {"event": "cta_click"}),
+            hit(2, "ann", event="sign_up", goal=True),
+            hit(0, "bob", event="sign_up", goal=True), hit(1, "bob", **seen),  # saw it when it was done
+            hit(0, "cyd", **seen), hit(0, "cyd", event="purchase", goal=True),  # another goal
+            hit(0, "cyd", **banner),
+        ],
+        [visit(0, who) for who in ("ann", "bob", "cyd", "dan")],
+    )  # fmt: skip
+    assert table(client, "calls_to_action") == [
+        ("shop", "hero", "sign_up", 3, 1, 1, 1 / 3, 1 / 3), ("shop", "sale", "", 1, 0, 1, 0.0, 1.0),
+    ]  # fmt: skip
+    columns = "goal, conversions, persons, sessions, site_sessions, session_ratio, persons_asked, goal_ratio"
+    assert table(client, "goal_rates", columns) == [
+        ("purchase", 1, 1, 0, 4, 0.0, 0, None), ("sign_up", 2, 2, 0, 4, 0.0, 3, 1 / 3),
+    ]  # fmt: skip
+
+
+def cost(at: int, channel: str, amount: float, currency: str = "EUR") -> Row:
+    micros = round(amount * 1_000_000)
+    return hit(
+        at,
+        "ads",
+        event="ad_cost",
+        outcome="background",
+        channel=channel,
+        revenue_micros=micros,
+        currency=currency,
+    )
+
+
+def test_cost_per_acquisition_by_what_each_model_credits(client: Client, sink: Sink) -> None:
+    put(
+        sink,
+        [
+            cost(0, "display", 30),
+            cost(DAY, "display", 10),
+            cost(0, "sms", 7),
+            order(DAY, "ann", 100, session_id="ann-1"),
+        ],
+        [visit(0, "ann", "display"), visit(1, "ann", "email")],
+    )
+    columns = "model, channel, cost, conversions, cost_per_acquisition, return_on_ad_spend"
+    found = table(client, "acquisition_costs", columns, "model IN ('first_touch', 'last_touch', 'linear')")
+    assert found == [
+        ("first_touch", "display", Decimal(40), 1.0, 40.0, 2.5), ("first_touch", "sms", Decimal(7), 0.0, None, 0.0),
+        ("last_touch", "display", Decimal(40), 0.0, None, 0.0), ("last_touch", "sms", Decimal(7), 0.0, None, 0.0),
+        ("linear", "display", Decimal(40), 0.5, 80.0, 1.25), ("linear", "sms", Decimal(7), 0.0, None, 0.0),
+    ]  # fmt: skip
+
+
+def test_channels_side_by_side(client: Client, sink: Sink) -> None:
+    put(
+        sink,
+        [cost(0, "sms", 8), cost(9, "video", 5)],
+        [
+            visit(0, "ann", "sms", bounced=True), visit(DAY, "ann", "email", page_views=4),
+            visit(2, "bob", "sms", page_views=0, converted=True, conversions=2, revenue_micros=9_000_000),
+        ],
+    )  # fmt: skip
+    columns = (
+        "channel, sessions, persons, new_persons, mean_duration_seconds, pages_per_session, bounce_ratio, "
+        "conversion_ratio, conversions, revenue, cost, cost_per_acquisition"
+    )
+    assert table(client, "channel_engagement", columns) == [
+        ("email", 1, 1, 0, 60, 4, 0, 0, 0, Decimal(0), Decimal(0), None),
+        ("sms", 2, 2, 2, 60, 0.5, 1, 0.5, 2, Decimal(9), Decimal(8), 4.0),
+        ("video", 0, 0, 0, None, None, None, None, 0, Decimal(0), Decimal(5), None),
+    ]
+    days = table(client, "channel_days", "toString(day), channel, sessions, cost")
+    assert days == [
+        ("2026-01-01", "sms", 2, Decimal(8)), ("2026-01-01", "video", 0, Decimal(5)),
+        ("2026-01-02", "email", 1, Decimal(0)),
+    ]  # fmt: skip
+
+
+def test_revenue_of_channels_adds_up_in_every_model(client: Client, sink: Sink) -> None:
+    visits = [visit(at, "ann", channel) for at, channel in enumerate(("display", "email", "sms"))]
+    put(sink, [order(DAY, "ann", 10.000001, session_id="ann-2")], visits)
+    found = client.query("SELECT model, sum(conversions), sum(revenue) FROM channel_revenue GROUP BY model")
+    assert len(found) == 6
+    assert {row[2] for row in found} == {Decimal("10.000001")}
+    assert [row[1] for row in found] == pytest.approx([1.0] * 6)
