@@ -16,18 +16,10 @@ from urllib.parse import quote
 import faust
 
 from agents.app import attach, create_app
-from agents.counters import Counters
-from agents.hop import Context, Hop
-from agents.journeys import Journeys
-from agents.sessionizer import Sessionizer
-from agents.store import TABLE_OF, Store
-from pipeline.core.channels import Classifier
-from pipeline.core.goals import Goals
-from pipeline.core.intake_rules import BACKGROUND, IntakeRules
-from pipeline.core.models import load
-from pipeline.core.sessionizer import SessionRules
+from agents.hop import Context
+from agents.hops import load_models, plans
+from agents.store import TABLE_OF
 from pipeline.metrics import Metrics
-from pipeline.model_files import builtin_texts, read_texts
 from pipeline.settings import Settings, SettingsError
 from pipeline.store.client import STORE_DIRECTORY, Client, connect
 from pipeline.store.migrations import migrate
@@ -40,7 +32,6 @@ from schemas import topics
 
 APP = "masir"
 MOST_RECORDS_BOUNDED = 20_000  # of one batch: nobody waits for the event loop meanwhile
-WARM_UP_AGENT = "Mozilla/5.0"  # the first user agent loads the pattern sets: a second that no hit should wait
 GC_THRESHOLD = (100_000, 20, 100)
 
 
@@ -51,7 +42,7 @@ class Embedded:
         self.settings = settings
         self.bounded = bounded
         self.directory = Path(settings.data)
-        self.models = load({**builtin_texts(), **read_texts(map(Path, settings.models))})
+        self.models = load_models(settings)
         self.metrics = Metrics(version=version("masir"))
         self.client: Client = connect(self.directory / STORE_DIRECTORY)
         migrate(self.client, ttl_days=settings.ttl_days)
@@ -75,23 +66,10 @@ class Embedded:
             counts = dict.fromkeys(self._consumed, self.settings.partitions)
             transport.ending = Ending(counts, ending)
         context = Context(transport, self.metrics)
-        rules = self.intake_rules()
-        rules.classifier.device(WARM_UP_AGENT)
-        settings = self.settings
-        store = Store(
-            context,
-            Sink(self.client),
-            flush_ms=round(settings.store_flush_seconds * 1000),
-            block_bytes=settings.store_block_bytes,
-        )
-        hops: list[tuple[str, Hop, tuple[str, ...]]] = [
-            ("sessionizer", Sessionizer(context, rules), (topics.HITS.name,)),
-            ("journeys", Journeys(context, self.models), (topics.EVIDENCE.name,)),
-            ("counters", Counters(context, pane_ms=settings.pane_ms), (topics.FACTS.name,)),
-            ("store", store, tuple(TABLE_OF)),
-        ]
-        for name, hop, consumed in hops:
-            attach(app, name, hop, consumed, self._crashed)
+        for plan in plans(
+            context, self.settings, self.models, lambda: Sink(self.client), bounded=self.bounded
+        ):
+            attach(app, plan.name, plan.make(), plan.topics, self._crashed)
         app.finalize()
         await app.start()
         # The state is many small objects that live long and refer to none that refer back: looking through them for
@@ -122,24 +100,6 @@ class Embedded:
         """The running hops' transport."""
         assert self._app is not None, "not started"
         return self._app.transport  # type: ignore[no-any-return]
-
-    def intake_rules(self) -> IntakeRules:
-        """What the settings tell the sessionizer."""
-        settings = self.settings
-        return IntakeRules(
-            sessions=SessionRules(
-                timeout_ms=settings.timeout_ms,
-                lateness_ms=None if self.bounded else round(settings.allowed_lateness_seconds * 1000),
-                dedupe_ms=round(settings.dedupe_hours * topics.HOUR_MS),
-                bounce=settings.bounce,
-            ),
-            goals=Goals(settings.goal_events, settings.goal_urls),
-            models=self.models,
-            classifier=Classifier(settings.own_domains, settings.bot_patterns),
-            background=BACKGROUND | set(settings.background_events),
-            out_of_orderness_ms=round(settings.out_of_orderness_seconds * 1000),
-            session_update_ms=None if self.bounded else round(settings.session_update_seconds * 1000),
-        )
 
     _consumed = (topics.HITS.name, topics.EVIDENCE.name, topics.FACTS.name, *TABLE_OF)
 

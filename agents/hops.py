@@ -1,0 +1,86 @@
+"""The hops of the pipeline, made from settings; the same over every transport.
+
+A :class:`Plan` says how to make a hop, not when: in one process there is one of each; a worker of many makes one for
+each partition that comes to it.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from agents.counters import Counters
+from agents.hop import Context, Hop
+from agents.journeys import Journeys
+from agents.sessionizer import Sessionizer
+from agents.store import TABLE_OF, Store
+from pipeline.core.channels import Classifier
+from pipeline.core.goals import Goals
+from pipeline.core.intake_rules import BACKGROUND, IntakeRules
+from pipeline.core.models import Models, load
+from pipeline.core.sessionizer import SessionRules
+from pipeline.model_files import builtin_texts, read_texts
+from pipeline.settings import Settings
+from pipeline.store.sink import Sink
+from schemas import topics
+
+STORE = "store"
+WARM_UP_AGENT = "Mozilla/5.0"  # the first user agent loads the pattern sets: a second that no hit should wait
+
+
+class Plan(NamedTuple):
+    """``topics``: what the hop reads. ``make``: a new one of it."""
+
+    name: str
+    topics: tuple[str, ...]
+    make: Callable[[], Hop]
+
+
+def load_models(settings: Settings) -> Models:
+    """The built-in stage models and those of the settings."""
+    return load({**builtin_texts(), **read_texts(map(Path, settings.models))})
+
+
+def plans(
+    context: Context,
+    settings: Settings,
+    models: Models,
+    sink: Callable[[], Sink],
+    *,
+    bounded: bool = False,
+) -> list[Plan]:
+    """All hops, in the order of the data. ``sink`` is asked for when the store's hop is made."""
+    rules = intake_rules(settings, models, bounded=bounded)
+    rules.classifier.device(WARM_UP_AGENT)
+
+    def store() -> Store:
+        return Store(
+            context,
+            sink(),
+            flush_ms=round(settings.store_flush_seconds * 1000),
+            block_bytes=settings.store_block_bytes,
+        )
+
+    return [
+        Plan("sessionizer", (topics.HITS.name,), lambda: Sessionizer(context, rules)),
+        Plan("journeys", (topics.EVIDENCE.name,), lambda: Journeys(context, models)),
+        Plan("counters", (topics.FACTS.name,), lambda: Counters(context, pane_ms=settings.pane_ms)),
+        Plan(STORE, tuple(TABLE_OF), store),
+    ]
+
+
+def intake_rules(settings: Settings, models: Models, *, bounded: bool) -> IntakeRules:
+    """What the settings tell the sessionizer. ``bounded``: the input ends (files), nothing in it is late."""
+    return IntakeRules(
+        sessions=SessionRules(
+            timeout_ms=settings.timeout_ms,
+            lateness_ms=None if bounded else round(settings.allowed_lateness_seconds * 1000),
+            dedupe_ms=round(settings.dedupe_hours * topics.HOUR_MS),
+            bounce=settings.bounce,
+        ),
+        goals=Goals(settings.goal_events, settings.goal_urls),
+        models=models,
+        classifier=Classifier(settings.own_domains, settings.bot_patterns),
+        background=BACKGROUND | set(settings.background_events),
+        out_of_orderness_ms=round(settings.out_of_orderness_seconds * 1000),
+        session_update_ms=None if bounded else round(settings.session_update_seconds * 1000),
+    )
