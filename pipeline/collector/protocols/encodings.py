@@ -51,9 +51,7 @@ class _Bits:
 def from_lz64(text: str, *, max_chars: int) -> str:
     """The text that lz-string's ``compressToBase64`` was given; "" if it is none or longer than ``max_chars``."""
     sextets = text.strip().rstrip("=")
-    bits = _Bits(
-        unwrapped_bytes(sextets + "A" if len(sextets) % 4 == 1 else sextets)
-    )  # it may end in half a byte
+    bits = _Bits(unwrapped_bytes(sextets + "A" * (-len(sextets) % 4)))  # no byte need end where a code does
     try:
         parts = _expand(bits, max_chars)
     except EOFError:
