@@ -9,7 +9,7 @@ import pytest
 from .kit import NOW_MS, judged
 
 ISO = "2026-11-22T00:00:00.000Z"  # NOW_MS
-EVENT = {"event": "e", "distinct_id": "u1"}
+EVENT = {"event": "e", "distinct_id": "u1", "token": "shop"}
 
 
 def test_version_one_says_a_word_about_each_event() -> None:
