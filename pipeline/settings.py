@@ -69,7 +69,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     country_database: str = ""
     trusted_proxies: tuple[str, ...] = ()
     address_hits_per_second: Rate = 0.0
-    key_hits_per_second: Rate = 0.0
+    site_hits_per_second: Rate = 0.0
 
     @property
     def timeout_ms(self) -> int:

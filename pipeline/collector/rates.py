@@ -20,8 +20,15 @@ class Rates:
         self._most = most_names
         self._buckets: OrderedDict[str, tuple[float, int]] = OrderedDict()  # tokens at a time
 
-    def __len__(self) -> int:
+    @property
+    def names(self) -> int:
+        """How many are remembered."""
         return len(self._buckets)
+
+    @property
+    def is_limited(self) -> bool:
+        """Is there a limit at all?"""
+        return self._rate > 0
 
     def take(self, name: str, tokens: int, now_ms: int) -> float:
         """0.0 and the tokens are taken; else nothing is, and so many seconds later they will be there.

@@ -14,11 +14,12 @@ from pipeline.collector.limits import Limits
 
 
 class TurnedAwayError(Exception):
-    """Nothing of the request is taken."""
+    """Nothing of the request is taken. ``retry_after_s``: when it makes sense to try again, if that is known."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, retry_after_s: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.retry_after_s = retry_after_s
 
 
 class Reader:

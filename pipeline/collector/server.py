@@ -17,14 +17,15 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from pipeline.collector.body import split
+from pipeline.collector.entrance import Entrance
 from pipeline.collector.limits import Limits
 from pipeline.collector.pixel import GIF, hit_of
-from pipeline.collector.protocols.base import Gate, Route, open_gate
+from pipeline.collector.protocols.base import Gate, Request, Route
 from pipeline.collector.protocols.table import listening, parse
 from pipeline.collector.publisher import GroupCommit, Publisher, Unavailable
 from pipeline.collector.reading import Reader, TurnedAwayError
 from pipeline.collector.salts import Salts
-from pipeline.collector.stamping import Intake, stamp, take_in
+from pipeline.collector.stamping import Intake, Refused, stamp, take_in
 from pipeline.collector.tracking import admit, cors, preflight, request_of, response_of
 
 T = TypeVar("T")
@@ -66,8 +67,9 @@ class Collector:
     """One HTTP server in front of one publisher.
 
     ``now_ms``: wall clock, ms UTC. ``ready``: why the process cannot work yet; empty when it can.
-    ``extra_routes``: of the caller, such as /metrics. ``gate``: to which site an event of a tracker belongs.
-    ``salts``: for visitors without ids.
+    ``extra_routes``: of the caller, such as /metrics. ``entrance``: who may send, and how much.
+    ``gate``: in place of the entrance's, which site an event of a tracker belongs to. ``salts``: for visitors
+    without ids.
     """
 
     def __init__(
@@ -78,14 +80,16 @@ class Collector:
         ready: Callable[[], list[str]] = list,
         limits: Limits | None = None,
         extra_routes: Sequence[web.AbstractRouteDef] = (),
-        gate: Gate = open_gate,
+        entrance: Entrance | None = None,
+        gate: Gate | None = None,
         salts: Salts | None = None,
     ) -> None:
         self.counts = Counts()
         self._now_ms = now_ms
         self._ready = ready
         self._limits = limits or Limits()
-        self._gate = gate
+        self._entrance = entrance or Entrance()
+        self._gate: Gate = gate or self._entrance.gate
         self._salts = salts or Salts()
         self._commit = GroupCommit(publisher, timeout_s=self._limits.publish_timeout_s)
         self._reader = Reader(self._limits, lambda: publisher.backlog() + self._commit.waiting)
@@ -131,28 +135,28 @@ class Collector:
     async def _hits(self, request: web.Request) -> web.Response:
         self.counts.requests += 1
         try:
+            self._knock(request)
             async with self._reader.body(request) as body:
-                taken = await self._publish(request, self._checked(split(body)))
+                accepted, refused = await self._own(request, self._checked(split(body)))
         except TurnedAwayError as error:
             return self._turn_away(error)
-        accepted = len(taken.records) - len(taken.refused)
-        status = 400 if taken.refused and not accepted else 200
-        return _json(status, {"accepted": accepted, "refused": taken.refused})
+        status = 400 if refused and not accepted else 200
+        return _json(status, {"accepted": accepted, "refused": refused})
 
     async def _pixel(self, request: web.Request) -> web.Response:
         self.counts.requests += 1
         headers = {"Cache-Control": "no-store", **_CORS}
         try:
+            self._knock(request)
             self._reader.admit(0)
-            taken = await self._publish(request, [hit_of(request.query.items())])
+            accepted, refused = await self._own(request, [hit_of(request.query.items())])
         except TurnedAwayError as error:
             self.counts.turned_away += 1
-            headers["Retry-After"] = str(self._limits.retry_after_s)
+            headers["Retry-After"] = self._retry_after(error)
             return web.Response(status=error.status, body=GIF, content_type="image/gif", headers=headers)
-        headers["Masir-Accepted"] = str(1 - len(taken.refused))
-        headers["Masir-Refused"] = str(len(taken.refused))
-        if taken.refused:
-            headers["Masir-Reason"] = f"{taken.refused[0].reason} {taken.refused[0].field}".rstrip()
+        headers["Masir-Accepted"], headers["Masir-Refused"] = str(accepted), str(len(refused))
+        if refused:
+            headers["Masir-Reason"] = f"{refused[0].reason} {refused[0].field}".rstrip()
         return web.Response(body=GIF, content_type="image/gif", headers=headers)
 
     async def _tracked(self, request: web.Request) -> web.Response:
@@ -167,6 +171,7 @@ class Collector:
             return web.Response(status=status, headers=cors(headers))
         self.counts.requests += 1
         try:
+            self._knock(request)
             async with self._reader.body(request) as body:
                 return await self._take_events(request, routes, body)
         except TurnedAwayError as error:
@@ -179,14 +184,7 @@ class Collector:
     async def _take_events(
         self, request: web.Request, routes: tuple[Route, ...], body: bytes
     ) -> web.Response:
-        now_ms = self._now_ms()
-        asked = request_of(
-            request,
-            body,
-            received_ms=now_ms,
-            salts=self._salts.at(now_ms),
-            max_body_bytes=self._limits.max_body_bytes,
-        )
+        asked = self._asked(request, body)
         found = parse(routes, asked)
         if found is None:
             return web.Response(status=404, headers=cors(request.headers))
@@ -198,6 +196,27 @@ class Collector:
         self.counts.barred += len(admitted.barred)
         taken = await self._publish(request, admitted.hits)
         return response_of(parsed.answered(admitted.verdicts(taken.refused)), request.headers)
+
+    def _knock(self, request: web.Request) -> None:
+        self._entrance.knock(self._entrance.sender(request), 1, self._now_ms())
+
+    def _asked(self, request: web.Request, body: bytes) -> Request:
+        now_ms = self._now_ms()
+        return request_of(
+            request,
+            body,
+            ip=self._entrance.sender(request),
+            received_ms=now_ms,
+            salts=self._salts.at(now_ms),
+            max_body_bytes=self._limits.max_body_bytes,
+        )
+
+    async def _own(self, request: web.Request, hits: list[bytes]) -> tuple[int, list[Refused]]:
+        """How many hits of our own form were taken, and which were not, by their places in the request."""
+        admitted = self._entrance.own(self._asked(request, b""), hits)
+        self.counts.barred += len(admitted.barred)
+        taken = await self._publish(request, admitted.hits)
+        return len(taken.records) - len(taken.refused), admitted.refused(taken.refused)
 
     def _checked(self, hits: Sequence[T]) -> list[T]:
         limit = self._limits.max_hits_per_request
@@ -215,6 +234,8 @@ class Collector:
         taken = take_in(hits, mark)
         if not hits:
             return taken
+        self._entrance.knock(self._entrance.sender(request), len(hits) - 1, self._now_ms())
+        self._entrance.count(taken.records, self._now_ms())
         try:
             await self._commit.publish(taken.records)
         except Unavailable:
@@ -227,10 +248,13 @@ class Collector:
         self.counts.turned_away += 1
         answer = _json(error.status, {"accepted": 0, "refused": [], "message": str(error)})
         if error.status in (429, 503):
-            answer.headers["Retry-After"] = str(self._limits.retry_after_s)
+            answer.headers["Retry-After"] = self._retry_after(error)
         else:
             answer.force_close()  # what is left of the body is not worth reading
         return answer
+
+    def _retry_after(self, error: TurnedAwayError) -> str:
+        return str(error.retry_after_s or self._limits.retry_after_s)
 
     async def _tracker(self, request: web.Request) -> web.Response:
         headers = {"ETag": self._script_tag, "Cache-Control": "public, max-age=3600", **_CORS}

@@ -26,10 +26,10 @@ _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,7}")
 
 
 class Refused(Struct, frozen=True):
-    """A hit that will become a dead letter, by its place in the request."""
+    """A hit that will become a dead letter, or that the gate did not let in, by its place in the request."""
 
     index: int
-    reason: Reason
+    reason: str  # of schemas.outcome.Reason, or why the gate refused it
     field: str
     message: str
 

@@ -21,7 +21,7 @@ _FORGED = Refusal("wrong_type", "", "what a protocol cannot read is no hit, what
 
 
 def request_of(
-    http: web.Request, body: bytes, *, received_ms: int, salts: tuple[str, str], max_body_bytes: int
+    http: web.Request, body: bytes, *, ip: str, received_ms: int, salts: tuple[str, str], max_body_bytes: int
 ) -> Request:
     """The request as protocols see it."""
     path, _, query = clean(http.raw_path).partition("?")
@@ -31,7 +31,7 @@ def request_of(
         query=query,
         headers=http.headers,
         body=body,
-        ip=http.remote or "",
+        ip=ip,
         received_ms=received_ms,
         day_salt=salts[0],
         month_salt=salts[1],
@@ -50,8 +50,15 @@ class Admitted(NamedTuple):
         """One for each event, once the judge has spoken."""
         found: dict[int, Refusal] = dict(self.barred)
         for one in refused:
-            found[self.places[one.index]] = Refusal(one.reason.value, one.field, one.message)
+            found[self.places[one.index]] = Refusal(one.reason, one.field, one.message)
         return [found.get(place) for place in range(len(self.hits) + len(self.barred))]
+
+    def refused(self, refused: Sequence[Refused]) -> list[Refused]:
+        """All that were not taken, in the order of the request."""
+        if not self.barred:
+            return list(refused)
+        verdicts = enumerate(self.verdicts(refused))
+        return [Refused(place, *verdict) for place, verdict in verdicts if verdict is not None]
 
 
 def admit(protocol: str, request: Request, events: Sequence[Event], gate: Gate) -> Admitted:

@@ -64,7 +64,7 @@ def test_more_than_a_bucket_holds_is_owed() -> None:
 def test_no_rate_is_no_limit_and_remembers_nobody() -> None:
     rates = Rates(0)
     assert all(rates.take("a", 10**9, 0) == 0 for _ in range(10))
-    assert len(rates) == 0
+    assert rates.names == 0
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(1, 30), st.integers(0, 50)), max_size=200))
@@ -74,7 +74,7 @@ def test_memory_is_bounded_and_nobody_gets_more_than_the_rate(steps: list[tuple[
         now_ms += pause_ms
         rates.take(str(name), 1, now_ms)
         taken += 0 if rates.take("busy", tokens, now_ms) else tokens
-        assert len(rates) <= 50
+        assert rates.names <= 50
     if all(name < 40 for name, _, _ in steps):  # few enough that nobody is forgotten
         assert taken <= 10 + now_ms * 10 / 1000 + 30
 
