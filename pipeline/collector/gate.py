@@ -33,8 +33,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 class SiteGate:
-    """A ``protocols.base.Gate``. ``registry``: the newest, or None for any site; ``denied``: counts what was not let
-    in; ``backdate_ms``: how old a hit may be that no secret vouches for.
+    """A ``protocols.base.Gate``, and the ``Sites`` that protocols may ask. ``registry``: the newest, or None for any
+    site; ``denied``: counts what was not let in; ``backdate_ms``: how old a hit may be that no secret vouches for.
     """
 
     def __init__(
@@ -55,7 +55,10 @@ class SiteGate:
     def __call__(self, protocol: str, request: Request, event: Event) -> str | Refusal:
         """The site of the event, whose hit is made fit to be kept; or why it is refused."""
         try:
-            caller = self._caller(protocol, request, event.key, event.secret)
+            if event.is_signed:
+                caller = self._signer(event.key)
+            else:
+                caller = self._caller(protocol, request, event.key, event.secret)
             site = caller.site.name if caller else event.key
             if isinstance(event.hit, dict):
                 self._treat(event.hit, site, caller, request, event.consent)
@@ -105,6 +108,21 @@ class SiteGate:
             return None
         origin = origin_of(request.headers.get("Origin"), request.headers.get("Referer"))
         return registry.caller(protocol, key, origin=origin, secret=secret)
+
+    def _signer(self, site: str) -> Caller | None:
+        registry = self._registry()
+        return None if registry is None else registry.signer(site)
+
+    def secret_of(self, site: str, protocol: str) -> bytes | None:
+        """As :meth:`Registry.secret_of`; None without a registry."""
+        registry = self._registry()
+        return None if registry is None else registry.secret_of(site, protocol)
+
+    def domains_of(self, site: str) -> tuple[str, ...]:
+        """The site's own domains, if the registry knows any."""
+        registry = self._registry()
+        known = None if registry is None else registry.sites.get(site)
+        return known.own_domains or () if known else ()
 
     def _treat(
         self, hit: dict[str, Any], name: str, caller: Caller | None, request: Request, consent: str

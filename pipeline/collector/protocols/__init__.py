@@ -16,6 +16,8 @@ A protocol is a pure function ``parse(request: Request) -> Parsed | None``: no I
   ``open_gate`` takes the key as the site's name, and the judge refuses a key that can be none.
 * ``Parsed.answer`` is an ``Answer``, or a function that makes it of the verdicts: one per event, in order, None for
   an event that was taken, else its ``Refusal``. It is sent after the hits are durable, also when all were refused.
+* A webhook's signature is checked by the protocol, with ``request.sites.secret_of(site, protocol)``; its events are
+  ``is_signed`` and their key is the site's name, which the webhook's path ends in.
 * ``Parsed.rejected``, if set, says why the request as a whole is turned away (bad signature, two tokens in one
   batch); nothing of it is published, and ``answer`` is sent.
 * A path that only asks (settings, config) is a ``Parsed`` without events.

@@ -2,13 +2,35 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
 from pipeline.collector.pixel import GIF
 
 Hit = dict[str, Any]
+
+
+class Sites(Protocol):
+    """What protocols ask of the registry of sites. ``site``: its name."""
+
+    def secret_of(self, site: str, protocol: str) -> bytes | None:
+        """The secret that the site's webhooks or links are signed with; None: there is none."""
+
+    def domains_of(self, site: str) -> tuple[str, ...]:
+        """The site's own domains, to which its links may lead without a signature."""
+
+
+class NoSites:
+    """Without a registry nothing can be signed."""
+
+    def secret_of(self, _site: str, _protocol: str) -> bytes | None:
+        """None."""
+        return None
+
+    def domains_of(self, _site: str) -> tuple[str, ...]:
+        """None of them."""
+        return ()
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -24,15 +46,20 @@ class Request(Struct, frozen=True, kw_only=True):
     day_salt: str = ""  # go into the names of visitors that have no id (``visitors``), and change
     month_salt: str = ""
     max_body_bytes: int = 4 * 1024 * 1024  # for what a protocol itself inflates
+    sites: Sites = NoSites()
 
 
 class Event(NamedTuple):
-    """One thing that happened, as a hit; or the bytes of what cannot be read."""
+    """One thing that happened, as a hit; or the bytes of what cannot be read.
+
+    ``is_signed``: the protocol has checked a signature made with the secret of the site that ``key`` names.
+    """
 
     hit: Hit | bytes
     key: str = ""
     secret: str = ""
     consent: str = ""
+    is_signed: bool = False
 
 
 class Refusal(NamedTuple):

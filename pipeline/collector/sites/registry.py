@@ -89,6 +89,13 @@ class Registry:
             raise Denied(Denial.ORIGIN, "this origin may not send for the site")
         return Caller(site, Trust.BROWSER)
 
+    def signer(self, site: str) -> Caller:
+        """Who has signed a request with the secret of ``site``."""
+        known = self.sites.get(site)
+        if known is None:
+            raise Denied(Denial.UNKNOWN_SITE, "this site is not known here")
+        return Caller(known, Trust.SERVER)
+
     def site_of(self, protocol: str, key: str) -> Site | None:
         """The site that a public key or a name stands for."""
         site = self._by_key.get((protocol, key))
