@@ -10,6 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from agents.embedded import APP, Embedded
 from agents.hop import wall_ms
+from agents.upkeep import Upkeep
 from pipeline.collector.limits import Limits
 from pipeline.collector.server import Collector
 from pipeline.settings import Settings
@@ -60,17 +61,16 @@ class Live:
         self.embedded.close()
 
     async def keep_house(self) -> None:
-        """For ever: report how far behind the hops are, and delete what retention does not keep."""
+        """For ever: report how the pipeline fares, and delete what retention does not keep."""
         log = self.embedded.transport.log
         readers = {topic.name: (APP,) if topic.readers else () for topic in TOPICS}
+        upkeep = Upkeep(log, self.embedded.client, self.embedded.metrics, self.embedded.directory)
         rounds = 0
         while True:
-            committed = log.committed(APP)
-            for (topic, partition), end in log.ends().items():
-                for reader in next(known.readers for known in TOPICS if known.name == topic):
-                    lag = end - committed.get((topic, partition), 0)
-                    self.embedded.metrics.consumer_lag(reader, partition, lag)
+            upkeep.report_lags()
             if rounds % RETENTION_EVERY == 0:
+                upkeep.report_disk()
+                await upkeep.report_ledger()
                 log.apply_retention(readers, wall_ms())
             rounds += 1
             await asyncio.sleep(HOUSEKEEPING_SECONDS)

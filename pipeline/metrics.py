@@ -7,8 +7,10 @@ totals start at zero with the process. What nothing has fed, and a ratio of noth
 Feeding is for one thread; :meth:`Metrics.expose` may be called from another.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from platform import python_version
+from typing import ClassVar
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
@@ -108,11 +110,53 @@ def _family(name: str, text: str, labels: str, values: Mapping[tuple[str, ...], 
     return family
 
 
+class Watermarks(Collector):
+    """How far each watermark is behind the clock *now*: a hop that hangs says nothing, and its lag must grow."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._said: dict[tuple[str, ...], tuple[float, float]] = {}
+
+    def put(self, hop: str, partition: int, lag_seconds: float) -> None:
+        self._said[hop, str(partition)] = lag_seconds, self._clock()
+
+    def drop(self, hop: str, partition: int) -> None:
+        self._said.pop((hop, str(partition)), None)
+
+    def collect(self) -> Iterator[Metric]:
+        now = self._clock()
+        lags = {key: lag + now - at for key, (lag, at) in list(self._said.items())}
+        yield _family("masir_watermark_lag_seconds", "Now less the watermark", "hop partition", lags)
+
+
+class Upkeep(Collector):
+    """What housekeeping measures, of the process as a whole. ``values``: metric -> value."""
+
+    TEXTS: ClassVar = {
+        "masir_ledger_difference_hits": "Hits taken less hits that have an outcome",
+        "masir_disk_free_bytes": "Free on the disk of the data directory",
+        "masir_disk_size_bytes": "Size of the disk of the data directory",
+    }
+
+    def __init__(self) -> None:
+        self.values: dict[str, int] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        for name, text in self.TEXTS.items():
+            yield _family(name, text, "", {(): self.values.get(name)})
+
+
 class Metrics:
     """The metrics of one process. ``sites``: those whose names are kept, whatever comes first."""
 
-    def __init__(self, *, version: str, sites: Iterable[str] = ()) -> None:
+    def __init__(
+        self, *, version: str, sites: Iterable[str] = (), clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._registry = CollectorRegistry()
+        self._watermarks = Watermarks(clock)
+        self._upkeep = Upkeep()
+        self._registry.register(self._watermarks)
+        self._registry.register(self._upkeep)
         self._sites = BoundedNames(MAX_SITES, sites)
         self._journeys = Journeys(self._sites)
         self._registry.register(self._journeys)
@@ -157,8 +201,8 @@ class Metrics:
             self._dead_letters.labels(hop, reason.value).inc(letters)
 
     def watermark(self, hop: str, partition: int, lag_seconds: float) -> None:
-        """``lag_seconds``: now less the watermark."""
-        self._watermark_lag.labels(hop, str(partition)).set(lag_seconds)
+        """``lag_seconds``: now less the watermark; it grows by itself until the next call."""
+        self._watermarks.put(hop, partition, lag_seconds)
 
     def consumer_lag(self, hop: str, partition: int, hits: int) -> None:
         """Records of the topic that the hop has not read yet."""
@@ -176,9 +220,21 @@ class Metrics:
     def sink_error(self, table: str) -> None:
         self._sink_errors.labels(SINK, table).inc()
 
+    def ledger_difference(self, hits: int) -> None:
+        """Positive: hits that have no outcome. Negative: outcomes that have no hit."""
+        self._upkeep.values["masir_ledger_difference_hits"] = hits
+
+    def disk(self, *, free_bytes: int, size_bytes: int) -> None:
+        """The disk that the data directory is on."""
+        self._upkeep.values |= {"masir_disk_free_bytes": free_bytes, "masir_disk_size_bytes": size_bytes}
+
+    def webhook(self, outcome: str) -> None:
+        """One attempt to deliver a signal: ``delivered``, ``refused``, ``given_up`` or ``retried``."""
+        self._webhook.labels(outcome).inc()
+
     def revoke(self, hop: str, partition: int) -> None:
         """Another worker has the partition now: its gauges are that worker's to show."""
-        self._watermark_lag.remove(hop, str(partition))
+        self._watermarks.drop(hop, partition)
         self._consumer_lag.remove(hop, str(partition))
         if hop == "counters":
             self._journeys.drop(partition)
@@ -211,9 +267,6 @@ class Metrics:
         )
 
     def _declare_hops(self) -> None:
-        self._watermark_lag = self._gauge(
-            "masir_watermark_lag_seconds", "Now less the watermark", "hop partition"
-        )
         self._consumer_lag = self._gauge("masir_consumer_lag_hits", "Records not read yet", "hop partition")
         self._end_to_end = Histogram(
             "masir_end_to_end_seconds",
@@ -229,6 +282,10 @@ class Metrics:
             self._dead_letters.labels(DEAD_LETTERS.writer, reason.value)
         self._sink_rows = self._counter("masir_sink_rows_total", "Rows written", "hop table")
         self._sink_errors = self._counter("masir_sink_errors_total", "Writes that failed", "hop table")
+
+        self._webhook = self._counter(
+            "masir_webhook_attempts_total", "Attempts to deliver a signal", "outcome"
+        )
 
     def _counter(self, name: str, text: str, labels: str) -> Counter:
         return Counter(name, text, labels.split(), registry=self._registry)

@@ -31,6 +31,10 @@ CONTRACT = {
     "masir_sink_rows_total": {"hop", "table"},
     "masir_sink_errors_total": {"hop", "table"},
     "masir_build_info": {"version", "python"},
+    "masir_ledger_difference_hits": set(),
+    "masir_disk_free_bytes": set(),
+    "masir_disk_size_bytes": set(),
+    "masir_webhook_attempts_total": {"outcome"},
 }
 FED_LATER = {
     "masir_stage_exit_ratio",
@@ -72,7 +76,7 @@ def counters_with(sessions: Iterable[SessionFact] = (), steps: Iterable[Transiti
 
 @pytest.fixture
 def metrics() -> Metrics:
-    return Metrics(version="1.2.3")
+    return Metrics(version="1.2.3", clock=lambda: 0.0)
 
 
 def test_every_metric_of_the_contract_with_its_labels(metrics: Metrics) -> None:
@@ -86,6 +90,9 @@ def test_every_metric_of_the_contract_with_its_labels(metrics: Metrics) -> None:
     metrics.end_to_end("store", [0.3])
     metrics.sink_rows("hits", 5)
     metrics.sink_error("hits")
+    metrics.ledger_difference(0)
+    metrics.disk(free_bytes=5, size_bytes=10)
+    metrics.webhook("delivered")
     found = {name: {label for label, _ in labels} for name, labels in samples(metrics)}
     assert {name: found.get(name) for name in CONTRACT} == CONTRACT
     ours = {name for name in found if name.startswith("masir_")}
@@ -267,6 +274,25 @@ def test_hops_report(metrics: Metrics) -> None:
     assert value(metrics, "masir_sink_rows_total", hop="store", table="hits") == 11
     assert value(metrics, "masir_sink_errors_total", hop="store", table="sessions") == 1
     assert value(metrics, "masir_dead_letters_total", hop="sessionizer", reason="too_large") == 2
+
+
+def test_the_lag_of_a_hop_that_hangs_grows_with_the_clock() -> None:
+    clock = [100.0]
+    metrics = Metrics(version="1", clock=lambda: clock[0])
+    metrics.watermark("sessionizer", 0, 2)
+    clock[0] += 60
+    assert value(metrics, "masir_watermark_lag_seconds", hop="sessionizer", partition="0") == 62
+    metrics.watermark("sessionizer", 0, 3)
+    assert value(metrics, "masir_watermark_lag_seconds", hop="sessionizer", partition="0") == 3
+
+
+def test_upkeep_shows_what_it_was_told_and_nothing_before(metrics: Metrics) -> None:
+    assert value(metrics, "masir_disk_free_bytes") is None
+    metrics.disk(free_bytes=5, size_bytes=10)
+    metrics.ledger_difference(-3)
+    assert value(metrics, "masir_disk_free_bytes") == 5
+    assert value(metrics, "masir_disk_size_bytes") == 10
+    assert value(metrics, "masir_ledger_difference_hits") == -3
 
 
 def test_two_processes_in_one_do_not_share(metrics: Metrics) -> None:

@@ -1,0 +1,119 @@
+"""What is reported of the pipeline from outside: lags by hop, the disk, the ledger's difference."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from agents.embedded import APP
+from agents.upkeep import Upkeep
+from pipeline.metrics import Metrics
+from pipeline.store.errors import StoreUnavailableError
+from pipeline.transport.log import Log
+
+
+class Ledger:
+    """Answers as the store does. ``said``: hits in the ledger; None: it is away."""
+
+    def __init__(self) -> None:
+        self.said: int | None = 0
+
+    def query(self, _sql: str) -> list[tuple[Any, ...]]:
+        if self.said is None:
+            raise StoreUnavailableError("away")
+        return [(self.said,)]
+
+
+class World:
+    """A log with three topics, and what is reported of it."""
+
+    def __init__(self, log: Log, directory: Path) -> None:
+        self.log = log
+        self.ledger = Ledger()
+        self.metrics = Metrics(version="1")
+        self.upkeep = Upkeep(log, self.ledger, self.metrics, directory)  # type: ignore[arg-type]
+
+    def append(self, topic: str, partition: int, count: int) -> None:
+        with self.log.transaction():
+            self.log.append(topic, partition, [b"x"] * count, now_ms=1)
+
+    def consume(self, topic: str, partition: int, upto: int) -> None:
+        with self.log.transaction():
+            self.log.commit_offset(APP, topic, partition, upto)
+
+    def value(self, name: str, **labels: str) -> float | None:
+        families = text_string_to_metric_families(self.metrics.expose().decode())
+        found = [
+            s.value for family in families for s in family.samples if (s.name, s.labels) == (name, labels)
+        ]
+        return found[0] if found else None
+
+    @property
+    def difference(self) -> float | None:
+        return self.value("masir_ledger_difference_hits")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with closing(Log(tmp_path / "masir.db")) as log:
+        for topic in ("hits", "hit_rows", "sessions"):
+            log.create_topic(topic, partitions=2, retention_ms=1_000)
+        yield World(log, tmp_path)
+
+
+def test_the_lag_of_a_hop_is_that_of_all_its_topics(world: World) -> None:
+    world.append("hits", 0, 10)
+    world.consume("hits", 0, 4)
+    world.append("hit_rows", 1, 5)
+    world.append("sessions", 1, 7)
+    world.consume("sessions", 1, 7)
+    world.upkeep.report_lags()
+    assert world.value("masir_consumer_lag_hits", hop="sessionizer", partition="0") == 6
+    assert world.value("masir_consumer_lag_hits", hop="store", partition="1") == 5
+
+
+def test_the_disk_is_that_of_the_data(world: World) -> None:
+    world.upkeep.report_disk()
+    free, size = world.value("masir_disk_free_bytes"), world.value("masir_disk_size_bytes")
+    assert free is not None
+    assert size is not None
+    assert 0 < free < size
+
+
+async def test_rows_under_way_are_no_difference(world: World) -> None:
+    world.append("hits", 0, 10)
+    world.consume("hits", 0, 10)
+    world.ledger.said = 7
+    await world.upkeep.report_ledger()
+    assert world.difference == 0, "none had been consumed a round before"
+    world.ledger.said = 10
+    await world.upkeep.report_ledger()
+    assert world.difference == 0
+
+
+async def test_what_is_still_missing_a_round_later_is_a_difference(world: World) -> None:
+    world.append("hits", 0, 10)
+    world.append("hits", 1, 10)
+    world.consume("hits", 0, 10)
+    world.consume("hits", 1, 5)
+    world.ledger.said = 14
+    await world.upkeep.report_ledger()
+    await world.upkeep.report_ledger()
+    assert world.difference == 1
+
+
+async def test_more_outcomes_than_hits_are_a_negative_difference(world: World) -> None:
+    world.append("hits", 0, 10)
+    world.consume("hits", 0, 10)
+    world.ledger.said = 12
+    await world.upkeep.report_ledger()
+    assert world.difference == -2
+
+
+async def test_a_store_that_is_away_says_nothing(world: World) -> None:
+    world.ledger.said = None
+    await world.upkeep.report_ledger()
+    assert world.difference is None
