@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 import faust
 
@@ -13,19 +14,21 @@ from pipeline.transport.batch import Batch
 _log = logging.getLogger(__name__)
 
 
-def create_app(name: str, broker: str) -> faust.App:
-    """A Faust app without tables, web server or leader: units of work keep state and offsets."""
-    return faust.App(
-        name,
-        broker=broker,
-        autodiscover=False,
-        topic_disable_leader=True,
-        topic_allow_declare=False,
-        web_enabled=False,
-        stream_buffer_maxsize=16,  # batches, not records
-        stream_wait_empty=False,
-        broker_commit_interval=3_600.0,  # offsets are committed by the units of work
-    )
+def create_app(name: str, broker: str | list[str], **options: Any) -> faust.App:
+    """A Faust app without tables, web server or leader: units of work keep state and offsets.
+
+    ``options``: further settings of Faust's.
+    """
+    ours: dict[str, Any] = {
+        "autodiscover": False,
+        "topic_disable_leader": True,
+        "topic_allow_declare": False,
+        "web_enabled": False,
+        "stream_buffer_maxsize": 16,  # batches, not records
+        "stream_wait_empty": False,
+        "broker_commit_interval": 3_600.0,  # offsets are committed by the units of work
+    }
+    return faust.App(name, broker=broker, **ours | options)
 
 
 def attach(

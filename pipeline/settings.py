@@ -41,6 +41,18 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: str = "127.0.0.1:8088"
     partitions: Annotated[int, Meta(ge=1, le=256)] = 4
 
+    broker: str = ""  # kafka://HOST:PORT[,HOST:PORT…]: of the distributed form
+    broker_prefix: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")] = "masir"
+    broker_replication: Annotated[int, Meta(ge=1, le=9)] = 3
+    broker_sasl: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = ""
+    broker_user: str = ""
+    broker_password: str = ""
+    broker_tls: bool = False
+    broker_ca_file: str = ""
+    broker_cert_file: str = ""
+    broker_key_file: str = ""
+    worker_lost_seconds: Annotated[float, Meta(ge=1, le=300)] = 10.0
+
     session_timeout_seconds: Seconds = 1_800.0
     allowed_lateness_seconds: SecondsOrNone = 3_600.0
     out_of_orderness_seconds: SecondsOrNone = 10.0
@@ -128,6 +140,8 @@ def _parse(name: str, text: str) -> Any:
         return items
     if isinstance(default, dict):
         return {key: value for key, _, value in (item.partition("=") for item in items)}
+    if isinstance(default, bool):
+        return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
     return text
 
 

@@ -8,6 +8,9 @@ import click
 COMMANDS = {
     "demo": "Everything in one process on bundled and synthetic traffic.",
     "run": "The embedded pipeline: collector, agents, store and metrics in one process.",
+    "collect": "The collector in front of Kafka.",
+    "worker": "One of the workers on the hits in Kafka.",
+    "topics": "Makes and checks the topics in Kafka.",
     "process": "Bounded input through the same agents to the end.",
     "replay": "Sends a recorded stream to a collector.",
     "sql": "Asks the store.",

@@ -46,6 +46,13 @@ def told(error: Exception) -> click.ClickException:
 KNOWN_ERRORS = (SettingsError, SourceError, StoreError, ModelError, OSError)
 
 
+def with_broker(settings: Settings) -> Settings:
+    """The settings, which must name a broker."""
+    if not settings.broker:
+        raise Wrong("broker is not set; MASIR_BROKER=kafka://HOST:PORT names it")
+    return settings
+
+
 def program() -> str:
     """How a person can call this program from where they are: by name if the shell finds it, else by path."""
     if shutil.which("masir"):

@@ -1,0 +1,78 @@
+"""The door of the distributed form: ``masir collect``. Hits over HTTP in, the topic ``hits`` on Kafka out."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from aiohttp import web
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from agents.hop import wall_ms
+from pipeline.collector.limits import Limits
+from pipeline.collector.server import Collector
+from pipeline.metrics import Metrics
+from pipeline.settings import Settings
+from pipeline.transport.kafka.connection import client_options
+from pipeline.transport.kafka.names import Names
+from pipeline.transport.kafka.publish import KafkaPublisher
+from pipeline.transport.kafka.topics import usable_partitions
+from schemas.topics import HITS
+
+
+class Door:
+    """``port``: where it listens, once started."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.port = 0
+        self.metrics = Metrics(version=version("masir"))
+        self._publisher: KafkaPublisher | None = None
+        self._collector: Collector | None = None
+
+    async def start(self) -> None:
+        """The topic first. Raises what the operator must mend."""
+        settings = self.settings
+        partitions = await usable_partitions(settings)
+        self._publisher = KafkaPublisher(
+            Names(settings.broker_prefix), partitions[HITS.name], client_options(settings), now_ms=wall_ms
+        )
+        await self._publisher.start()
+        self._collector = Collector(
+            self._publisher,
+            now_ms=wall_ms,
+            limits=Limits(max_backlog=settings.max_backlog_hits),
+            extra_routes=[web.get("/metrics", self._expose)],
+        )
+        host, _, port = settings.listen.rpartition(":")
+        self.port = await self._collector.start(host, int(port))
+
+    async def stop(self) -> None:
+        """Answer the requests in hand, then close."""
+        if self._collector is not None:
+            await self._collector.stop()
+        if self._publisher is not None:
+            await self._publisher.stop()
+
+    async def _expose(self, _request: web.Request) -> web.Response:
+        return web.Response(body=self.metrics.expose(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def run(
+    settings: Settings,
+    on_started: Callable[[Any], object],
+    *,
+    signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM),
+) -> None:
+    """Run until a signal comes."""
+    stop = asyncio.Event()
+    for number in signals:
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    door = Door(settings)
+    try:
+        await door.start()
+        on_started(door)
+        await stop.wait()
+    finally:
+        await door.stop()

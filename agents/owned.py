@@ -1,0 +1,66 @@
+"""Hops of a worker that is one of several: partitions come and go, and what a hop remembers goes with them.
+
+A hop is made for each partition that has come, and forgotten when the partition is lost. The hop that writes rows
+collects blocks over all its partitions: there is one of it at a time, forgotten when any of them is lost.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+
+from agents.hop import Hop
+from pipeline.metrics import Metrics
+from pipeline.transport.batch import Batch
+from pipeline.transport.kafka.partition import KafkaBatch
+from pipeline.transport.kafka.transactions import PartitionLostError
+
+STALE_TICK_SECONDS = 2.0  # later than that there may be something to read, and sessions would close too early
+_log = logging.getLogger(__name__)
+
+
+class OwnedHop:
+    """``make``: a new hop. ``per_partition``: one for each, else one for all."""
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[], Hop],
+        topics: tuple[str, ...],
+        metrics: Metrics,
+        *,
+        per_partition: bool,
+    ) -> None:
+        self._name = name
+        self._make = make
+        self._topics = topics
+        self._metrics = metrics
+        self._per_partition = per_partition
+        self._hops: dict[int, Hop] = {}
+
+    async def handle(self, batch: Batch) -> None:
+        """Let the partition's hop handle it; a batch of a partition that was lost has no effect."""
+        assert isinstance(batch, KafkaBatch), "from another transport"
+        owner = batch.owner
+        if batch.is_tick and time.monotonic() - owner.ticked > STALE_TICK_SECONDS:
+            return
+        if not owner.begin(batch):
+            return
+        key = batch.partition if self._per_partition else 0
+        hop = self._hops.get(key)
+        try:
+            if hop is None:
+                hop = self._hops[key] = self._make()
+            await hop.handle(batch)
+        except PartitionLostError as error:
+            _log.info("%s: %s", self._name, error)
+            if self._hops.get(key) is hop:
+                del self._hops[key]
+        finally:
+            owner.end()
+
+    def forget(self, topic: str, partition: int) -> None:
+        """A partition has been lost: what is remembered of it holds no more, and its gauges are another worker's."""
+        if topic not in self._topics:
+            return
+        self._hops.pop(partition if self._per_partition else 0, None)
+        self._metrics.revoke(self._name, partition)

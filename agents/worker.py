@@ -1,0 +1,186 @@
+"""One of the workers of the distributed form: ``masir worker``. The hops it was given, over Kafka, and their metrics.
+
+Several workers share the partitions; each partition has one owner at a time. A worker that stops hands its partitions
+over between two units of work. One that is killed or cut off is shut out by the next owner before that one begins.
+"""
+
+import asyncio
+import gc
+import signal
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import faust
+from aiohttp import web
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from agents.app import attach, create_app
+from agents.hop import Context
+from agents.hops import STORE, load_models, plans
+from agents.owned import OwnedHop
+from pipeline.metrics import Metrics
+from pipeline.settings import Settings
+from pipeline.store.client import STORE_DIRECTORY, Client, connect
+from pipeline.store.migrations import migrate
+from pipeline.store.query_socket import QueryServer
+from pipeline.store.sink import Sink
+from pipeline.store.stages import set_stages
+from pipeline.transport.kafka.connection import client_options, faust_urls
+from pipeline.transport.kafka.driver import Cluster, Transport
+from pipeline.transport.kafka.names import Names
+from pipeline.transport.kafka.topics import usable_partitions
+
+GC_THRESHOLD = (100_000, 20, 100)
+BUFFERED = 4_096  # batches: more than there are partitions, of which each has one in hand at most
+CLOSE_SECONDS = 20.0
+LAG_SECONDS = 5.0
+
+
+class Worker:
+    """``hops``: names of those to run; empty: all."""
+
+    def __init__(self, settings: Settings, hops: Sequence[str] = ()) -> None:
+        self.settings = settings
+        self.hops = hops
+        self.port = 0
+        self.metrics = Metrics(version=version("masir"))
+        self._models = load_models(settings)
+        self._client: Client | None = None
+        self._queries: QueryServer | None = None
+        self._app: faust.App | None = None
+        self._runner: web.AppRunner | None = None
+        self._crash: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def start(self) -> None:
+        """Check the topics, open the store, join the group. Raises what the operator must mend."""
+        settings, names = self.settings, Names(self.settings.broker_prefix)
+        cluster = Cluster(names, client_options(settings), await usable_partitions(settings))
+        if not self.hops or STORE in self.hops:
+            await self._open_store()
+        app = self._app = create_app(
+            names.group,
+            faust_urls(settings),
+            stream_buffer_maxsize=BUFFERED,
+            broker_session_timeout=settings.worker_lost_seconds,
+            broker_heartbeat_interval=settings.worker_lost_seconds / 3,
+        )
+        transport: Transport = app.transport
+        transport.join(cluster)
+        context = Context(transport, self.metrics)
+        for plan in plans(context, settings, self._models, self._sink):
+            if not self.hops or plan.name in self.hops:
+                hop = OwnedHop(
+                    plan.name, plan.make, plan.topics, self.metrics, per_partition=plan.name != STORE
+                )
+                transport.owning.on_lost.append(hop.forget)
+                attach(app, plan.name, hop, [names.topic(topic) for topic in plan.topics], self._crashed)
+        app.finalize()
+        await app.start()
+        gc.freeze()  # see agents.embedded
+        gc.set_threshold(*GC_THRESHOLD)
+        await self._listen()
+
+    async def stop(self) -> None:
+        """Hand over: finish the units of work under way, leave the group."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._app is not None:
+            self._app.consumer.stop_flow()
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._transport.owning.close()
+            await self._app.stop()
+        if self._queries is not None:
+            await self._queries.stop()
+        if self._client is not None:
+            self._client.close()
+
+    async def run_until(self, done: asyncio.Event) -> None:
+        """Wait; raises what a hop or Faust could not go on with, if that comes first."""
+        assert self._app is not None, "not started"
+        waiting = {
+            asyncio.ensure_future(done.wait()),
+            asyncio.ensure_future(self._app.wait_until_stopped()),
+            self._crash,
+        }
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for one in waiting - {self._crash}:
+            one.cancel()
+        if self._crash.done():
+            self._crash.result()
+        if self._app.crash_reason is not None:
+            raise self._app.crash_reason
+
+    @property
+    def _transport(self) -> Transport:
+        assert self._app is not None, "not started"
+        return self._app.transport  # type: ignore[no-any-return]
+
+    def _sink(self) -> Sink:
+        assert self._client is not None, "this worker writes no rows"
+        return Sink(self._client)
+
+    async def _open_store(self) -> None:
+        directory = Path(self.settings.data)
+        self._client = await asyncio.to_thread(connect, directory / STORE_DIRECTORY)
+        migrate(self._client, ttl_days=self.settings.ttl_days)
+        models = self._models.models
+        set_stages(self._client, {model.name: [stage.id for stage in model.stage] for model in models})
+        self._queries = QueryServer(directory, lambda: connect(directory / STORE_DIRECTORY, read_only=True))
+        await self._queries.start()
+
+    async def _listen(self) -> None:
+        application = web.Application()
+        application.add_routes(
+            [
+                web.get("/metrics", self._metrics),
+                web.get("/healthz", _healthy),
+                web.get("/readyz", self._ready),
+            ]
+        )
+        self._runner = web.AppRunner(application, access_log=None)
+        await self._runner.setup()
+        host, _, port = self.settings.listen.rpartition(":")
+        await web.TCPSite(self._runner, host, int(port)).start()
+        self.port = int(self._runner.addresses[0][1])
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(body=self.metrics.expose(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        """Every partition this worker has is being read. One that has none is ready, as a spare."""
+        waiting = sorted(
+            f"{one.tp.topic}-{one.tp.partition}"
+            for one in self._transport.owning.partitions.values()
+            if not one.is_ready
+        )
+        return web.json_response({"waiting": waiting}, status=503 if waiting else 200)
+
+    def _crashed(self, error: Exception) -> None:
+        if not self._crash.done():
+            self._crash.set_exception(error)
+
+
+async def _healthy(_request: web.Request) -> web.Response:
+    return web.Response(text="ok\n")
+
+
+async def run(
+    settings: Settings,
+    hops: Sequence[str],
+    on_started: Callable[[Any], object],
+    *,
+    signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM),
+) -> None:
+    """Run until a signal comes. Raises what a hop could not go on with."""
+    stop = asyncio.Event()
+    for number in signals:
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    worker = Worker(settings, hops)
+    try:
+        await worker.start()
+        on_started(worker)
+        await worker.run_until(stop)
+    finally:
+        await worker.stop()

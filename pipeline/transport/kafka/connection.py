@@ -1,0 +1,75 @@
+"""How to reach the cluster: addresses, TLS and SASL, as keyword arguments of aiokafka's clients.
+
+A password is kept in here and in the settings, and printed nowhere.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aiokafka.errors import KafkaError
+from aiokafka.helpers import create_ssl_context
+
+from pipeline.settings import Settings, SettingsError
+
+SCHEME = "kafka://"
+DRIVER_SCHEME = "kafka+batch://"  # as registered in faust.transports
+DEFAULT_PORT = 9092
+
+
+class BrokerError(OSError):
+    """The cluster cannot be reached, or does not let us in. Trying again may help."""
+
+    retriable = True
+
+
+@contextmanager
+def reaching(broker: str) -> Iterator[None]:
+    """What aiokafka raises while it connects, as :class:`BrokerError` with the address."""
+    try:
+        yield
+    except KafkaError as error:
+        raise BrokerError(f"broker {broker}: {error}") from error
+
+
+def servers_of(broker: str) -> list[str]:
+    """``kafka://a:9092,b:9092`` -> each as HOST:PORT."""
+    if not broker.startswith(SCHEME):
+        raise SettingsError(f"broker is {broker!r}; kafka://HOST:PORT[,HOST:PORT…] is expected")
+    servers = [server.strip() for server in broker.removeprefix(SCHEME).rstrip("/").split(",")]
+    if not all(servers):
+        raise SettingsError(f"broker is {broker!r}; kafka://HOST:PORT[,HOST:PORT…] is expected")
+    return [server if ":" in server else f"{server}:{DEFAULT_PORT}" for server in servers]
+
+
+def faust_urls(settings: Settings) -> list[str]:
+    """The broker's addresses as Faust takes them."""
+    return [f"{DRIVER_SCHEME}{server}" for server in servers_of(settings.broker)]
+
+
+def client_options(settings: Settings) -> dict[str, Any]:
+    """What every client of aiokafka is given: where, and by what right."""
+    options: dict[str, Any] = {"bootstrap_servers": servers_of(settings.broker)}
+    if settings.broker_tls:
+        options["ssl_context"] = _ssl_context(settings)
+    if settings.broker_sasl:
+        options |= {
+            "sasl_mechanism": settings.broker_sasl,
+            "sasl_plain_username": settings.broker_user,
+            "sasl_plain_password": settings.broker_password,
+        }
+    transport = "SSL" if settings.broker_tls else "PLAINTEXT"
+    options["security_protocol"] = f"SASL_{transport}" if settings.broker_sasl else transport
+    return options
+
+
+def _ssl_context(settings: Settings) -> Any:
+    """Certificates are checked, always. Files: the CA's, and the client's own for mutual TLS."""
+    try:
+        return create_ssl_context(
+            cafile=settings.broker_ca_file or None,
+            certfile=settings.broker_cert_file or None,
+            keyfile=settings.broker_key_file or None,
+        )
+    except OSError as error:  # ssl.SSLError is one
+        raise SettingsError(f"broker_ca_file, broker_cert_file, broker_key_file: {error}") from error

@@ -1,0 +1,74 @@
+"""What a worker has of one input partition: its transactions and state, where it is read, the batch in hand.
+
+A partition is *lost* when a rebalance gives it to another worker, or when its transactions fail. Then nothing of it may
+have any effect any more: batches that are still in hand are refused. If it comes back, it comes as a new object.
+"""
+
+import asyncio
+from collections import deque
+
+from faust.types import TP
+
+from pipeline.transport.batch import Batch
+from pipeline.transport.kafka.state import KafkaState
+from pipeline.transport.kafka.transactions import PartitionLostError, Transactions
+
+
+class KafkaBatch(Batch):
+    """A batch that knows whose it is."""
+
+    owner: "Partition"
+
+
+class Partition:
+    """``transactions`` and ``state``: None for a topic whose reader writes to no topic, or before they are ready."""
+
+    def __init__(self, tp: TP) -> None:
+        self.tp = tp
+        self.transactions: Transactions | None = None
+        self.state: KafkaState | None = None
+        self.committed = 0  # where the next owner would go on
+        self.position = 0  # where the next batch begins
+        self.is_ready = False
+        self.is_lost = False
+        self.waiting: deque[KafkaBatch] = deque()  # fetched, not yet handed out
+        self.in_hand: KafkaBatch | None = None
+        self.ticked = 0.0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def check(self) -> None:
+        """Raises when the partition is lost."""
+        if self.is_lost:
+            raise PartitionLostError(f"{self.tp.topic}-{self.tp.partition}: another worker's now")
+
+    def begin(self, batch: KafkaBatch) -> bool:
+        """A hop begins with the batch. False: it is one of before a rebalance, and not to be handled."""
+        if self.is_lost or self.in_hand is not batch:
+            return False
+        self._idle.clear()
+        return True
+
+    def end(self) -> None:
+        """The hop is done with it, in whatever way."""
+        self._idle.set()
+
+    def release(self, batch: KafkaBatch) -> bool:
+        """The next batch may come. False: it does not matter any more."""
+        if self.in_hand is not batch:
+            return False
+        self.in_hand = None
+        return True
+
+    def rewind(self) -> None:
+        """Drop what is fetched and not begun; it is read again from the committed offset."""
+        self.waiting.clear()
+        self.in_hand = None
+        self.position = self.committed
+
+    async def settle(self) -> None:
+        """Until the hop is done with its batch and everything is committed. Raises when the partition is lost."""
+        await self._idle.wait()
+        if self.transactions is not None:
+            await self.transactions.drain()
+        self.check()

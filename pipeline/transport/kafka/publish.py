@@ -1,0 +1,135 @@
+"""Hits -> the topic ``hits`` on Kafka: to the partition of their key, on all in-sync replicas when it returns.
+
+The producer is idempotent: what it sends again after a lost answer is not there twice. All records of a publish that
+fails are answered as not taken, though some may have been: the sender tries again, and ``hit_id`` makes it harmless.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+from zlib import crc32
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from pipeline.collector.publisher import Record, Unavailable
+from pipeline.transport.kafka.connection import reaching
+from pipeline.transport.kafka.names import Names
+from schemas.topics import HITS
+
+BACKLOG_SECONDS = 1.0  # how often it is counted
+BATCH_BYTES = 1024**2
+REQUEST_MS = 10_000
+_log = logging.getLogger(__name__)
+
+
+class KafkaPublisher:
+    """``partitions``: of the topic. ``options``: of aiokafka's clients."""
+
+    def __init__(
+        self, names: Names, partitions: int, options: dict[str, Any], *, now_ms: Callable[[], int]
+    ) -> None:
+        self._topic = names.topic(HITS.name)
+        self._group = names.group
+        self._partitions = partitions
+        self._options = options
+        self._now_ms = now_ms
+        self._backlog = 0
+        self._since_count = 0
+        self._counting: asyncio.Task[None] | None = None
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Connect. :class:`BrokerError`: there is no cluster."""
+        with reaching(self._topic):
+            await self._new_producer()
+        self._counting = asyncio.create_task(self._count())
+
+    async def stop(self) -> None:
+        """What was accepted has been sent; close."""
+        if self._counting is not None:
+            self._counting.cancel()
+            await asyncio.wait([self._counting])
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        """See :class:`pipeline.collector.publisher.Publisher`. A hit without a key goes by its bytes."""
+        by_partition: dict[int, list[Record]] = {}
+        for record in records:
+            by_partition.setdefault(crc32(record[0] or record[1]) % self._partitions, []).append(record)
+        try:
+            producer = self._producer or await self._new_producer()
+            pending: list[asyncio.Future[Any]] = []
+            for partition, of_partition in by_partition.items():
+                pending += await self._send(producer, partition, of_partition)
+            await asyncio.gather(*pending)
+        except KafkaError as error:
+            await self._drop_producer()
+            raise Unavailable(str(error) or repr(error)) from error
+        self._since_count += len(records)
+
+    async def _send(
+        self, producer: AIOKafkaProducer, partition: int, records: list[Record]
+    ) -> list[asyncio.Future[Any]]:
+        now_ms, pending = self._now_ms(), []
+        builder = producer.create_batch()
+        for key, value in records:
+            if builder.append(timestamp=now_ms, key=key or None, value=value) is None:  # full
+                pending.append(await producer.send_batch(builder, self._topic, partition=partition))
+                builder = producer.create_batch()
+                builder.append(timestamp=now_ms, key=key or None, value=value)
+        builder.close()
+        pending.append(await producer.send_batch(builder, self._topic, partition=partition))
+        return pending
+
+    async def _new_producer(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            **self._options,
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=BATCH_BYTES,
+            request_timeout_ms=REQUEST_MS,
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        self._producer = producer
+        return producer
+
+    async def _drop_producer(self) -> None:
+        """A producer that has failed may have a gap in its sequence numbers; the next publish makes a new one."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+    def backlog(self) -> int:
+        """Hits that the sessionizer has not consumed, as of the last count and with what was sent since."""
+        return self._backlog + self._since_count
+
+    async def _count(self) -> None:
+        """For ever. The broker's being away leaves the last count as it is: publishing will say so."""
+        partitions = [TopicPartition(self._topic, number) for number in range(self._partitions)]
+        admin = AIOKafkaAdminClient(**self._options)
+        consumer = AIOKafkaConsumer(**self._options)
+        try:
+            await admin.start()
+            await consumer.start()
+            while True:
+                try:
+                    sent, self._since_count = self._since_count, 0
+                    committed = await admin.list_consumer_group_offsets(self._group, partitions=partitions)
+                    begins = await consumer.beginning_offsets(partitions)
+                    ends = await consumer.end_offsets(partitions)
+                    self._backlog = sum(ends[p] - max(committed[p].offset, begins[p]) for p in partitions)
+                except KafkaError as error:
+                    self._since_count += sent
+                    _log.warning("how far the workers are behind is not known: %r", error)
+                await asyncio.sleep(BACKLOG_SECONDS)
+        finally:
+            await consumer.stop()
+            await admin.close()

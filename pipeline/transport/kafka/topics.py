@@ -1,0 +1,167 @@
+"""Our topics in the cluster: what they should be, made where they are missing, and what differs.
+
+Hop to hop they are deleted after their retention; what a hop remembers is compacted. Retention counts from when a
+record was written, read or not, so it bounds how long a worker may be away. The number of partitions never changes,
+since a key's place depends on it: a topic that has another number is said and left as it is.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from pipeline.settings import Settings, SettingsError
+from pipeline.transport.kafka.connection import client_options, reaching
+from pipeline.transport.kafka.names import INPUTS, Names, state_topic
+from pipeline.transport.kafka.transactions import MAX_REQUEST_BYTES
+from schemas.topics import HITS, HOUR_MS, TOPICS
+
+MIN_INSYNC_OF_MANY = 2  # with three replicas: one broker may be away, and what is acknowledged is on two
+_ONE_MORE = 1024**2  # a record's own header, and the rest of a request
+
+
+class Wanted(NamedTuple):
+    """A topic as it should be. ``configs``: by Kafka's names."""
+
+    name: str
+    partitions: int
+    configs: dict[str, str]
+
+
+class Found(NamedTuple):
+    """What the cluster has of a topic."""
+
+    partitions: int
+    replication: int
+    configs: Mapping[str, str]
+
+
+def wanted_topics(settings: Settings) -> list[Wanted]:
+    """All of them, as the settings say."""
+    names = Names(settings.broker_prefix)
+    common = {
+        "max.message.bytes": str(MAX_REQUEST_BYTES + _ONE_MORE),
+        "min.insync.replicas": str(min(settings.broker_replication, MIN_INSYNC_OF_MANY)),
+    }
+    wanted = []
+    for topic in TOPICS:
+        hours = settings.hits_retention_hours if topic is HITS else topic.retention_ms / HOUR_MS
+        deleted = {"cleanup.policy": "delete", "retention.ms": str(round(hours * HOUR_MS))}
+        wanted.append(Wanted(names.topic(topic.name), settings.partitions, common | deleted))
+    for topic in INPUTS.values():
+        compacted = {"cleanup.policy": "compact"}
+        wanted.append(Wanted(names.topic(state_topic(topic)), settings.partitions, common | compacted))
+    return wanted
+
+
+def differences(wanted: Wanted, found: Found | None, replication: int) -> list[str]:
+    """What is wrong with a topic, for a person to read; empty when nothing is."""
+    if found is None:
+        return ["missing"]
+    wrong = []
+    if found.partitions != wanted.partitions:
+        wrong.append(f"has {found.partitions} partitions and not {wanted.partitions}, which cannot change")
+    if found.replication != replication:
+        wrong.append(f"has {found.replication} replicas and not {replication}")
+    for name, value in wanted.configs.items():
+        if found.configs.get(name) != value:
+            wrong.append(f"{name} is {found.configs.get(name)} and not {value}")
+    return wrong
+
+
+class TopicAdmin:
+    """Async context manager: a connection to the cluster."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._admin = AIOKafkaAdminClient(**client_options(settings))
+
+    async def __aenter__(self) -> "TopicAdmin":
+        with reaching(self._settings.broker):
+            await self._admin.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._admin.close()
+
+    async def found(self) -> dict[str, Found]:
+        """Ours that exist, by their names in the cluster."""
+        ours = {topic.name for topic in wanted_topics(self._settings)}
+        described = await self._admin.describe_topics()
+        existing = {topic["topic"]: topic["partitions"] for topic in described if topic["topic"] in ours}
+        configs = await self._configs(list(existing))
+        return {
+            name: Found(len(partitions), min(len(one["replicas"]) for one in partitions), configs[name])
+            for name, partitions in existing.items()
+        }
+
+    async def create(self) -> list[str]:
+        """Make those that are missing; returns their names."""
+        found = await self.found()
+        missing = [topic for topic in wanted_topics(self._settings) if topic.name not in found]
+        new = [
+            NewTopic(one.name, one.partitions, self._settings.broker_replication, topic_configs=one.configs)
+            for one in missing
+        ]
+        if new:
+            for name, code, message in (await self._admin.create_topics(new)).topic_errors:
+                error = for_code(code)
+                if code and error is not TopicAlreadyExistsError:  # another one may have been quicker
+                    raise SettingsError(f"topic {name} cannot be made: {message or error.__name__}")
+        return [one.name for one in missing]
+
+    async def mend(self) -> None:
+        """Set retention, compaction and the like to what they should be, on topics that exist."""
+        found = await self.found()
+        resources = [
+            ConfigResource(ConfigResourceType.TOPIC, one.name, one.configs)
+            for one in wanted_topics(self._settings)
+            if one.name in found
+        ]
+        for answer in await self._admin.alter_configs(resources):
+            for code, message, _, name in answer.resources:
+                if code:
+                    raise SettingsError(
+                        f"topic {name} cannot be changed: {message or for_code(code).__name__}"
+                    )
+
+    async def check(self) -> dict[str, list[str]]:
+        """Name -> what is wrong with it, of those with which something is."""
+        found = await self.found()
+        checked = {
+            one.name: differences(one, found.get(one.name), self._settings.broker_replication)
+            for one in wanted_topics(self._settings)
+        }
+        return {name: wrong for name, wrong in checked.items() if wrong}
+
+    async def partitions(self) -> dict[str, int]:
+        """How many partitions each topic has, by its bare name. :class:`SettingsError` if one is not usable."""
+        names, found = Names(self._settings.broker_prefix), await self.found()
+        for one in wanted_topics(self._settings):
+            has = found.get(one.name)
+            if has is None:
+                raise SettingsError(f"topic {one.name} is missing; `masir topics --create` makes it")
+            if has.partitions != one.partitions:
+                raise SettingsError(
+                    f"topic {one.name} has {has.partitions} partitions, but the setting partitions is "
+                    f"{one.partitions}; the setting must follow, since that of a topic cannot change"
+                )
+        return {names.bare(name): has.partitions for name, has in found.items()}
+
+    async def _configs(self, topics: list[str]) -> dict[str, dict[str, str]]:
+        if not topics:
+            return {}
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
+        configs: dict[str, dict[str, str]] = {}
+        for answer in await self._admin.describe_configs(resources):
+            for _, _, _, name, entries in answer.resources:
+                configs[name] = {entry[0]: entry[1] for entry in entries}
+        return configs
+
+
+async def usable_partitions(settings: Settings) -> dict[str, int]:
+    """:meth:`TopicAdmin.partitions` of a cluster that must be there."""
+    async with TopicAdmin(settings) as admin:
+        return await admin.partitions()

@@ -1,0 +1,191 @@
+"""Units of work of one input partition -> transactions: outputs, changelog and consumed offset, all or nothing.
+
+One transaction is under way at a time. Units that are handed in meanwhile share the next one, in their order: a busy
+partition commits several batches at once, an idle one each at once. The transactional id is the partition's own, and
+:meth:`Transactions.start` shuts out every earlier owner before anything is read.
+
+What fails is final: the transaction is aborted, and every later call raises :class:`PartitionLostError`. Whoever wants
+to go on begins anew, from what was committed. A produce request that failed stops the commit: aiokafka itself would
+commit without it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from pipeline.transport.kafka.state import Changes
+
+MOST_UNITS = 8  # that wait for a transaction: bounds memory, and how far a hop is ahead of what is committed
+MAX_REQUEST_BYTES = (
+    16 * 1024**2
+)  # what one record may have: a unit's rows of one kind; also set on the topics
+BATCH_BYTES = 1024**2
+TIMEOUT_MS = 60_000  # after which the broker aborts a transaction whose producer says nothing
+_ABORT_SECONDS = 5.0
+_log = logging.getLogger(__name__)
+
+
+class PartitionLostError(Exception):
+    """The partition is not this worker's any more, or must be taken up anew. Nothing of the unit has happened."""
+
+
+class Staged:
+    """What some units of work lead to. Topics by their names in the cluster."""
+
+    def __init__(self) -> None:
+        self.sent: dict[tuple[str, int], list[bytes]] = {}
+        self.changes: Changes = {}
+        self.next_offset: int | None = None
+        self.units = 0
+
+    def add(
+        self, sent: dict[tuple[str, int], list[bytes]], changes: Changes, next_offset: int | None
+    ) -> None:
+        """One more unit, after the others."""
+        for at, values in sent.items():
+            known = self.sent.get(at)
+            if known is None:
+                self.sent[at] = values
+            else:
+                known += values
+        self.changes.update(changes)
+        if next_offset is not None:
+            self.next_offset = next_offset
+        self.units += 1
+
+
+class Transactions:
+    """``source``: the input partition. ``changelog``: topic of its state. ``on_commit``: what the offset is now.
+
+    ``on_lost`` is told the error, once.
+    """
+
+    def __init__(
+        self,
+        source: TopicPartition,
+        *,
+        transactional_id: str,
+        group: str,
+        changelog: str,
+        options: dict[str, Any],
+        on_commit: Callable[[int], None],
+        on_lost: Callable[[BaseException], None],
+    ) -> None:
+        self._source = source
+        self._group = group
+        self._changelog = changelog
+        self._on_commit = on_commit
+        self._on_lost = on_lost
+        self._producer = AIOKafkaProducer(
+            **options,
+            transactional_id=transactional_id,
+            transaction_timeout_ms=TIMEOUT_MS,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=MAX_REQUEST_BYTES,
+        )
+        self._staged = Staged()
+        self._committing: asyncio.Task[None] | None = None
+        self._moved = asyncio.Event()
+        self._error: BaseException | None = None
+
+    async def start(self) -> None:
+        """Shut earlier owners out; what they left unfinished is aborted when this returns."""
+        await self._producer.start()
+
+    async def submit(
+        self, sent: dict[tuple[str, int], list[bytes]], changes: Changes, next_offset: int | None
+    ) -> None:
+        """Hand in a unit. Returns when it has its place: it is committed a little later, or the partition is lost."""
+        while self._error is None and self._staged.units >= MOST_UNITS:
+            self._moved.clear()
+            await self._moved.wait()
+        self._check()
+        self._staged.add(sent, changes, next_offset)
+        if self._committing is None:
+            self._committing = asyncio.create_task(self._commit_all())
+
+    async def drain(self) -> None:
+        """Until everything that was handed in is committed. Raises when it is lost."""
+        while self._committing is not None:
+            await asyncio.wait([self._committing])
+        self._check()
+
+    async def close(self) -> None:
+        """Let the producer go. What is not committed has not happened."""
+        self._fail(PartitionLostError("closed"))
+        if self._committing is not None:
+            self._committing.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._committing
+        with suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(_ABORT_SECONDS):
+                await self._producer.stop()
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise PartitionLostError(f"{self._source.topic}-{self._source.partition}: {self._error!r}")
+
+    def _fail(self, error: BaseException) -> None:
+        if self._error is None:
+            self._error = error
+            self._moved.set()
+
+    async def _commit_all(self) -> None:
+        try:
+            while self._staged.units:
+                staged, self._staged = self._staged, Staged()
+                self._moved.set()
+                await self._commit(staged)
+                if staged.next_offset is not None:
+                    self._on_commit(staged.next_offset)
+        except asyncio.CancelledError:
+            self._fail(PartitionLostError("closed"))
+            raise
+        except Exception as error:
+            self._fail(error)
+            await self._abort()
+            self._on_lost(error)
+        finally:
+            self._committing = None
+
+    async def _commit(self, staged: Staged) -> None:
+        producer = self._producer
+        await producer.begin_transaction()
+        pending = []
+        for (topic, partition), values in staged.sent.items():
+            pending += await self._send(topic, partition, [(None, value) for value in values])
+        if staged.changes:
+            changes = [(key.encode(), value) for key, value in staged.changes.items()]
+            pending += await self._send(self._changelog, self._source.partition, changes)
+        if staged.next_offset is not None:
+            await producer.send_offsets_to_transaction({self._source: staged.next_offset}, self._group)
+        await asyncio.gather(*pending)
+        await producer.commit_transaction()
+
+    async def _send(
+        self, topic: str, partition: int, records: Sequence[tuple[bytes | None, bytes | None]]
+    ) -> list[asyncio.Future[Any]]:
+        """Whole batches of our own making: a record costs a few microseconds less than sent one by one."""
+        producer, pending = self._producer, []
+        builder = producer.create_batch()
+        append = builder.append
+        for key, value in records:
+            if append(timestamp=None, key=key, value=value) is None:  # full
+                pending.append(await producer.send_batch(builder, topic, partition=partition))
+                builder = producer.create_batch()
+                append = builder.append
+                append(timestamp=None, key=key, value=value)
+        builder.close()
+        pending.append(await producer.send_batch(builder, topic, partition=partition))
+        return pending
+
+    async def _abort(self) -> None:
+        """So that readers need not wait for the timeout. The next owner's start does it too."""
+        with suppress(Exception):
+            async with asyncio.timeout(_ABORT_SECONDS):
+                await self._producer.abort_transaction()
