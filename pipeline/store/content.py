@@ -10,6 +10,7 @@ from typing import Final
 
 from pipeline.store.client import Client
 from pipeline.store.errors import QueryError
+from pipeline.store.sql import text
 
 BUILT_IN: Final[Mapping[str, str]] = {
     "comparison": "/compare* /comparison* /alternatives* /vs*",
@@ -33,12 +34,12 @@ def content_rules(own: Mapping[str, str]) -> list[tuple[str, str, str]]:
 
 
 def _rules(kinds: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    for kind, texts in kinds.items():
-        for text in texts.split():
-            if text.startswith(("/", "*")):
-                yield kind, "", _like(text)
+    for kind, rules in kinds.items():
+        for rule in rules.split():
+            if rule.startswith(("/", "*")):
+                yield kind, "", _like(rule)
             else:
-                yield kind, text, ""
+                yield kind, rule, ""
 
 
 def _like(glob: str) -> str:
@@ -55,7 +56,7 @@ def set_content(client: Client, own: Mapping[str, str]) -> None:
         return
     ((version,),) = client.query("SELECT max(version) + 1 FROM content_rules_rows")
     rows = [(at, *wanted.get(at, ("", "", "")), version) for at in changed]
-    values = ", ".join(f"({at}, {_text(kind)}, {_text(event)}, {_text(path)}, {version})"
+    values = ", ".join(f"({at}, {text(kind)}, {text(event)}, {text(path)}, {version})"
                        for at, kind, event, path, version in rows)  # fmt: skip
     client.command(
         f"INSERT INTO content_rules_rows (position, content, event, path, version) VALUES {values}"
@@ -71,7 +72,7 @@ def set_segments(client: Client, own: Mapping[str, str]) -> None:
             raise QueryError(
                 f"segments: the condition of `{name}` is not one over person_facts: {error}"
             ) from error
-    names = ", ".join(f"if(({condition}), {_text(name)}, '')" for name, condition in own.items())
+    names = ", ".join(f"if(({condition}), {text(name)}, '')" for name, condition in own.items())
     client.command(
         "CREATE OR REPLACE VIEW own_segments AS SELECT site, person_id, segment FROM person_facts "
         f"ARRAY JOIN arrayFilter(name -> name != '', [{names}]) AS segment"
@@ -79,8 +80,3 @@ def set_segments(client: Client, own: Mapping[str, str]) -> None:
         else "CREATE OR REPLACE VIEW own_segments AS "
         "SELECT site, person_id, '' AS segment FROM person_facts WHERE 0"
     )
-
-
-def _text(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

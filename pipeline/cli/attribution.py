@@ -1,0 +1,151 @@
+"""``masir attribution``: which channels, campaigns or sources led to the conversions."""
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told
+from pipeline.journey.attribution import MODELS, Credit, attribute
+from pipeline.journey.paths import COLUMNS
+from pipeline.journey.scope import Scope, ScopeError, scope_of
+from pipeline.store.query_socket import open_reader
+from pipeline.store.sql import day
+
+EXAMPLES = """
+\b
+Examples:
+  masir attribution --model markov --by channel --from 2026-07-01 --to 2026-08-01
+  masir attribution --model all --goal purchase
+  masir attribution --model last_non_direct --by campaign --json | jq '.credits[0]'
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.option("--model", type=click.Choice((*MODELS, "all")), default="markov", show_default=True)
+@click.option("--by", type=click.Choice(tuple(COLUMNS)), default="channel", show_default=True)
+@click.option(
+    "--goal", "goals", multiple=True, metavar="EVENT", help="Only conversions of this event.  [default: all]"
+)
+@click.option("--site", help="Which site.  [default: the only one of the store]")
+@click.option("--from", "start", metavar="TIME", help="First day (UTC), or a time.  [default: the first hit]")
+@click.option(
+    "--to", "end", metavar="TIME", help="The day after the last, or a time.  [default: after the last hit]"
+)
+@click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def attribution(
+    model: str,
+    by: str,
+    goals: tuple[str, ...],
+    site: str | None,
+    start: str | None,
+    end: str | None,
+    data: str | None,
+    as_json: bool,
+) -> None:
+    """Share each conversion, and its revenue, among the touchpoints that led to it.
+
+    Rules on the single path: first, last, last_non_direct, linear, position (40/20/40), time_decay (half-life 7 days).
+    Learned from all paths, those that led nowhere included: markov (removal effect), shapley, counterfactual. Touches
+    are the sessions of the 30 days before a conversion; credits of each add up to 1.
+    """
+    settings = settings_of(data=data)
+    models = MODELS if model == "all" else (model,)
+    try:
+        with closing(open_reader(Path(settings.data))) as reader:
+            scope = scope_of(reader, site=site, start=start, end=end)
+            found = {name: attribute(reader, scope, name, by, goals) for name in models}
+    except ScopeError as error:
+        raise Wrong(str(error)) from error
+    except KNOWN_ERRORS as error:
+        raise told(error) from error
+    if as_json:
+        click.echo(msgspec.json.encode(_as_json(scope, by, found)))
+    elif model == "all":
+        _show_all(scope, by, found)
+    else:
+        _show(scope, by, model, found[model])
+
+
+def _as_json(scope: Scope, by: str, found: dict[str, list[Credit]]) -> dict[str, object]:
+    """Amounts in the currency's unit; ``credits`` of one model, ``models`` of all."""
+    by_model = {
+        model: [
+            {
+                by: credit.name,
+                "conversions": credit.conversions,
+                "revenue": {currency: micros / 1e6 for currency, micros in credit.revenue.items()},
+                "cost": {currency: micros / 1e6 for currency, micros in credit.cost.items()},
+                "removal_effect": credit.effect,
+            }
+            for credit in credited
+        ]
+        for model, credited in found.items()
+    }
+    head = {"site": scope.site, "from_ms": scope.start_ms, "to_ms": scope.end_ms, "by": by}
+    if len(by_model) > 1:
+        return head | {"models": by_model}
+    ((model, credited),) = by_model.items()
+    return head | {"model": model, "credits": credited}
+
+
+def _title(scope: Scope, what: str) -> str:
+    return f"{what}, {scope.site}, {day(scope.start_ms)} to {day(scope.end_ms - 1)}"
+
+
+def _show(scope: Scope, by: str, model: str, credited: list[Credit]) -> None:
+    table = Table(title=_title(scope, model), title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column(by)
+    learned = any(credit.effect is not None for credit in credited)
+    names = [
+        "conversions",
+        "share",
+        "revenue",
+        "cost",
+        "per conversion",
+        *(["removal effect"] if learned else []),
+    ]
+    for name in names:
+        table.add_column(name, justify="right")
+    total = sum(credit.conversions for credit in credited)
+    for credit in credited:
+        row = [
+            credit.name,
+            f"{credit.conversions:,.1f}",
+            f"{credit.conversions / total:.1%}" if total else "–",
+            _money(credit.revenue),
+            _money(credit.cost),
+            _money(
+                {c: round(m / credit.conversions) for c, m in credit.cost.items()}
+                if credit.conversions
+                else {}
+            ),
+        ]
+        table.add_row(*row, *([f"{credit.effect or 0:.1%}"] if learned else []))
+    Console().print(table)
+
+
+def _show_all(scope: Scope, by: str, found: dict[str, list[Credit]]) -> None:
+    """Conversions by model, side by side."""
+    table = Table(title=_title(scope, "conversions"), title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column(by)
+    for model in found:
+        table.add_column(model, justify="right")
+    shown = {
+        model: {credit.name: credit.conversions for credit in credited} for model, credited in found.items()
+    }
+    every: dict[str, float] = {}
+    for of in shown.values():
+        for name, conversions in of.items():
+            every[name] = every.get(name, 0) + conversions
+    for name in sorted(every, key=lambda name: (-every[name], name)):
+        table.add_row(name, *(f"{of.get(name, 0):,.1f}" for of in shown.values()))
+    Console().print(table)
+
+
+def _money(micros: dict[str, int]) -> str:
+    return " + ".join(f"{amount / 1e6:,.2f} {currency}" for currency, amount in sorted(micros.items())) or "–"

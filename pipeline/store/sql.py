@@ -1,0 +1,19 @@
+"""Values as ClickHouse's SQL has them."""
+
+from datetime import UTC, datetime
+
+
+def text(value: str) -> str:
+    """A string literal."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def instant(time_ms: int) -> str:
+    """A point in time, UTC, to the millisecond."""
+    return f"fromUnixTimestamp64Milli({time_ms}, 'UTC')"
+
+
+def day(time_ms: int) -> str:
+    """The day of a point in time, UTC, as people write it: 2026-07-01."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).date().isoformat()
