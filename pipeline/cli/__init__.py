@@ -14,6 +14,7 @@ COMMANDS = {
     "process": "Bounded input through the same agents to the end.",
     "replay": "Sends a recorded stream to a collector.",
     "sql": "Asks the store.",
+    "attribution": "Which channels and campaigns led to the conversions, by nine models.",
     "verify": "Stream equals batch: recomputes everything in SQL and compares.",
     "models": "Checks and shows stage models.",
     "sites": "Checks and shows the registry of sites, makes secret keys.",
