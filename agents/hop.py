@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from pipeline.metrics import Metrics
 from pipeline.transport.batch import Batch
+from pipeline.transport.journal import Journal
 from pipeline.transport.state import StateStore
 
 
@@ -17,7 +18,7 @@ class Unit(Protocol):
     def send(self, topic: str, partition: int, values: Sequence[bytes]) -> None: ...
 
     async def commit(
-        self, batches: Sequence[Batch], stores: Sequence[StateStore], *, now_ms: int
+        self, batches: Sequence[Batch], stores: Sequence[StateStore | Journal], *, now_ms: int
     ) -> None: ...
 
 
@@ -27,6 +28,8 @@ class Transport(Protocol):
     def unit(self) -> Unit: ...
 
     def state(self, store: str, partition: int) -> StateStore: ...
+
+    def journal(self, store: str, partition: int) -> Journal: ...
 
     def partitions(self, topic: str) -> int: ...
 

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 import msgspec
 
 from agents.hop import Context
+from pipeline.core.evidence import unpacked
 from pipeline.core.ids import SEPARATOR, partition_of
 from pipeline.core.journeys import Journey, apply
 from pipeline.core.models import Models
@@ -70,14 +71,14 @@ class Journeys:
         self, batch: Batch, store: StateStore, version: int
     ) -> tuple[list[Transition], Counter[tuple[str, str, str, str]]]:
         """The transitions to write, and the net number of each kind (site, model, from, to)."""
-        of_person: dict[tuple[str, str], list[Evidence]] = defaultdict(list)
+        of_person: dict[str, list[Evidence]] = defaultdict(list)
         for value in batch.values:
-            for site, person, evidence in _decode_batch(value).items:
-                of_person[site, person].append(evidence)
+            for key, evidence in unpacked(_decode_batch(value)):
+                of_person[key].append(evidence)
         transitions: list[Transition] = []
         changes: Counter[tuple[str, str, str, str]] = Counter()
-        for (site, person), new in of_person.items():
-            key = f"{site}{SEPARATOR}{person}"
+        for key, new in of_person.items():
+            site, _, person = key.partition(SEPARATOR)
             packed = store.get(key)
             journey = None if packed is None else _decode_journey(packed)
             journey, steps, facts = apply(self._models, journey, site, person, new, version)

@@ -1,21 +1,21 @@
 """Hop 1: hits -> hit rows, sessions, moves, evidence, facts, dead letters, ledger. Decides nothing: see core.intake."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 
 import msgspec
 
 from agents.hop import Context, Unit
-from pipeline.core.ids import SEPARATOR, partition_of
+from pipeline.core.ids import partition_of
 from pipeline.core.intake import Intake, Output
 from pipeline.core.intake_rules import IntakeRules
 from pipeline.store.blocks import block, blocks_of
 from pipeline.transport.batch import Batch
-from pipeline.transport.state import StateStore
+from pipeline.transport.journal import Journal
 from schemas import topics
 from schemas.counter import Facts
-from schemas.evidence import Evidence, EvidenceBatch
 
 NAME = "sessionizer"
+HIT_IDS = "hit_ids"
 _msgpack = msgspec.msgpack.Encoder().encode
 
 
@@ -25,40 +25,47 @@ class Sessionizer:
     def __init__(self, context: Context, rules: IntakeRules) -> None:
         self._context = context
         self._rules = rules
-        self._partitions: dict[int, tuple[Intake, StateStore]] = {}
+        self._partitions: dict[int, tuple[Intake, Journal, Journal]] = {}
 
     async def handle(self, batch: Batch) -> None:
         """Judge the records, end the unit, send what it says, commit."""
         context, now_ms = self._context, self._context.now_ms()
-        intake, state = self._partition(batch.partition)
+        intake, state, ids = self._partition(batch.partition)
         intake.take(batch.values, batch.timestamps, batch.offsets)
         output = intake.finish(
             now_ms,
             has_records=not batch.is_tick,
             is_caught_up=batch.is_caught_up,
             is_final=batch.is_final,
+            number=state.next,
+            ids_number=ids.next,
         )
+        state.add(output.state, needed=output.needed)
+        ids.add(output.ids, needed=output.ids_needed)
         unit = context.transport.unit()
         self._send(unit, batch.partition, output)
-        await unit.commit([batch], [state], now_ms=now_ms)
+        await unit.commit([batch], [state, ids], now_ms=now_ms)
         context.metrics.hits(output.outcomes)
         context.metrics.dead_letters(NAME, Counter(letter.reason for letter in output.dead_letters))
         if output.watermark is not None:
             context.metrics.watermark(NAME, batch.partition, (now_ms - output.watermark) / 1000)
 
-    def _partition(self, partition: int) -> tuple[Intake, StateStore]:
+    def _partition(self, partition: int) -> tuple[Intake, Journal, Journal]:
         known = self._partitions.get(partition)
         if known is None:
-            state = self._context.transport.state(NAME, partition)
-            intake = Intake(self._rules, state, partition)
-            intake.restore()
-            known = self._partitions[partition] = intake, state
+            transport = self._context.transport
+            state, ids = transport.journal(NAME, partition), transport.journal(HIT_IDS, partition)
+            intake = Intake(self._rules, partition)
+            intake.restore(state.entries(), ids.entries())
+            known = self._partitions[partition] = intake, state, ids
         return known
 
     def _send(self, unit: Unit, partition: int, output: Output) -> None:
         said = output.said
-        unit.send(topics.HIT_ROWS.name, partition, [block("hits", columns) for columns in output.blocks])
-        unit.send(topics.SESSIONS.name, partition, blocks_of("sessions", said.rows))
+        if output.hits is not None:
+            unit.send(topics.HIT_ROWS.name, partition, [block("hits", output.hits)])
+        sessions = [] if output.sessions is None else [block("sessions", output.sessions)]
+        unit.send(topics.SESSIONS.name, partition, blocks_of("sessions", said.withdrawn) + sessions)
         unit.send(topics.MOVES.name, partition, blocks_of("session_moves", said.moves))
         unit.send(topics.DEAD_LETTERS.name, partition, blocks_of("dead_letters", output.dead_letters))
         unit.send(topics.LEDGER.name, partition, blocks_of("ledger", output.ledger))
@@ -66,12 +73,10 @@ class Sessionizer:
         self._send_facts(unit, partition, output)
 
     def _send_evidence(self, unit: Unit, partition: int, output: Output) -> None:
-        count = self._context.transport.partitions(topics.EVIDENCE.name)
-        by_partition: dict[int, list[tuple[str, str, Evidence]]] = defaultdict(list)
-        for item in output.evidence:
-            by_partition[partition_of(f"{item[0]}{SEPARATOR}{item[1]}", count)].append(item)
-        for target, items in by_partition.items():
-            unit.send(topics.EVIDENCE.name, target, [_msgpack(EvidenceBatch(partition, items))])
+        if output.evidence is not None:
+            count = self._context.transport.partitions(topics.EVIDENCE.name)
+            for target, found in output.evidence.by_partition(partition, count):
+                unit.send(topics.EVIDENCE.name, target, [_msgpack(found)])
 
     def _send_facts(self, unit: Unit, partition: int, output: Output) -> None:
         """Every partition of the counters is told the watermark; the facts go to their site's."""

@@ -1,9 +1,11 @@
 """Evidence: a hit that some stage model understands. Leaves the sessionizer, enters ``evidence``, keyed by the person.
 
-A message holds the evidence of one unit of work for one partition (:class:`EvidenceBatch`).
+A message holds the evidence of one unit of work for one partition, as columns (:class:`EvidenceBatch`).
 """
 
 from msgspec import Struct
+
+Kind = tuple[tuple[int, ...], str, str]  # rules, event, channel: all that the stage rules look at
 
 
 class Evidence(Struct, frozen=True, array_like=True, gc=False, order=True):
@@ -22,7 +24,19 @@ class Evidence(Struct, frozen=True, array_like=True, gc=False, order=True):
 
 
 class EvidenceBatch(Struct, array_like=True, gc=False):
-    """``items``: (site, person_id, evidence), in the order of arrival."""
+    """Evidence as columns, in order of arrival. The lists hold each value once.
+
+    ``person kind url``: places in the lists, int32. ``time``: int64, ms. ``session``: 16 bytes each, zeros for none.
+    All little-endian. ``scores``: row -> normalised score, where there is one.
+    """
 
     source: int  # partition of hits it came from
-    items: list[tuple[str, str, Evidence]]
+    persons: list[str]  # site, 0x1F, person_id
+    kinds: list[Kind]
+    urls: list[str]
+    person: bytes
+    time: bytes
+    kind: bytes
+    url: bytes
+    session: bytes
+    scores: dict[int, float] = {}

@@ -1,46 +1,106 @@
-"""Which hit_ids a visitor has sent: records of 12 bytes, an 8-byte hash of the id and its event time in seconds.
+"""Which hit_ids were seen: an 8-byte hash of visitor and id, and the event time, in sorted arrays.
 
-The bytes are searched as they are, never unpacked: a visitor with thousands of hits costs no more to load than one
-with few. The same id within ``window_ms`` of event time is the same hit (inclusive).
+The same id of the same visitor within ``window_ms`` of event time is the same hit (inclusive). New ids make a run;
+runs of like size are merged (as in a log-structured merge tree), so that a batch is looked up in a few searches.
+Two different ids share a hash with a probability of 2**-64.
 """
 
+from collections.abc import Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
-_RECORD = 12
+import numpy as np
+from numpy.typing import NDArray
 
-
-def digest(hit_id: str) -> bytes:
-    """8 bytes; two ids of one visitor share them with a probability of 2**-64."""
-    return blake2b(hit_id.encode(), digest_size=8).digest()
-
-
-def is_known(seen: bytes, id_digest: bytes, time: int, window_ms: int, since: int = 0) -> bool:
-    """Was this id seen within ``window_ms`` before or after ``time``? What is older than ``since`` is forgotten."""
-    at = seen.find(id_digest)
-    while at >= 0:
-        if at % _RECORD == 0:
-            seen_at = _time_at(seen, at)
-            if seen_at >= since // 1000 and abs(seen_at - time // 1000) * 1000 <= window_ms:
-                return True
-        at = seen.find(id_digest, at + 1)
-    return False
+Digests = NDArray[np.uint64]
+Times = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
-def remember(seen: bytes, id_digest: bytes, time: int) -> bytes:
-    """``seen`` and one more."""
-    return seen + id_digest + (time // 1000).to_bytes(4, "big")
+def digests_of(keys: Sequence[str], hit_ids: Sequence[str]) -> Digests:
+    """The hashes of (visitor's key, hit_id)."""
+    joined = b"".join(
+        [
+            blake2b(f"{key}\x1f{hit_id}".encode(), digest_size=8).digest()
+            for key, hit_id in zip(keys, hit_ids, strict=True)
+        ]
+    )
+    return np.frombuffer(joined, np.uint64)
 
 
-def forget(seen: bytes, before: int) -> bytes:
-    """``seen`` without the ids whose event time lies before ``before``."""
-    records = (seen[at : at + _RECORD] for at in range(0, len(seen), _RECORD))
-    return b"".join(record for record in records if _time_at(record, 0) >= before // 1000)
+class _Run(NamedTuple):
+    """``digests`` ascending."""
+
+    digests: Digests
+    times: Times
 
 
-def earliest(seen: bytes) -> int:
-    """Event time (ms, cut to the second) of the oldest id; ``seen`` must not be empty."""
-    return min(_time_at(seen, at) for at in range(0, len(seen), _RECORD)) * 1000
+class SeenIds:
+    """The ids of one partition."""
+
+    def __init__(self) -> None:
+        self._runs: list[_Run] = []
+
+    def __len__(self) -> int:
+        return sum(len(run.digests) for run in self._runs)
+
+    def take(self, digests: Digests, times: Times, window_ms: int, since: Times) -> Mask:
+        """Which of these hits, in order of arrival, are known? The others are known from now on.
+
+        ``since``: per hit, the event time before which an id is forgotten.
+        """
+        known = np.zeros(len(digests), np.bool_)
+        for run in self._runs:
+            known |= _within(run, digests, times, window_ms, since)
+        _, first, count = np.unique(digests, return_index=True, return_counts=True)
+        if len(first) < len(digests):
+            self._among_themselves(known, digests, times, window_ms, since, digests[first[count > 1]])
+        self.add(digests[~known], times[~known])
+        return known
+
+    def add(self, digests: Digests, times: Times) -> None:
+        """Remember what is known to be new."""
+        if len(digests):
+            order = np.argsort(digests, kind="stable")
+            self._runs.append(_Run(digests[order], times[order]))
+        while len(self._runs) > 1 and len(self._runs[-2].digests) <= 2 * len(self._runs[-1].digests):
+            self._runs[-2:] = [_merged(*self._runs[-2:])]
+
+    def forget(self, before: int) -> None:
+        """Drop the ids whose event time lies before ``before``, ms."""
+        kept = [_Run(run.digests[run.times >= before], run.times[run.times >= before]) for run in self._runs]
+        self._runs = [run for run in kept if len(run.digests)]
+
+    @staticmethod
+    def _among_themselves(
+        known: Mask, digests: Digests, times: Times, window_ms: int, since: Times, repeated: Digests
+    ) -> None:
+        """Ids that come more than once in a batch: one after the other, in the order of arrival."""
+        taken: dict[int, list[int]] = {}
+        for at in np.flatnonzero(np.isin(digests, repeated) & ~known).tolist():
+            earlier = taken.setdefault(int(digests[at]), [])
+            if any(abs(t - times[at]) <= window_ms and t >= since[at] for t in earlier):
+                known[at] = True
+            else:
+                earlier.append(int(times[at]))
 
 
-def _time_at(seen: bytes, at: int) -> int:
-    return int.from_bytes(seen[at + 8 : at + _RECORD], "big")
+def _within(run: _Run, digests: Digests, times: Times, window_ms: int, since: Times) -> Mask:
+    found = np.zeros(len(digests), np.bool_)
+    asking = np.arange(len(digests))
+    at = np.searchsorted(run.digests, digests)
+    while len(asking):  # an id may have been seen several times, further apart than the window
+        inside = at < len(run.digests)
+        asking, at = asking[inside], at[inside]
+        same = run.digests[at] == digests[asking]
+        asking, at = asking[same], at[same]
+        near = np.abs(run.times[at] - times[asking]) <= window_ms
+        found[asking] |= near & (run.times[at] >= since[asking])
+        at = at + 1
+    return found
+
+
+def _merged(one: _Run, other: _Run) -> _Run:
+    digests = np.concatenate((one.digests, other.digests))
+    order = np.argsort(digests, kind="stable")
+    return _Run(digests[order], np.concatenate((one.times, other.times))[order])

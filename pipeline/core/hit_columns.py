@@ -3,47 +3,63 @@
 from collections.abc import Sequence
 from typing import Any
 
-from msgspec.structs import astuple
+import numpy as np
 
-from pipeline.core.channels import Traffic, language
-from pipeline.core.devices import Device
-from schemas.hit import ABSENT, Campaign, Hit
+from pipeline.core.channels import language
+from pipeline.core.coded import Coded
+from pipeline.core.money import micros
+from pipeline.core.reading import Reading
+from pipeline.core.slots import Array, Index
+from schemas.hit import ABSENT, Campaign
 from schemas.rows import HIT_ROWS
 
-Read = tuple[Hit, int, bool, int, int]  # hit, event time, was it clamped, received time, offset
-Judged = tuple[Read, Traffic, Device, str, bool, str]  # read, traffic, device, outcome, goal, session id
-Columns = dict[str, Sequence[Any]]
-_TRAFFIC = ("channel", *(f"campaign_{name}" for name in Campaign.__struct_fields__))
-_DEVICE = ("device", "browser", "os", "bot")
+Columns = dict[str, Sequence[Any] | Array]
+TRAFFIC = ("channel", *(f"campaign_{name}" for name in Campaign.__struct_fields__))
+DEVICE = ("device", "browser", "os", "bot")
 
 
-def micros(amount: float | None) -> int | None:
-    """An amount of money in millionths of its unit."""
-    return None if amount is None else round(amount * 1e6)
-
-
-def columns_of(judged: list[Judged], partition: int) -> Columns:
-    """The hits as columns: most of them are a hit's own fields as they came."""
-    reads, traffics, devices, outcomes, goals, sessions = zip(*judged, strict=True)
-    hits, times, clamped, received, offsets = zip(*reads, strict=True)
-    fields = dict(zip(Hit.__struct_fields__, zip(*map(astuple, hits), strict=True), strict=True))
+def own_columns(reading: Reading, partition: int) -> Columns:
+    """What a hit brings with it."""
+    fields = reading.fields
     columns: Columns = {name: fields[name] for name in HIT_ROWS.names if name in fields}
-    columns |= zip(_TRAFFIC, zip(*traffics, strict=True), strict=True)
-    columns |= zip(_DEVICE, zip(*devices, strict=True), strict=True)
-    persons = [user or visitor for user, visitor in zip(fields["user_id"], fields["visitor_id"], strict=True)]
-    columns |= {
-        "person_id": persons,
-        "event_time": times,
-        "received_time": received,
-        "clock_clamped": clamped,
-        "revenue_micros": list(map(micros, fields["revenue"])),
+    users, visitors = fields["user_id"], fields["visitor_id"]
+    return columns | {
+        "person_id": [user or visitor for user, visitor in zip(users, visitors, strict=True)],
+        "event_time": reading.time,
+        "received_time": reading.received,
+        "clock_clamped": reading.clamped,
+        "revenue_micros": _micros(fields["revenue"]),
         "language": [tags and language(tags) for tags in fields["language"]],
-        "items": [None if raw is ABSENT else bytes(raw).decode() for raw in fields["items"]],
-        "props": [None if raw is ABSENT else bytes(raw).decode() for raw in fields["props"]],
-        "outcome": outcomes,
-        "goal": goals,
-        "session_id": sessions,
-        "source_partition": [partition] * len(judged),
-        "source_offset": offsets,
+        "items": _texts(fields["items"]),
+        "props": _texts(fields["props"]),
+        "source_partition": np.full(len(reading), partition),
+        "source_offset": reading.offset,
     }
-    return columns
+
+
+def coded_columns(names: Sequence[str], codes: Index, table: Sequence[tuple[Any, ...]]) -> Columns:
+    """One column for each part of the tuples in ``table``, each row's named by its code."""
+    used, places = np.unique(codes, return_inverse=True)
+    parts = zip(*[table[code] for code in used.tolist()], strict=True)
+    return {name: Coded(places, part) for name, part in zip(names, parts, strict=True)}
+
+
+def picked(columns: Columns, places: Index) -> Columns:
+    """The columns of some rows."""
+    return {name: _rows(column, places) for name, column in columns.items()}
+
+
+def _rows(column: Sequence[Any] | Array, places: Index) -> Sequence[Any] | Array:
+    if isinstance(column, Coded):
+        return Coded(column.codes[places], column.values)
+    if isinstance(column, np.ndarray):
+        return column[places]
+    return [column[at] for at in places.tolist()]
+
+
+def _micros(amounts: Sequence[float | None]) -> list[int | None]:
+    return [None if amount is None else micros(amount) for amount in amounts]
+
+
+def _texts(raws: Sequence[Any]) -> list[str | None]:
+    return [None if raw is ABSENT else bytes(raw).decode() for raw in raws]

@@ -1,9 +1,13 @@
 """Keys, partitions and session ids. All of them are functions of the hit alone, so that a replay gives the same."""
 
 from hashlib import blake2b
+from typing import Any, Final
 from zlib import crc32
 
+from numpy.typing import NDArray
+
 SEPARATOR = "\x1f"
+_NO_ID: Final = "0" * 32
 
 
 def visitor_key(site: str, visitor_id: str, user_id: str) -> str:
@@ -31,3 +35,10 @@ def session_id(key: str, start_time: int) -> str:
 def partition_of(key: str, partitions: int) -> int:
     """CRC-32 of the key's UTF-8, modulo the number of partitions (librdkafka's "consistent" partitioner)."""
     return crc32(key.encode()) % partitions
+
+
+def hex_ids(ids: NDArray[Any]) -> list[str]:
+    """Ids of 16 bytes as 32 hexadecimal digits; zeros, no id, as ""."""
+    digits = ids.tobytes().hex()
+    found = [digits[at : at + 32] for at in range(0, len(digits), 32)]
+    return ["" if one == _NO_ID else one for one in found]

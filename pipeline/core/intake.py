@@ -4,37 +4,40 @@ Every record has exactly one outcome (:class:`schemas.outcome.Outcome`). The ord
 (else dead letter), is it known (duplicate), is it a bot's, is its event of a background kind, is it late; what is left
 is put into a session. All of it depends on the partition's order of records only, never on how they are batched.
 
-State of a visitor lives in ``states`` (key -> msgpack of :class:`Visitor`), that of the partition under ``META``.
-What can be derived from them (timers, what waits to be said) is kept in memory and made anew by :meth:`Intake.restore`.
+A unit of work is judged column by column. State: the sessions (:class:`SessionTable`), the hit_ids seen, and
+:class:`Meta`; :meth:`Intake.finish` gives entries for two journals, :meth:`Intake.restore` takes them up again.
 """
 
-from collections import Counter
-from collections.abc import MutableMapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
+import numpy as np
 from msgspec import Struct
-from msgspec.structs import replace
 
-from pipeline.core import duplicates
 from pipeline.core.channels import language
-from pipeline.core.decode import Flaw, KnownHit, decode
-from pipeline.core.devices import UNKNOWN
-from pipeline.core.event_time import END_OF_TIME_MS, event_time, to_ms
-from pipeline.core.goals import VIEWS
-from pipeline.core.hit_columns import Columns, Judged, Read, columns_of, micros
-from pipeline.core.ids import visitor_key
+from pipeline.core.coded import Coded, Codes
+from pipeline.core.duplicates import SeenIds, digests_of
+from pipeline.core.evidence import Evidences, Matcher
+from pipeline.core.hit_columns import DEVICE, TRAFFIC, Columns, coded_columns, own_columns, picked
+from pipeline.core.ids import SEPARATOR, hex_ids, visitor_key
 from pipeline.core.intake_rules import IntakeRules
-from pipeline.core.scores import metric_of, normalised_score
-from pipeline.core.session import context_of, extend, of_one_hit
-from pipeline.core.sessionizer import Said, Visitor, close, due, place, say_open, settle
-from pipeline.core.timers import Timers
+from pipeline.core.look import BACKGROUND, MOST_REMEMBERED, VIEW, Looks
+from pipeline.core.money import micros
+from pipeline.core.reading import Reading, Records, read
+from pipeline.core.segments import Hits
+from pipeline.core.session import context_of
+from pipeline.core.session_table import SessionTable
+from pipeline.core.sessionizer import Said
+from pipeline.core.slots import Array, Index
 from pipeline.core.watermark import Watermark
-from schemas.evidence import Evidence
-from schemas.hit import ABSENT, MAX_HIT_BYTES, MAX_URL_CHARS, Hit
-from schemas.outcome import DeadLetter, LedgerRow, Outcome, Reason
-from schemas.topics import HITS
+from schemas.outcome import DeadLetter, LedgerRow, Outcome
 
-META = "\x00"  # no visitor's key: a site has at least one character
+_NEVER = -(1 << 60)
+_NO_SLOT = -1
+_SESSIONIZED, _IN_BACKGROUND, _LATE, _BOT = range(4)  # codes of these outcomes:
+_OUTCOMES = (Outcome.SESSIONIZED.value, Outcome.BACKGROUND.value, Outcome.LATE.value, Outcome.BOT.value)
 
 
 class Meta(Struct, array_like=True):
@@ -48,61 +51,76 @@ class Meta(Struct, array_like=True):
 
 
 class Output(Struct):
-    """What one unit of work says. ``blocks``: stored hits, as columns of ``schemas.rows.HIT_ROWS``; None: absent."""
+    """What one unit of work says. ``hits`` and ``sessions``: columns of rows, None for no row; None in them: absent.
+
+    ``state`` and ``ids``: entries of the two journals, None where nothing changed; ``needed`` and ``ids_needed``: the
+    numbers of the first entries that are needed to restore.
+    """
 
     said: Said
-    blocks: list[Columns] = []
-    evidence: list[tuple[str, str, Evidence]] = []
+    hits: Columns | None = None
+    sessions: dict[str, list[Any]] | None = None
+    evidence: Evidences | None = None
     dead_letters: list[DeadLetter] = []
     outcomes: dict[tuple[str, Outcome], int] = {}  # (site, outcome) -> hits of this unit
     ledger: list[LedgerRow] = []
     watermark: int | None = None
     has_new_watermark: bool = False
+    state: bytes | None = None
+    needed: int = 0
+    ids: bytes | None = None
+    ids_needed: int = 0
 
 
-_VIEW, _OTHER, _BACKGROUND = range(3)
-_MAX_PAGES = 50_000  # about 200 bytes each
-# The hot path counts and stores these as plain text: an enum's hash is a call.
-_BOT, _IN_BACKGROUND, _LATE = Outcome.BOT.value, Outcome.BACKGROUND.value, Outcome.LATE.value
-_SESSIONIZED = Outcome.SESSIONIZED.value
+class _State(Struct, array_like=True):
+    meta: Meta
+    sessions: bytes
+
+
+class _Ids(Struct, array_like=True):
+    latest: int
+    digests: bytes
+    times: bytes
+
+
 _encode = msgspec.msgpack.Encoder().encode
-_decode_visitor = msgspec.msgpack.Decoder(Visitor).decode
-_decode_meta = msgspec.msgpack.Decoder(Meta).decode
+_decode_state = msgspec.msgpack.Decoder(_State).decode
+_decode_ids = msgspec.msgpack.Decoder(_Ids).decode
 
 
 class Intake:
     """One partition of ``hits``. A unit of work is: any number of :meth:`take`, then one :meth:`finish`."""
 
-    def __init__(self, rules: IntakeRules, states: MutableMapping[str, bytes], partition: int) -> None:
+    def __init__(self, rules: IntakeRules, partition: int) -> None:
         self.rules = rules
         self.partition = partition
-        self._states = states
         self._meta = Meta(Watermark(rules.out_of_orderness_ms))
-        self._timers = Timers()
-        self._unsaid: set[str] = set()
+        self._table = SessionTable(rules.sessions)
+        self._seen = SeenIds()
+        self._ids: deque[tuple[int, int]] = deque()  # number and latest event time of each entry
+        self._looks = Looks(rules.goals, rules.classifier, rules.background)
+        self._matcher = Matcher(rules.models, self._looks)
+        self._records = Records([], [], [])
+        self._contexts: dict[str, str] = {}
+        self._forgotten_until = 0
         self._said_at = 0
         self._told_watermark: int | None = None
-        self._touched: dict[str, Visitor] = {}
-        self._moved_timers: set[str] = set()
-        self._pages: dict[tuple[str, str], tuple[int, bool]] = {}
-        self._timeout_ms = rules.sessions.timeout_ms
-        self._late_before = 0  # event time before which a hit is late
-        self._remembered_since = 0  # event time before which hit_ids are forgotten, though still there
-        self._output = Output(Said(1))
 
-    def restore(self) -> None:
-        """Take up the state again."""
-        for key, value in self._states.items():
-            if key == META:
-                self._meta = _decode_meta(value)
-                continue
-            visitor = _decode_visitor(value)
-            self._timers.add(key, due(visitor, self.rules.sessions))
-            if any(session.closed is None for session in visitor.sessions):
-                self._unsaid.add(key)
+    def restore(self, states: Iterable[tuple[int, bytes]], ids: Iterable[tuple[int, bytes]]) -> None:
+        """Take up the entries of the journals again, with their numbers, oldest first."""
+
+        def sessions() -> Iterator[tuple[int, bytes]]:
+            for number, entry in states:
+                state = _decode_state(entry)
+                self._meta = state.meta
+                yield number, state.sessions
+
+        self._table.restore(sessions())
+        for number, entry in ids:
+            found = _decode_ids(entry)
+            self._seen.add(np.frombuffer(found.digests, np.uint64), np.frombuffer(found.times, np.int64))
+            self._ids.append((number, found.latest))
         self._meta.watermark.out_of_orderness_ms = self.rules.out_of_orderness_ms  # may have been set anew
-        self._output = Output(Said(self._meta.version + 1))
-        self._set_horizons()
 
     @property
     def watermark(self) -> int | None:
@@ -110,263 +128,220 @@ class Intake:
         return self._meta.watermark.value
 
     def take(self, values: Sequence[bytes], timestamps: Sequence[int], offsets: Sequence[int]) -> None:
-        """Judge records of the topic, in order. ``timestamps``: when each was received, ms."""
-        knows_received = not self.rules.bounded
-        read: list[Read] = []
-        for value, timestamp, offset in zip(values, timestamps, offsets, strict=True):
-            hit = decode(value)
-            if isinstance(hit, Flaw):
-                self._dead_letter(hit, value, timestamp, offset)
-                continue
-            # When a recorded hit was received is not known if it tells only when it happened.
-            received = None if hit.received_time is None else to_ms(hit.received_time)
-            if received is None and (knows_received or hit.time is None):
-                received = timestamp
-            when = event_time(hit.time, hit.sent_time, received)
-            if when is None:
-                self._dead_letter(_no_time(hit, received), value, timestamp, offset)
-                continue
-            time, clamped = when
-            read.append((hit, time, clamped, time if received is None else received, offset))
-        judged = [one for one in map(self._judge, read) if one is not None]
-        if judged:
-            columns = columns_of(judged, self.partition)
-            self._output.blocks.append(columns)
-            for (site, outcome), hits in Counter(
-                zip(columns["site"], columns["outcome"], strict=True)
-            ).items():
-                self._count(site, Outcome(outcome), hits)
+        """Records of the topic, in order. ``timestamps``: when each was received, ms."""
+        self._records.values.extend(values)
+        self._records.timestamps.extend(timestamps)
+        self._records.offsets.extend(offsets)
 
     def finish(
-        self, wall_ms: int, *, has_records: bool, is_caught_up: bool, is_final: bool = False
+        self,
+        wall_ms: int,
+        *,
+        has_records: bool,
+        is_caught_up: bool,
+        is_final: bool = False,
+        number: int = 0,
+        ids_number: int = 0,
     ) -> Output:
-        """End the unit: move the watermark on, close what is due, write the state back, and give what was said.
+        """Judge what was taken, move the watermark on, close what is due, and give what is to be said and stored.
 
-        ``is_final``: the input is bounded and ends here, every session closes.
+        ``is_final``: the input is bounded and ends here, every session closes. ``number`` and ``ids_number``: those
+        that the entries of the journals will get.
         """
+        output = Output(Said(self._meta.version + 1))
+        records, self._records = self._records, Records([], [], [])
+        if records.values:
+            reading = read(records, self.partition, knows_received=not self.rules.bounded)
+            output.dead_letters = reading.letters
+            output.outcomes = dict(Counter((one.site, Outcome.DEAD_LETTER) for one in reading.letters))
+            if len(reading):
+                self._judge(reading, output, ids_number)
         mark = self._meta.watermark
         if has_records:
             mark.on_batch_end(wall_ms)
         elif is_caught_up:
             mark.on_idle(wall_ms)
-        self._set_horizons()
-        said = self._output.said
-        if said.moved:
-            settle(self.rules.sessions, said)
-            self._follow_moves()
-        for key in self._moved_timers:
-            self._timers.add(key, due(self._touched[key], self.rules.sessions))
-        self._moved_timers.clear()
-        if is_final:
-            self._close(self._timers.pop_all(), None)
-        elif mark.value is not None and not self.rules.bounded:
-            self._close(self._timers.pop(mark.value), mark.value)
-        self._say_open(wall_ms)
-        return self._end_unit()
+        self._say_sessions(output, wall_ms, is_final=is_final)
+        self._end_unit(output, number, ids_number)
+        return output
 
-    def _judge(self, read: Read) -> Judged | None:
-        """The hot path of the whole pipeline: one call a hit, few calls below it. None for a duplicate."""
-        hit, time, _, _, _ = read
-        rules, output, mark = self.rules, self._output, self._meta.watermark
-        if mark.max_event_ms is None or time > mark.max_event_ms:
-            mark.on_event(time)
-            self._set_horizons()
-        if type(hit) is not KnownHit:
-            self._meta.unknown_fields += 1
-        site, event = hit.site, hit.event
-        visitor_id, user_id = hit.visitor_id, hit.user_id or ""
-        key = f"{site}\x1fv{visitor_id}" if visitor_id else visitor_key(site, "", user_id)
-        visitor = self._touched.get(key)
-        if visitor is None:
-            visitor = self._load(key)
-        if hit.hit_id and self._is_duplicate(visitor, hit.hit_id, time):
-            self._count(site, Outcome.DUPLICATE)
-            return None
-        url, referrer = hit.url or "", hit.referrer or ""
-        if len(url) > MAX_URL_CHARS or len(referrer) > MAX_URL_CHARS:
-            hit.url, hit.referrer = url, referrer = self._cut(url), self._cut(referrer)
-        page = self._pages.get((event, url))
-        if page is None:
-            page = self._page(event, url)
-        kind, goal = page
-        agent = hit.user_agent
-        device = rules.classifier.device(agent) if agent else UNKNOWN
-        traffic = rules.classifier.traffic(url, referrer, hit.channel or "", hit.campaign)
-        session = ""
-        if device.bot:
-            outcome = _BOT
-        elif kind == _BACKGROUND:
-            outcome = _IN_BACKGROUND
-        elif time < self._late_before:
-            outcome = _LATE
-        else:
-            outcome = _SESSIONIZED
-            revenue = micros(hit.revenue)
-            last = visitor.sessions[-1] if visitor.sessions else None
-            if (
-                last is None
-                or last.closed is not None
-                or not last.start < time <= last.end + self._timeout_ms
-            ):
-                # Anything but one more hit of the newest session; this way is right for every hit.
-                tag = language(hit.language) if hit.language else ""
-                context = context_of((referrer, *traffic, *device[:3], hit.country or "", tag))
-                last = of_one_hit(
-                    time, url, context, user_id, is_view=kind == _VIEW, is_goal=goal, revenue=revenue
-                )
-                last = place(visitor, last, key, rules.sessions, output.said)
-                self._moved_timers.add(key)
-            else:
-                extend(last, time, url, user_id, is_view=kind == _VIEW, is_goal=goal, revenue=revenue)
-            session = last.session_id
-        if not device.bot:
-            self._note_evidence(hit, site, user_id or visitor_id or "", time, url, traffic[0], goal, session)
-        return read, traffic, device, outcome, goal, session
+    def _judge(self, reading: Reading, output: Output, ids_number: int) -> None:
+        """The hot path of the whole pipeline."""
+        rules, fields = self.rules, reading.fields
+        self._meta.unknown_fields += reading.unknown_fields
+        self._meta.cut_urls += reading.cut_urls
+        marks = self._marks(reading.time)
+        keys = _keys(fields)
+        known = self._known(reading, keys, marks, output, ids_number)
+        looks = self._looks
+        if looks.trim():
+            self._matcher.forget()
+        page, kind, is_goal = looks.page_codes(fields["event"], fields["url"])
+        device, is_bot = looks.device_codes(fields["user_agent"])
+        words = (fields["url"], fields["referrer"], fields["channel"], fields["campaign"])
+        traffic = looks.traffic_codes(*words)
+        outcome = np.full(len(reading), _SESSIONIZED)
+        if rules.sessions.lateness_ms is not None:
+            outcome[reading.time < marks - rules.sessions.lateness_ms] = _LATE
+        outcome[kind == BACKGROUND] = _IN_BACKGROUND
+        outcome[is_bot] = _BOT
+        slots = np.full(len(reading), _NO_SLOT)
+        placed = np.flatnonzero((outcome == _SESSIONIZED) & ~known)
+        if len(placed):
 
-    def _note_evidence(
-        self, hit: Hit, site: str, person: str, time: int, url: str, channel: str, goal: bool, session: str
-    ) -> None:
-        props = None if hit.props is ABSENT else bytes(hit.props)
-        score = None
-        if hit.score is not None:
-            score = normalised_score(metric_of(props), hit.score, hit.scale)
-        touched = self.rules.models.touchpoint(hit.event, url, channel, goal, score, props)
-        if touched:
-            evidence = Evidence(time, touched, hit.event, url, channel, session, score)
-            self._output.evidence.append((site, person, evidence))
+            def context_of_hit(at: int) -> str:
+                return self._context(fields, int(placed[at]), traffic, device)
 
-    def _is_duplicate(self, visitor: Visitor, hit_id: str, time: int) -> bool:
-        """Was this hit_id seen already? If not, it has been now."""
-        id_digest = duplicates.digest(hit_id)
+            hits = _hits(reading, placed, keys, kind == VIEW, is_goal, context_of_hit)
+            slots[placed] = self._table.place(hits, output.said)
+        stored = np.flatnonzero(~known)
+        if not len(stored):
+            return
+        columns = own_columns(reading, self.partition)
+        columns |= coded_columns(TRAFFIC, traffic, looks.traffics)
+        columns |= coded_columns(DEVICE, device, looks.devices)
+        used, session = np.unique(slots, return_inverse=True)
+        ids = self._table.ids(used)
+        columns |= {
+            "outcome": Coded(outcome, _OUTCOMES),
+            "goal": is_goal,
+            "session_id": Coded(session, hex_ids(ids)),
+        }
+        output.hits = columns if len(stored) == len(reading) else picked(columns, stored)
+        people = stored[outcome[stored] != _BOT]
+        output.evidence = self._matcher.match(reading, people, page, traffic, ids[session])
+        sites = output.hits["site"]
+        for (site, code), count in Counter(zip(sites, outcome[stored].tolist(), strict=True)).items():
+            output.outcomes[site, Outcome(_OUTCOMES[code])] = count
+
+    def _marks(self, time: Index) -> Index:
+        """The watermark after each of these hits."""
+        mark = self._meta.watermark
+        before = _NEVER if mark.value is None else mark.value
+        mark.on_event(int(time.max()))
+        seen: Index = np.maximum.accumulate(time) - mark.out_of_orderness_ms
+        return np.maximum(seen, before)
+
+    def _known(
+        self, reading: Reading, keys: Sequence[str], marks: Index, output: Output, ids_number: int
+    ) -> Array:
+        """Which hits are duplicates; counts them."""
+        known = np.zeros(len(reading), np.bool_)
+        hit_ids = reading.fields["hit_id"]
+        named = np.array([at for at, hit_id in enumerate(hit_ids) if hit_id], np.int64)
+        if not len(named):
+            return known
+        digests = digests_of([keys[at] for at in named.tolist()], [hit_ids[at] for at in named.tolist()])
         window_ms = self.rules.sessions.dedupe_ms
-        if visitor.seen and duplicates.is_known(
-            visitor.seen, id_digest, time, window_ms, self._remembered_since
-        ):
-            return True
-        visitor.seen = duplicates.remember(visitor.seen, id_digest, time)
-        return False
+        time = reading.time[named]
+        since = np.full(len(named), _NEVER) if self.rules.bounded else marks[named] - window_ms
+        repeats = self._seen.take(digests, time, window_ms, since)
+        known[named] = repeats
+        sites = reading.fields["site"]
+        for site, count in Counter(sites[at] for at in np.flatnonzero(known).tolist()).items():
+            output.outcomes[site, Outcome.DUPLICATE] = count
+        if not repeats.all():
+            time = time[~repeats]
+            latest = int(time.max())
+            output.ids = _encode(_Ids(latest, digests[~repeats].tobytes(), time.tobytes()))
+            self._ids.append((ids_number, latest))
+        return known
 
-    def _page(self, event: str, url: str) -> tuple[int, bool]:
-        """Kind of the event, and whether it is a goal; remembered, since most hits repeat another's."""
-        kind = _VIEW if event in VIEWS else _BACKGROUND if event in self.rules.background else _OTHER
-        page = kind, self.rules.goals.matches(event, url)
-        if len(self._pages) >= _MAX_PAGES:
-            self._pages.clear()
-        self._pages[event, url] = page
-        return page
-
-    def _set_horizons(self) -> None:
-        """What depends on the watermark. Bounded input has none: nothing is late, no hit_id is forgotten."""
-        rules, watermark = self.rules.sessions, self._meta.watermark.value
-        if watermark is not None and rules.lateness_ms is not None:
-            self._late_before = watermark - rules.lateness_ms
-            self._remembered_since = watermark - rules.dedupe_ms
-
-    def _load(self, key: str) -> Visitor:
-        packed = self._states.get(key)
-        if packed is None:
-            self._moved_timers.add(key)
-            visitor = Visitor()
-        else:
-            visitor = _decode_visitor(packed)
-        self._touched[key] = visitor
-        return visitor
-
-    def _cut(self, url: str) -> str:
-        if len(url) > MAX_URL_CHARS:
-            self._meta.cut_urls += 1
-            return url[:MAX_URL_CHARS]
-        return url
-
-    def _count(self, site: str, outcome: Outcome, hits: int = 1) -> None:
-        outcomes = self._output.outcomes
-        outcomes[site, outcome] = outcomes.get((site, outcome), 0) + hits
-
-    def _dead_letter(self, flaw: Flaw, raw: bytes, timestamp: int, offset: int) -> None:
-        self._count(flaw.site, Outcome.DEAD_LETTER)
-        self._output.dead_letters.append(
-            DeadLetter(
-                topic=HITS.name,
-                partition=self.partition,
-                offset=offset,
-                reason=flaw.reason,
-                field=flaw.field,
-                message=flaw.message,
-                site=flaw.site,
-                received_time=timestamp,
-                raw=raw[:MAX_HIT_BYTES],
-            )
+    def _context(self, fields: dict[str, Sequence[Any]], row: int, traffic: Index, device: Index) -> str:
+        """What a session takes from its first hit."""
+        tags = fields["language"][row]
+        words = (
+            fields["referrer"][row],
+            *self._looks.traffics[traffic[row]],
+            *self._looks.devices[device[row]][:3],
+            fields["country"][row] or "",
+            language(tags) if tags else "",
         )
+        context = context_of(words)
+        if len(self._contexts) >= MOST_REMEMBERED:
+            self._contexts.clear()
+        return self._contexts.setdefault(context, context)
 
-    def _follow_moves(self) -> None:
-        """Hits of this unit whose session took another id later in the unit leave with the id it ended with."""
-        output = self._output
-        current = output.said.current_id
-        for columns in output.blocks:
-            columns["session_id"] = list(map(current, columns["session_id"]))
-        output.evidence = [
-            (site, person, replace(evidence, session_id=current(evidence.session_id)))
-            for site, person, evidence in output.evidence
-        ]
+    def _say_sessions(self, output: Output, wall_ms: int, *, is_final: bool) -> None:
+        """Close and forget what is due; rows of closed sessions, and of open ones once an interval."""
+        rules, mark, said = self.rules, self._meta.watermark.value, output.said
+        told = [np.array(said.slots, np.int64)]
+        if is_final:
+            told.append(self._table.close(None, said))
+        elif mark is not None and rules.sessions.lateness_ms is not None:
+            told.append(self._table.close(mark, said))
+        interval = rules.session_update_ms
+        # A clock that was set back holds nothing up.
+        if interval is not None and not 0 <= wall_ms - self._said_at < interval:
+            self._said_at = wall_ms
+            told.append(self._table.unsaid())
+        rows = np.unique(np.concatenate(told))
+        if len(rows):
+            output.sessions = self._table.rows(rows, said.version)
+        if mark is not None and rules.sessions.lateness_ms is not None:
+            self._table.forget(mark - rules.sessions.lateness_ms)
+            self._forget_ids(mark - rules.sessions.dedupe_ms)
 
-    def _close(self, keys: list[str], watermark: int | None) -> None:
-        for key in keys:
-            visitor = self._touched.get(key)
-            if visitor is None:
-                visitor = self._load(key)
-                if not close(visitor, key, watermark, self.rules.sessions, self._output.said):
-                    del self._touched[key]  # nothing changed, nothing to write
-                    self._timers.add(key, due(visitor, self.rules.sessions))
-                    continue
-            else:
-                close(visitor, key, watermark, self.rules.sessions, self._output.said)
-            self._moved_timers.add(key)
+    def _forget_ids(self, before: int) -> None:
+        """The journal's entries in which all are older than that; now and then, the ids themselves."""
+        while self._ids and self._ids[0][1] < before:
+            self._ids.popleft()
+        if before > self._forgotten_until + self.rules.sessions.dedupe_ms // 16:
+            self._forgotten_until = before
+            self._seen.forget(before)
 
-    def _say_open(self, wall_ms: int) -> None:
-        """Rows of the open sessions that changed, at most once an interval: a busy session is not said at each hit."""
-        interval = self.rules.session_update_ms
-        if interval is None:
-            return
-        self._unsaid.update(self._touched)
-        if 0 <= wall_ms - self._said_at < interval:  # a clock that was set back holds nothing up
-            return
-        self._said_at = wall_ms
-        for key in self._unsaid:
-            visitor = self._touched.get(key)
-            if visitor is None:
-                packed = self._states.get(key)
-                if packed is None:
-                    continue
-                visitor = _decode_visitor(packed)
-            say_open(visitor, key, self.rules.sessions, self._output.said)
-        self._unsaid.clear()
-
-    def _end_unit(self) -> Output:
-        meta, output, states = self._meta, self._output, self._states
-        for key, visitor in self._touched.items():
-            if visitor.sessions or visitor.seen:
-                states[key] = _encode(visitor)
-            else:
-                states.pop(key, None)
-        for key in self._moved_timers:
-            self._timers.add(key, due(self._touched[key], self.rules.sessions))
+    def _end_unit(self, output: Output, number: int, ids_number: int) -> None:
+        meta = self._meta
         for (site, outcome), hits in output.outcomes.items():
             of_site = meta.ledger.setdefault(site, {})
             of_site[outcome] = of_site.get(outcome, 0) + hits
-            row = LedgerRow(self.partition, site, Outcome(outcome), of_site[outcome], meta.version)
-            output.ledger.append(row)
-        if self._touched or output.outcomes or output.said.rows:
+            output.ledger.append(LedgerRow(self.partition, site, outcome, of_site[outcome], meta.version))
+        if self._table.slots.has_changes or output.outcomes:
             meta.version += 1
-            states[META] = _encode(meta)
+            sessions, output.needed = self._table.slots.changes(number)
+            output.state = _encode(_State(meta, sessions))
+        output.ids_needed = self._ids[0][0] if self._ids else ids_number + 1
         output.watermark = self.watermark
         output.has_new_watermark = output.watermark != self._told_watermark
         self._told_watermark = output.watermark
-        self._touched, self._moved_timers = {}, set()
-        self._output = Output(Said(meta.version + 1))
-        return output
 
 
-def _no_time(hit: Hit, received: int | None) -> Flaw:
-    is_received_good = received is None or 0 <= received < END_OF_TIME_MS
-    field = "time" if is_received_good else "received_time"
-    return Flaw(Reason.BAD_VALUE, field, "no time between 1970 and 2100 can be made of it", hit.site)
+def _keys(fields: dict[str, Sequence[Any]]) -> list[str]:
+    """Whose session each hit belongs to."""
+    return [
+        f"{site}{SEPARATOR}v{visitor}" if visitor else visitor_key(site, "", user)
+        for site, visitor, user in zip(fields["site"], fields["visitor_id"], fields["user_id"], strict=True)
+    ]
+
+
+def _hits(
+    reading: Reading,
+    rows: Index,
+    keys: Sequence[str],
+    is_view: Array,
+    is_goal: Array,
+    context_of_hit: Callable[[int], str],
+) -> Hits:
+    """The rows that make sessions."""
+    fields, chosen = reading.fields, rows.tolist()
+    visitors = Codes().of([keys[row] for row in chosen])
+    amounts = fields["revenue"]
+    paid = np.flatnonzero(is_goal[rows]).tolist()
+    revenue = {at: micros(amount) for at in paid if (amount := amounts[chosen[at]]) is not None}
+    return Hits(
+        visitors.values,
+        visitors.codes,
+        reading.time[rows],
+        is_view[rows],
+        is_goal[rows],
+        _objects([fields["url"][row] for row in chosen]),
+        _objects([fields["user_id"][row] or "" for row in chosen]),
+        revenue,
+        context_of_hit,
+    )
+
+
+def _objects(texts: list[str]) -> Array:
+    column = np.empty(len(texts), object)
+    column[:] = texts
+    return column

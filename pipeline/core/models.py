@@ -42,6 +42,7 @@ class Models:
         self._plans: dict[tuple[tuple[int, ...], str, str], Plan] = {}
         self._codes = Codes(self.rules, self._by_event)
         self._detailed = {event for event, bounds in self._by_event.items() if _look_at_details(bounds)}
+        self._any_details = _look_at_details(self._any_event)
         self._globs = GlobSet(glob for bound in self.rules.values() for glob in bound.rule.url or ())
         self._step_names: dict[tuple[int, int, int], tuple[str, str, str, Kind]] = {}
         self._by_url: dict[tuple[str, str, str, bool], tuple[int, ...]] = {}
@@ -81,6 +82,10 @@ class Models:
             found = self._touchpoint(event, url, channel, goal, score, props)
         return found
 
+    def looks_at_details(self, event: str) -> bool:
+        """Whether some rule for the event looks at more than page, channel and goal."""
+        return event in self._detailed or (event not in self._by_event and self._any_details)
+
     def _touchpoint(
         self, event: str, url: str, channel: str, goal: bool, score: float | None, props: bytes | None
     ) -> tuple[int, ...]:
@@ -88,7 +93,7 @@ class Models:
         if not bounds:
             return ()
         globs = self._globs.matching(path_of(url))
-        if event in self._detailed or (bounds is self._any_event and _look_at_details(bounds)):
+        if self.looks_at_details(event):
             return _satisfied(bounds, globs, channel, goal, score, props)
         key = (event, globs, channel, goal)
         found = self._by_globs.get(key)

@@ -11,11 +11,12 @@ from msgspec import Struct
 
 from pipeline.core.bounce import bounced
 from pipeline.core.ids import SEPARATOR
+from pipeline.core.money import add_micros
 from schemas.session import Session, SessionFact
 
 
 class OpenSession(Struct, array_like=True, gc=False):
-    """State of one session within reach of the lateness. Flat and small: it is unpacked and packed with each batch.
+    """One session within reach of the lateness, as the general way works on it; it is kept in columns.
 
     ``url`` and ``context`` are those of the first hit. ``entry_*``, ``exit_*``: of the first and the last view; of
     the first and the last hit as long as there is no view. ``since``: the unit of work that gave the id; rows with it
@@ -58,54 +59,22 @@ def of_one_hit(
 ) -> OpenSession:
     """A session of one hit; its id is given when it is known where it belongs."""
     return OpenSession(
-        "",
-        0,
-        time,
-        time,
-        1,
-        int(is_view),
-        int(is_goal),
-        (revenue or 0) if is_goal else 0,
-        url,
-        context,
-        time,
-        url,
-        time,
-        url,
-        (time, user_id) if user_id else None,
+        session_id="",
+        since=0,
+        start=time,
+        end=time,
+        hits=1,
+        views=int(is_view),
+        conversions=int(is_goal),
+        revenue_micros=(revenue or 0) if is_goal else 0,
+        url=url,
+        context=context,
+        entry_time=time,
+        entry_url=url,
+        exit_time=time,
+        exit_url=url,
+        user=(time, user_id) if user_id else None,
     )
-
-
-def extend(
-    session: OpenSession,
-    time: int,
-    url: str,
-    user_id: str,
-    *,
-    is_view: bool,
-    is_goal: bool,
-    revenue: int | None,
-) -> None:
-    """Add a hit later than the session's start: what :func:`merge` of a session of one hit would do, faster."""
-    session.hits += 1
-    if time > session.end:
-        session.end = time
-    if is_view:
-        if not session.views:
-            session.entry_time = session.exit_time = time
-            session.entry_url = session.exit_url = url
-        elif time > session.exit_time or (time == session.exit_time and url > session.exit_url):
-            session.exit_time, session.exit_url = time, url
-        elif (time, url) < (session.entry_time, session.entry_url):
-            session.entry_time, session.entry_url = time, url
-        session.views += 1
-    elif not session.views and (time, url) > (session.exit_time, session.exit_url):
-        session.exit_time, session.exit_url = time, url
-    if is_goal:
-        session.conversions += 1
-        session.revenue_micros += revenue or 0
-    if user_id and (session.user is None or (time, user_id) > session.user):
-        session.user = (time, user_id)
 
 
 def merge(into: OpenSession, other: OpenSession) -> None:
@@ -117,7 +86,7 @@ def merge(into: OpenSession, other: OpenSession) -> None:
     into.hits += other.hits
     into.views += other.views
     into.conversions += other.conversions
-    into.revenue_micros += other.revenue_micros
+    into.revenue_micros = add_micros(into.revenue_micros, other.revenue_micros)
     if other.user is not None and (into.user is None or other.user > into.user):
         into.user = other.user
 
@@ -133,36 +102,23 @@ def _merge_ways(into: OpenSession, other: OpenSession) -> None:
         into.exit_time, into.exit_url = other.exit_time, other.exit_url
 
 
-def fact(session: OpenSession, *, site: str, timeout_ms: int, preset: str) -> SessionFact:
-    """What the counters count when the session closes."""
+def channel_of(context: str) -> str:
+    """The channel in a session's context."""
+    return context.split(SEPARATOR, _CHANNEL + 1)[_CHANNEL]
+
+
+def fact(session: OpenSession, key: str, *, timeout_ms: int, preset: str) -> SessionFact:
+    """What the counters count when the session closes. ``key``: the visitor's."""
     return SessionFact(
-        site,
-        session.context.split(SEPARATOR, _CHANNEL + 1)[_CHANNEL],
+        key.partition(SEPARATOR)[0],
+        channel_of(session.context),
         session.end + timeout_ms,
         session.end - session.start,
         session.views > 0,
-        _bounced(session, preset),
+        is_bounce(preset, session.views, session.hits, session.start, session.end, session.conversions),
         session.conversions > 0,
         session.revenue_micros,
     )
-
-
-def row(session: OpenSession, key: str, *, preset: str, version: int) -> Session:
-    """The public record of the session as it stands."""
-    site, _, visitor = key.partition(SEPARATOR)
-    visitor_id = visitor[1:] if visitor[0] == "v" else ""
-    user_id = session.user[1] if session.user else ""
-    values: list[Any] = [session.session_id, site, visitor_id, user_id, user_id or visitor_id]
-    values += [session.start, session.end, session.end - session.start, session.hits, session.views]
-    values += [session.entry_url, session.exit_url, *session.context.split(SEPARATOR)]
-    values += [
-        _bounced(session, preset),
-        session.conversions > 0,
-        session.conversions,
-        session.revenue_micros,
-    ]
-    values += [session.closed is not None, False, version]
-    return Session(*values)
 
 
 def withdrawal(session_id: str, start: int, key: str, *, version: int) -> Session:
@@ -173,12 +129,13 @@ def withdrawal(session_id: str, start: int, key: str, *, version: int) -> Sessio
     return Session(*values)
 
 
-def _bounced(session: OpenSession, preset: str) -> bool:
+def is_bounce(preset: str, views: int, hits: int, start: int, end: int, conversions: int) -> bool:
+    """Whether a session is one, by the preset of :mod:`pipeline.core.bounce`."""
     return bounced(
         preset,
-        views=session.views,
-        hits=session.hits,
-        custom_events=session.hits - session.views,
-        duration_ms=session.end - session.start,
-        conversions=session.conversions,
+        views=views,
+        hits=hits,
+        custom_events=hits - views,
+        duration_ms=end - start,
+        conversions=conversions,
     )

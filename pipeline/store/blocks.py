@@ -7,16 +7,19 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 
+from pipeline.core.coded import Coded
+from pipeline.core.slots import Array
 from schemas.rows import NULLABLE, TABLES
 
 INT64_MAX: Final = 2**63 - 1
 
 
-def block(table: str, columns: Mapping[str, Sequence[Any]]) -> bytes:
-    """``columns``: by name, at least one row; None in a column that cannot be null is its type's empty value."""
+def block(table: str, columns: Mapping[str, Sequence[Any] | Array]) -> bytes:
+    """``columns``: by name, at least one row: sequences or arrays; None in a column that cannot be null is its type's empty value."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, TABLES[table]) as writer:
         writer.write_batch(_batch(table, columns))
@@ -44,13 +47,18 @@ def _columns(table: str, records: Sequence[Struct]) -> dict[str, Sequence[Any]]:
     return dict(zip(names, zip(*map(attrgetter(*names), records), strict=True), strict=True))
 
 
-def _batch(table: str, columns: Mapping[str, Sequence[Any]]) -> pa.RecordBatch:
+def _batch(table: str, columns: Mapping[str, Sequence[Any] | Array]) -> pa.RecordBatch:
     schema = TABLES[table]
     arrays = [_array(columns[field.name], field) for field in schema]
     return pa.record_batch(arrays, schema=schema)
 
 
-def _array(values: Sequence[Any], field: pa.Field) -> pa.Array:
+def _array(values: Sequence[Any] | Array, field: pa.Field) -> pa.Array:
+    if isinstance(values, np.ndarray):
+        return pa.array(values).cast(field.type)
+    if isinstance(values, Coded):
+        used = values.compact()
+        return _array(used.values, field).take(pa.array(used.codes))
     first = values[0]
     if first == values[-1] and values.count(first) == len(values):
         # Many columns say the same in every row of a block: nothing to convert.

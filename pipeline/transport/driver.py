@@ -22,6 +22,7 @@ from faust.types import TP, ConsumerMessage, RecordMetadata
 
 from pipeline.transport.batch import Batch
 from pipeline.transport.ending import Ending
+from pipeline.transport.journal import Journal
 from pipeline.transport.log import NO_RECORDS, Log
 from pipeline.transport.state import StateStore
 from pipeline.transport.unit import UnitOfWork
@@ -256,6 +257,10 @@ class Transport(base.Transport):
     def state(self, store: str, partition: int) -> StateStore:
         """What a hop remembers of a partition, as of the last unit of work."""
         return StateStore(self.log, store, partition)
+
+    def journal(self, store: str, partition: int) -> Journal:
+        """The same for state in columns."""
+        return Journal(self.log, store, partition)
 
     def partitions(self, topic: str) -> int:
         """How many partitions the topic has; KeyError if there is no such topic."""

@@ -214,6 +214,21 @@ class Log:
         self._db.execute(f"delete from changelogs {where}", which)
         return _decode_changes(row[0])
 
+    def change_numbers(self, store: str, partition: int) -> list[int]:
+        """The numbers of a changelog's entries, ascending."""
+        rows = self._db.execute(
+            "select sequence from changelogs where store = ? and partition = ? order by sequence",
+            (store, partition),
+        )
+        return [number for (number,) in rows]
+
+    def drop_changes(self, store: str, partition: int, *, before: int) -> None:
+        """Delete the entries numbered less (inside the current transaction)."""
+        self._db.execute(
+            "delete from changelogs where store = ? and partition = ? and sequence < ?",
+            (store, partition, before),
+        )
+
     def apply_retention(self, readers: Mapping[str, Sequence[str]], now_ms: int) -> int:
         """Delete what every reader has consumed and retention does not keep; returns the number of rows deleted.
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from pipeline.transport.batch import Batch
+from pipeline.transport.journal import Journal
 from pipeline.transport.log import Log
 from pipeline.transport.state import StateStore
 
@@ -35,7 +36,9 @@ class UnitOfWork:
             sent = self._sent.setdefault((topic, partition), Sent(topic, partition, []))
             sent.values += values
 
-    async def commit(self, batches: Sequence[Batch], stores: Sequence[StateStore], *, now_ms: int) -> None:
+    async def commit(
+        self, batches: Sequence[Batch], stores: Sequence[StateStore | Journal], *, now_ms: int
+    ) -> None:
         """Make it so: all or nothing. ``batches`` are those that were consumed."""
         with self._log.transaction():
             for sent in self._sent.values():

@@ -8,6 +8,7 @@ from agents.hop import Context
 from pipeline.metrics import Metrics
 from pipeline.store.errors import StoreUnavailableError
 from pipeline.transport.batch import Batch
+from pipeline.transport.journal import Journal
 from pipeline.transport.log import Log
 from pipeline.transport.state import StateStore
 
@@ -71,6 +72,9 @@ class World:
     def state(self, store: str, partition: int) -> StateStore:
         return StateStore(self._log, store, partition)
 
+    def journal(self, store: str, partition: int) -> Journal:
+        return Journal(self._log, store, partition)
+
     def partitions(self, topic: str) -> int:
         assert topic
         return PARTITIONS
@@ -89,7 +93,7 @@ class World:
         self.effects.clear()
         return effects
 
-    def write(self, stores: Sequence[StateStore]) -> None:
+    def write(self, stores: Sequence[StateStore | Journal]) -> None:
         with self._log.transaction():
             for store in stores:
                 store.write_changes()
@@ -105,7 +109,9 @@ class _Unit:
             self._world.effects.append(Sent(topic, partition, len(values)))
             self._sent += [(topic, partition, value) for value in values]
 
-    async def commit(self, batches: Sequence[Batch], stores: Sequence[StateStore], *, now_ms: int) -> None:
+    async def commit(
+        self, batches: Sequence[Batch], stores: Sequence[StateStore | Journal], *, now_ms: int
+    ) -> None:
         assert now_ms == self._world.now_ms
         if self._world.is_commit_broken:
             raise OSError("the disk is gone")

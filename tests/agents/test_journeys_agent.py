@@ -3,6 +3,7 @@
 from zlib import crc32
 
 import msgspec
+import numpy as np
 import pytest
 from effects_kit import NOON, PARTITIONS, Committed, Sent, World, batch
 
@@ -11,17 +12,31 @@ from pipeline.core.models import load
 from pipeline.model_files import builtin_texts
 from pipeline.store.blocks import read_blocks
 from schemas.counter import Facts
-from schemas.evidence import Evidence, EvidenceBatch
+from schemas.evidence import EvidenceBatch, Kind
 
+SESSION = "0123456789abcdef" * 2
 MODELS = load(builtin_texts())
 
 
 def evidence(*events: str, site: str = "shop", person: str = "ann", start: int = NOON) -> bytes:
-    items = []
-    for n, event in enumerate(events):
-        rules = MODELS.touchpoint(event, "https://a.example/", "direct", event == "purchase", None, None)
-        items.append((site, person, Evidence(start + n, rules, event, "https://a.example/", "direct", "s1")))
-    return msgspec.msgpack.encode(EvidenceBatch(0, items))
+    url, at = "https://a.example/", np.arange(len(events))
+    kinds: list[Kind] = [
+        (MODELS.touchpoint(event, url, "direct", event == "purchase", None, None), event, "direct")
+        for event in events
+    ]
+    same = np.zeros(len(events), np.int32).tobytes()
+    found = EvidenceBatch(
+        source=0,
+        persons=[f"{site}\x1f{person}"],
+        kinds=kinds,
+        urls=[url],
+        person=same,
+        time=(start + at).tobytes(),
+        kind=at.astype(np.int32).tobytes(),
+        url=same,
+        session=bytes.fromhex(SESSION) * len(events),
+    )
+    return msgspec.msgpack.encode(found)
 
 
 def sent_rows(world: World) -> list[dict[str, object]]:

@@ -56,7 +56,7 @@ async def test_everything_a_batch_leads_to_and_the_commit_after_all_of_it() -> N
         Sent("ledger", 1, 1),
         Sent("evidence", person, 1),
         *[Sent("facts", partition, 1) for partition in range(PARTITIONS)],
-        Committed([("hits", 1, 2)], ["sessionizer"]),
+        Committed([("hits", 1, 2)], ["sessionizer", "hit_ids"]),
         Counted("hits"),
         Counted("dead_letters"),
         Counted("watermark"),
@@ -79,7 +79,7 @@ async def test_a_tick_on_an_empty_partition_sends_nothing() -> None:
     world = World()
     await hop(world).handle(batch("hits"))
     assert world.effects == [
-        Committed([("hits", 0, 0)], ["sessionizer"]),
+        Committed([("hits", 0, 0)], ["sessionizer", "hit_ids"]),
         Counted("hits"),
         Counted("dead_letters"),
     ]
@@ -96,7 +96,7 @@ async def test_ticks_close_the_session_and_tell_its_fact_to_the_counters_of_its_
     assert world.taken() == [
         Sent("sessions", 0, 1),
         *[Sent("facts", partition, 1) for partition in range(PARTITIONS)],
-        Committed([("hits", 0, 1)], ["sessionizer"]),
+        Committed([("hits", 0, 1)], ["sessionizer", "hit_ids"]),
         Counted("hits"),
         Counted("dead_letters"),
         Counted("watermark"),
@@ -144,9 +144,9 @@ async def test_evidence_goes_to_the_partition_of_its_person() -> None:
         if topic == "evidence":
             found = msgspec.msgpack.decode(value, type=EvidenceBatch)
             assert found.source == 3
-            for site, person, _ in found.items:
-                assert crc32(f"{site}\x1f{person}".encode()) % PARTITIONS == partition
-                seen.append(person)
+            for person in found.persons:
+                assert crc32(person.encode()) % PARTITIONS == partition
+                seen.append(person.removeprefix("shop\x1f"))
     assert sorted(seen) == sorted(people)
 
 

@@ -6,14 +6,19 @@ from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
+import msgspec
+
 from pipeline.core.channels import Classifier
+from pipeline.core.evidence import unpacked
 from pipeline.core.goals import Goals
 from pipeline.core.ids import session_id, visitor_key
 from pipeline.core.intake import Intake, Output
 from pipeline.core.intake_rules import IntakeRules
 from pipeline.core.models import load
+from pipeline.core.session_table import SessionTable
 from pipeline.core.sessionizer import SessionRules
 from pipeline.model_files import builtin_texts
+from schemas.evidence import Evidence
 from schemas.rows import HIT_ROWS, NULLABLE
 from schemas.session import Session, SessionFact
 
@@ -72,17 +77,26 @@ def rules(lateness_ms: int | None = None, **more: Any) -> IntakeRules:
 
 def stored_hits(output: Output) -> list[dict[str, Any]]:
     """The rows of the unit's hits, as the store gets them."""
+    columns = output.hits or {}
     found = []
-    for columns in output.blocks:
-        for values in zip(*columns.values(), strict=True):
-            row = dict(zip(columns, values, strict=True))
-            found.append(
-                {
-                    name: "" if row[name] is None and name not in NULLABLE else row[name]
-                    for name in HIT_ROWS.names
-                }
-            )
+    for values in zip(*columns.values(), strict=True):
+        row = dict(zip(columns, values, strict=True))
+        found.append(
+            {name: "" if row[name] is None and name not in NULLABLE else row[name] for name in HIT_ROWS.names}
+        )
     return found
+
+
+def said_sessions(output: Output) -> list[Session]:
+    """The rows of the unit's sessions, withdrawals among them."""
+    columns = output.sessions or {}
+    return output.said.withdrawn + [Session(*values) for values in zip(*columns.values(), strict=True)]
+
+
+def evidence_of(output: Output) -> list[tuple[str, Evidence]]:
+    """(person's key, evidence) of the unit, as the journeys' hop reads it."""
+    messages = output.evidence.by_partition(0, 1) if output.evidence else []
+    return [one for _, message in messages for one in unpacked(message)]
 
 
 class Follower:
@@ -90,7 +104,8 @@ class Follower:
 
     def __init__(self, of_rules: IntakeRules) -> None:
         self.rules = of_rules
-        self.states: dict[str, bytes] = {}
+        self.states: list[tuple[int, bytes]] = []
+        self.ids: list[tuple[int, bytes]] = []
         self.rows: dict[tuple[str, int, str], Session] = {}
         self.moves: dict[tuple[str, str], tuple[int, str]] = {}
         self.facts: Counter[SessionFact] = Counter()
@@ -99,16 +114,24 @@ class Follower:
         self.outcomes: Counter[tuple[str, str]] = Counter()
         self.wall_ms = NOON
         self._offsets = count()
-        self._intake = Intake(of_rules, self.states, 0)
+        self._numbers = count()
+        self._intake = Intake(of_rules, 0)
 
     def restart(self) -> None:
         """The process ends and another takes up the states."""
-        self._intake = Intake(self.rules, self.states, 0)
-        self._intake.restore()
+        self._intake = Intake(self.rules, 0)
+        self._intake.restore(self.states, self.ids)
 
     @property
     def watermark(self) -> int | None:
         return self._intake.watermark
+
+    @property
+    def remembered(self) -> tuple[int, int]:
+        """Sessions in state, and entries of hit_ids, as a restart would find them."""
+        table = SessionTable(self.rules.sessions)
+        table.restore((number, msgspec.msgpack.decode(entry)[1]) for number, entry in self.states)
+        return len(table.slots), len(self.ids)
 
     def feed(self, values: Sequence[Hit | bytes], received: int | None = None) -> Output:
         """One unit of work."""
@@ -129,15 +152,27 @@ class Follower:
         return self._finish(has_records=False, is_final=True)
 
     def _finish(self, *, has_records: bool, is_caught_up: bool = True, is_final: bool = False) -> Output:
+        number = next(self._numbers)
         output = self._intake.finish(
-            self.wall_ms, has_records=has_records, is_caught_up=is_caught_up, is_final=is_final
+            self.wall_ms,
+            has_records=has_records,
+            is_caught_up=is_caught_up,
+            is_final=is_final,
+            number=number,
+            ids_number=number,
         )
+        if output.state is not None:
+            self.states = [entry for entry in self.states if entry[0] >= output.needed]
+            self.states.append((number, output.state))
+        self.ids = [entry for entry in self.ids if entry[0] >= output.ids_needed]
+        if output.ids is not None:
+            self.ids.append((number, output.ids))
         self._keep(output)
         return output
 
     def _keep(self, output: Output) -> None:
         said = output.said
-        for row in said.rows:
+        for row in said_sessions(output):
             name = (row.site, row.start_time, row.session_id)
             known = self.rows.get(name)
             if known is None or row.version >= known.version:

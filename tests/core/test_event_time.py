@@ -6,9 +6,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.core.event_time import END_OF_TIME_MS, event_time, to_ms
+from pipeline.core.event_time import END_OF_TIME_MS, UNKNOWN_MS, Time, column_of, event_times, to_ms
 
 T = 1_700_000_000_000
+
+
+def event_time(time: Time | None, sent: Time | None, received: Time | None) -> tuple[int, bool] | None:
+    """Of one hit, in the middle of a column of others."""
+    columns = [column_of([T, given, None]) for given in (time, sent, received)]
+    found, clamped = event_times(*columns)
+    return None if found[1] == UNKNOWN_MS else (int(found[1]), bool(clamped[1]))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from session_kit import HOUR, NOON, TIMEOUT, Follower, Hit, rules
+from session_kit import HOUR, NOON, TIMEOUT, Follower, Hit, evidence_of, rules, said_sessions
 
 from pipeline.core.intake_rules import BACKGROUND
 from schemas.outcome import Outcome, Reason
@@ -222,28 +222,25 @@ def test_evidence_leaves_with_the_session_the_hit_ended_in() -> None:
         [Hit(NOON + TIMEOUT, user="u1"), Hit(NOON, user="u1"), Hit(NOON, event="nonesuch")]
     )
     (session,) = {follower.session_of(at) for at in (0, 1)}
-    assert {(site, person, one.session_id) for site, person, one in output.evidence} == {
-        ("shop", "u1", session)
-    }
-    assert len(output.evidence) == 2
+    assert [(key, one.session_id) for key, one in evidence_of(output)] == [("shop\x1fu1", session)] * 2
 
 
 def test_a_bots_hit_is_no_evidence_and_a_late_one_is() -> None:
     follower = Follower(rules(0, out_of_orderness_ms=0))
     output = follower.feed([raw(user_agent=BOT), raw(time=NOON - 1)])
-    assert [one.session_id for _, _, one in output.evidence] == [""]
+    assert [one.session_id for _, one in evidence_of(output)] == [""]
     assert follower.outcomes["shop", "late"] == 1
 
 
 def test_open_sessions_are_said_once_an_interval_and_not_twice() -> None:
     follower = Follower(rules(HOUR, session_update_ms=1_000))
-    assert len(follower.feed([Hit(NOON)]).said.rows) == 1
-    assert not follower.feed([Hit(NOON + 1)]).said.rows
+    assert len(said_sessions(follower.feed([Hit(NOON)]))) == 1
+    assert not said_sessions(follower.feed([Hit(NOON + 1)]))
     follower.wall_ms = NOON + 999
-    assert not follower.idle(0).said.rows
-    (row,) = follower.idle(1).said.rows
+    assert not said_sessions(follower.idle(0))
+    (row,) = said_sessions(follower.idle(1))
     assert row.hits == 2
-    assert not follower.idle(5_000).said.rows, "nothing has changed"
+    assert not said_sessions(follower.idle(5_000)), "nothing has changed"
 
 
 def test_what_was_not_said_before_a_crash_is_said_after_it() -> None:
@@ -251,14 +248,14 @@ def test_what_was_not_said_before_a_crash_is_said_after_it() -> None:
     follower.feed([Hit(NOON)])
     follower.feed([Hit(NOON + 1)])
     follower.restart()
-    assert [row.hits for row in follower.idle(1_000).said.rows] == [2]
+    assert [row.hits for row in said_sessions(follower.idle(1_000))] == [2]
 
 
 def test_a_wall_clock_that_is_set_back_holds_no_row_up() -> None:
     follower = Follower(rules(HOUR, session_update_ms=1_000))
     follower.idle(2_000)
     follower.feed([Hit(NOON)])
-    (row,) = follower.idle(-HOUR).said.rows
+    (row,) = said_sessions(follower.idle(-HOUR))
     assert row.hits == 1
 
 

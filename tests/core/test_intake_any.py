@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from session_kit import HOUR, MINUTE, NOON, Follower, Hit, rules, stored_hits
+from session_kit import HOUR, MINUTE, NOON, Follower, Hit, rules, said_sessions, stored_hits
 
 from pipeline.core.decode import Flaw, decode
 from pipeline.store.blocks import block, read_blocks
@@ -143,9 +143,9 @@ def test_any_records_end_as_one_outcome_each_and_can_be_stored(
     assert [one.offset for one in output.dead_letters] == [
         at for at, value in enumerate(values) if isinstance(decode(value), Flaw) or at not in follower.hits
     ] or any(outcome == "duplicate" for _, outcome in follower.outcomes)
-    stored = read_blocks("hits", [block("hits", columns) for columns in output.blocks])
+    stored = read_blocks("hits", [block("hits", output.hits)] if output.hits else [])
     assert stored.num_rows == len(stored_hits(output))
-    for said in (output.said.rows, output.ledger, output.dead_letters):
+    for said in (said_sessions(output), output.ledger, output.dead_letters):
         msgspec.json.encode(said)
     follower.restart()
     follower.end()

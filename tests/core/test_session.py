@@ -1,15 +1,15 @@
-"""A session is the sum of its hits: merging is commutative and associative, and the fast way equals it."""
+"""A session is the sum of its hits: merging is commutative and associative."""
 
 import copy
 from functools import reduce
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from session_kit import NOON, Hit, follow
 
-from pipeline.core.session import OpenSession, context_of, extend, fact, merge, of_one_hit, row, withdrawal
+from pipeline.core.session import OpenSession, channel_of, context_of, fact, merge, of_one_hit, withdrawal
 from schemas.session import SessionFact
-
-NOON = 1_767_268_800_000
 
 
 def first(time: int, url: str = "", channel: str = "direct") -> tuple[int, str, str]:
@@ -46,35 +46,13 @@ def test_merging_does_not_depend_on_order_or_grouping(parts: list[OpenSession], 
     assert merged(parts) == merged(shuffled) == merged(grouped)
 
 
-@given(one_hit(), st.lists(one_hit(), max_size=6))
-def test_extending_equals_merging_a_session_of_one_hit(one: OpenSession, later: list[OpenSession]) -> None:
-    """For hits later than the start, which is what extending is for."""
-    fast, general = copy.deepcopy(one), copy.deepcopy(one)
-    for hit in later:
-        if hit.start <= one.start:
-            continue
-        is_goal = hit.conversions == 1
-        extend(
-            fast,
-            hit.start,
-            hit.url,
-            hit.user[1] if hit.user else "",
-            is_view=hit.views == 1,
-            is_goal=is_goal,
-            revenue=hit.revenue_micros if is_goal else 7_000_000,
-        )
-        merge(general, hit)
-    assert fast == general
-
-
 def test_equal_times_are_decided_by_value() -> None:
     hits = [
         of_one_hit(*first(NOON, url, channel), user, is_view=True, is_goal=False, revenue=None)
         for url, channel, user in (("/b", "email", "u1"), ("/a", "referral", "u2"), ("/a", "direct", "u0"))
     ]
     session = reduce(lambda into, other: merge(into, other) or into, hits)
-    said = row(session, "shop\x1fvann", preset="pages", version=1)
-    assert (said.channel, said.entry_url, said.exit_url) == ("direct", "/a", "/b")
+    assert (channel_of(session.context), session.entry_url, session.exit_url) == ("direct", "/a", "/b")
     assert session.user == (NOON, "u2")
 
 
@@ -86,31 +64,33 @@ def test_revenue_counts_with_goals_only() -> None:
 
 
 def test_entry_and_exit_are_views_where_there_is_one() -> None:
-    session = of_one_hit(*first(NOON, "/click"), "", is_view=False, is_goal=False, revenue=None)
-    said = row(session, "shop\x1fvann", preset="pages", version=1)
-    assert (said.entry_url, said.exit_url) == ("/click", "/click")
-    extend(session, NOON + 1, "/view", "", is_view=True, is_goal=False, revenue=None)
-    extend(session, NOON + 2, "/scroll", "", is_view=False, is_goal=False, revenue=None)
-    said = row(session, "shop\x1fvann", preset="pages", version=2)
-    assert (said.entry_url, said.exit_url) == ("/view", "/view")
-    assert (said.end_time, said.duration_ms) == (NOON + 2, 2)
+    def at(ms: int, url: str, is_view: bool) -> OpenSession:
+        return of_one_hit(*first(NOON + ms, url), "", is_view=is_view, is_goal=False, revenue=None)
+
+    session = at(0, "/click", False)
+    assert (session.entry_url, session.exit_url) == ("/click", "/click")
+    merge(session, at(1, "/view", True))
+    merge(session, at(2, "/scroll", False))
+    assert (session.entry_url, session.exit_url, session.end) == ("/view", "/view", NOON + 2)
 
 
-def test_the_key_tells_visitor_and_user() -> None:
-    session = of_one_hit(*first(NOON), "", is_view=True, is_goal=False, revenue=None)
-    said = row(session, "shop\x1fvann", preset="pages", version=1)
-    assert (said.site, said.visitor_id, said.user_id, said.person_id) == ("shop", "ann", "", "ann")
-    session.user = (NOON, "u1")
-    said = row(session, "shop\x1fvann", preset="pages", version=1)
-    assert (said.visitor_id, said.user_id, said.person_id) == ("ann", "u1", "u1")
-    said = row(session, "shop\x1fuu1", preset="pages", version=1)
-    assert (said.visitor_id, said.user_id, said.person_id) == ("", "u1", "u1")
+@pytest.mark.parametrize(
+    ("hit", "ids"),
+    [
+        (Hit(NOON), ("ann", "", "ann")),
+        (Hit(NOON, user="u1"), ("ann", "u1", "u1")),
+        (Hit(NOON, visitor="", user="u1"), ("", "u1", "u1")),
+    ],
+)
+def test_the_row_tells_visitor_and_user(hit: Hit, ids: tuple[str, str, str]) -> None:
+    (row,) = follow([hit]).sessions()
+    assert (row["site"], row["visitor_id"], row["user_id"], row["person_id"]) == ("shop", *ids)
 
 
 def test_the_fact_is_of_the_close_time_end_and_timeout() -> None:
     session = of_one_hit(*first(NOON), "", is_view=True, is_goal=True, revenue=9)
-    extend(session, NOON + 500, "", "", is_view=False, is_goal=False, revenue=None)
-    assert fact(session, site="shop", timeout_ms=1_000, preset="pages") == SessionFact(
+    merge(session, of_one_hit(*first(NOON + 500), "", is_view=False, is_goal=False, revenue=None))
+    assert fact(session, "shop\x1fvann", timeout_ms=1_000, preset="pages") == SessionFact(
         "shop", "direct", NOON + 1_500, 500, True, True, True, 9
     )
 

@@ -19,6 +19,7 @@ from session_kit import (
     follow,
     oracle,
     rules,
+    said_sessions,
     session_id_at,
     spans,
 )
@@ -65,8 +66,8 @@ def test_ksql_5_a_session_that_grows_is_said_again_and_a_start_that_moves_withdr
     follower = follow(at(10_000), lateness_ms=HOUR, timeout_ms=30_000)
     follower.feed(at(40_000))
     assert spans(follower) == [(10_000, 40_000, 2)]
-    said = follower.feed(at(0)).said
-    (withdrawal,) = [row for row in said.rows if row.withdrawn]
+    output = follower.feed(at(0))
+    (withdrawal,) = [row for row in said_sessions(output) if row.withdrawn]
     assert withdrawal.start_time == NOON + 10_000
     assert spans(follower) == [(0, 40_000, 3)]
     assert {follower.session_of(offset) for offset in range(3)} == {follower.sessions()[0]["session_id"]}
@@ -146,8 +147,9 @@ def test_bytewax_8_the_merged_session_keeps_the_id_of_the_earliest_start() -> No
 
 def test_openpanel_10_create_and_seven_updates_in_one_unit_are_one_row() -> None:
     follower = Follower(rules(HOUR))
-    said = follower.feed(at(*range(0, 8_000, 1_000))).said
-    assert [(row.hits, row.withdrawn) for row in said.rows] == [(8, False)]
+    output = follower.feed(at(*range(0, 8_000, 1_000)))
+    said = output.said
+    assert [(row.hits, row.withdrawn) for row in said_sessions(output)] == [(8, False)]
     assert said.active == {"shop": 1}
     assert not said.facts
     assert not said.moves
@@ -156,7 +158,8 @@ def test_openpanel_10_create_and_seven_updates_in_one_unit_are_one_row() -> None
 def test_openpanel_10_a_session_that_is_extended_when_its_close_is_due_does_not_end() -> None:
     follower = follow(at(0), lateness_ms=HOUR, out_of_orderness_ms=0)
     hits = [Hit(NOON + TIMEOUT), Hit(NOON + TIMEOUT + 1, "bob")]
-    said = follower.feed(hits).said
+    output = follower.feed(hits)
+    said = output.said
     assert not said.facts
     assert spans(follower) == [(0, TIMEOUT, 2), (TIMEOUT + 1, TIMEOUT + 1, 1)]
 
@@ -225,7 +228,7 @@ def _stored(client: Client) -> list[tuple[int, bool]]:
 
 def test_plausible_9_versions_in_one_part_and_across_parts_collapse_to_the_newest(store: Client) -> None:
     follower = Follower(rules(HOUR))
-    versions = [follower.feed(at(second * 1_000)).said.rows for second in range(4)]
+    versions = [said_sessions(follower.feed(at(second * 1_000))) for second in range(4)]
     _insert(store, [row for unit in versions[:2] for row in unit], "one")
     assert _stored(store) == [(2, False)]
     _insert(store, versions[3], "two")
@@ -238,11 +241,11 @@ def test_mapletech_12_versions_one_insert_at_a_time_with_merges_stopped_show_one
     store.command("SYSTEM STOP MERGES sessions_rows")
     follower = Follower(rules(HOUR, out_of_orderness_ms=0))
     for n, unit in enumerate((at(MINUTE), at(TIMEOUT + 2 * MINUTE), at(TIMEOUT), at(0))):
-        _insert(store, follower.feed(unit).said.rows, f"unit {n}")
+        _insert(store, said_sessions(follower.feed(unit)), f"unit {n}")
     (parts,) = rows(store, "SELECT count() AS n FROM system.parts WHERE table = 'sessions_rows' AND active")
     assert parts["n"] == 4
     assert _stored(store) == [(4, False)]
-    _insert(store, follower.idle(3 * TIMEOUT).said.rows, "close")
+    _insert(store, said_sessions(follower.idle(3 * TIMEOUT)), "close")
     assert _stored(store) == [(4, True)]
     (row,) = rows(store, "SELECT session_id FROM sessions")
     assert row["session_id"] == follower.sessions()[0]["session_id"]

@@ -2,7 +2,21 @@
 at its exact boundary and named after where it is known from."""
 
 import pytest
-from session_kit import HOUR, MINUTE, NOON, TIMEOUT, Follower, Hit, at, facts_of, follow, oracle, rules, spans
+from session_kit import (
+    HOUR,
+    MINUTE,
+    NOON,
+    TIMEOUT,
+    Follower,
+    Hit,
+    at,
+    facts_of,
+    follow,
+    oracle,
+    rules,
+    said_sessions,
+    spans,
+)
 
 
 @pytest.mark.parametrize(("behind", "outcome"), [(0, "sessionized"), (1, "late")])
@@ -70,7 +84,7 @@ def test_bytewax_138_a_crash_between_the_last_hit_and_the_close_still_closes() -
 def test_a_partition_that_is_behind_does_not_move_by_the_clock() -> None:
     follower = follow(at(0), lateness_ms=HOUR)
     output = follower.idle(24 * HOUR, is_caught_up=False)
-    assert not output.said.rows
+    assert not said_sessions(output)
     assert follower.watermark == NOON - 10_000
 
 

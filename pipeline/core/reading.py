@@ -1,0 +1,112 @@
+"""Records of the topic ``hits`` as columns: what can be read of them, and the dead letters of what cannot."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from msgspec.structs import astuple
+
+from pipeline.core.decode import Flaw, KnownHit, decode
+from pipeline.core.event_time import END_OF_TIME_MS, UNKNOWN_MS, column_of, event_times
+from pipeline.core.slots import Array, Index
+from schemas.hit import MAX_HIT_BYTES, MAX_URL_CHARS, Hit
+from schemas.outcome import DeadLetter, Reason
+from schemas.topics import HITS
+
+
+class Records(NamedTuple):
+    """Some records in order; ``timestamps``: when each was received, ms."""
+
+    values: list[bytes]
+    timestamps: list[int]
+    offsets: list[int]
+
+
+class Reading(NamedTuple):
+    """``fields``: a column for each field of a hit, urls cut and "" where absent. Times in ms."""
+
+    fields: dict[str, Sequence[Any]]
+    time: Index
+    received: Index
+    clamped: Array
+    offset: Index
+    letters: list[DeadLetter]
+    unknown_fields: int  # hits that have any
+    cut_urls: int
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+def read(records: Records, partition: int, *, knows_received: bool) -> Reading:
+    """Every record is a row or a dead letter.
+
+    ``knows_received`` false: files; when a recorded hit was received is not known if it tells only when it happened.
+    """
+    found = list(map(decode, records.values))
+    letters = {at: flaw for at, flaw in enumerate(found) if type(flaw) is Flaw}
+    hits = [hit for hit in found if not isinstance(hit, Flaw)]
+    good = [at for at in range(len(found)) if at not in letters] if letters else list(range(len(found)))
+    fields = _fields_of(hits)
+    time, sent = column_of(fields["time"]), column_of(fields["sent_time"])
+    received = column_of(fields["received_time"])
+    arrived = np.array(records.timestamps, np.int64)[good]
+    given = received != UNKNOWN_MS
+    received = np.where(given | (not knows_received) & (time != UNKNOWN_MS), received, arrived)
+    event, clamped = event_times(time, sent, received)
+    known_received = np.where(received == UNKNOWN_MS, event, received)
+    usable = event != UNKNOWN_MS
+    if not usable.all():
+        for at in np.flatnonzero(~usable).tolist():
+            letters[good[at]] = _no_time(hits[at], int(received[at]))
+        kept = np.flatnonzero(usable).tolist()
+        hits = [hits[at] for at in kept]
+        fields = {name: [column[at] for at in kept] for name, column in fields.items()}
+    cut = [_cut(fields, name) for name in ("url", "referrer")]
+    return Reading(
+        fields,
+        event[usable],
+        known_received[usable],
+        clamped[usable],
+        np.array(records.offsets, np.int64)[good][usable],
+        list(_letters(letters, records, partition)),
+        sum(type(hit) is not KnownHit for hit in hits),
+        sum(cut),
+    )
+
+
+def _fields_of(hits: list[Hit]) -> dict[str, Sequence[Any]]:
+    names = Hit.__struct_fields__
+    columns = zip(*map(astuple, hits), strict=True) if hits else [()] * len(names)
+    return dict(zip(names, columns, strict=True))
+
+
+def _cut(fields: dict[str, Sequence[Any]], name: str) -> int:
+    """Absent ones become "", those that are too long are cut, and counted."""
+    texts = [text or "" for text in fields[name]]
+    long = [at for at, text in enumerate(texts) if len(text) > MAX_URL_CHARS]
+    for at in long:
+        texts[at] = texts[at][:MAX_URL_CHARS]
+    fields[name] = texts
+    return len(long)
+
+
+def _letters(flaws: dict[int, Flaw], records: Records, partition: int) -> Iterator[DeadLetter]:
+    for at, flaw in sorted(flaws.items()):
+        yield DeadLetter(
+            topic=HITS.name,
+            partition=partition,
+            offset=records.offsets[at],
+            reason=flaw.reason,
+            field=flaw.field,
+            message=flaw.message,
+            site=flaw.site,
+            received_time=records.timestamps[at],
+            raw=records.values[at][:MAX_HIT_BYTES],
+        )
+
+
+def _no_time(hit: Hit, received: int) -> Flaw:
+    is_received_good = received == UNKNOWN_MS or 0 <= received < END_OF_TIME_MS
+    field = "time" if is_received_good else "received_time"
+    return Flaw(Reason.BAD_VALUE, field, "no time between 1970 and 2100 can be made of it", hit.site)

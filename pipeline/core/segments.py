@@ -1,0 +1,114 @@
+"""The interactive hits of a unit of work, cut into segments: runs of one visitor's hits without a gap longer than the
+timeout, each summed up. Columns of hits are in order of arrival, those of segments by visitor, then time.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.core.money import add_micros
+from pipeline.core.slots import Array, Index
+
+
+class Hits(NamedTuple):
+    """``visitor``: place in ``keys``. ``users``: "" is none. ``context_of``: what a session takes from a hit.
+
+    ``revenue``: hit -> micros, of the goals that have any.
+    """
+
+    keys: Sequence[str]
+    visitor: Index
+    time: Index
+    is_view: Array
+    is_goal: Array
+    urls: Array
+    users: Array
+    revenue: dict[int, int]
+    context_of: Callable[[int], str]
+
+
+class Segments(NamedTuple):
+    """``order``: the hits by visitor and time; ``first`` and ``last``: places in it. ``leads``: first of its visitor.
+
+    ``ties``: visitors with two hits of the same millisecond, whose order in here says nothing.
+    """
+
+    order: Index
+    first: Index
+    last: Index
+    visitor: Index
+    start: Index
+    end: Index
+    leads: Array
+    ties: Index
+
+
+class Sums(NamedTuple):
+    """Per segment, what a session keeps. ``user_time`` is -1 and ``user`` "" where no user is known."""
+
+    end: Index
+    hits: Index
+    views: Index
+    conversions: Index
+    revenue: Index
+    entry_time: Index
+    entry_url: Array
+    exit_time: Index
+    exit_url: Array
+    user_time: Index
+    user: Array
+
+    def at(self, places: Index) -> "Sums":
+        """Of some segments."""
+        return Sums(*(column[places] for column in self))
+
+
+def cut(hits: Hits, timeout_ms: int) -> Segments:
+    """The segments of at least one hit."""
+    order = np.lexsort((hits.time, hits.visitor))
+    visitor, time = hits.visitor[order], hits.time[order]
+    same, pause = visitor[1:] == visitor[:-1], np.diff(time)
+    first = np.flatnonzero(np.concatenate(([True], ~same | (pause > timeout_ms))))
+    last = np.append(first[1:], len(order)) - 1
+    of = visitor[first]
+    leads = np.concatenate(([True], of[1:] != of[:-1]))
+    return Segments(order, first, last, of, time[first], time[last], leads, visitor[1:][same & (pause == 0)])
+
+
+def sums(hits: Hits, segments: Segments) -> Sums:
+    """Right where no two hits of a visitor have the same time."""
+    order, first, last = segments.order, segments.first, segments.last
+    time, urls = hits.time[order], hits.urls[order]
+    is_view, is_goal = hits.is_view[order], hits.is_goal[order]
+    users = hits.users[order]
+    views = np.add.reduceat(is_view, first, dtype=np.int64)
+    place = np.arange(len(order))
+    # Entry and exit are views; only where there is none, any hits.
+    entry = np.where(views > 0, np.minimum.reduceat(np.where(is_view, place, len(order)), first), first)
+    exit_ = np.where(views > 0, np.maximum.reduceat(np.where(is_view, place, -1), first), last)
+    known = np.maximum.reduceat(np.where(users != "", place, -1), first)
+    return Sums(
+        end=time[last],
+        hits=last - first + 1,
+        views=views,
+        conversions=np.add.reduceat(is_goal, first, dtype=np.int64),
+        revenue=_revenue(hits, segments),
+        entry_time=time[entry],
+        entry_url=urls[entry],
+        exit_time=time[exit_],
+        exit_url=urls[exit_],
+        user_time=np.where(known >= 0, time[known], -1),
+        user=np.where(known >= 0, users[known], ""),
+    )
+
+
+def _revenue(hits: Hits, segments: Segments) -> Index:
+    total = np.zeros(len(segments.first), np.int64)
+    if hits.revenue:
+        segment = np.empty(len(segments.order), np.int64)
+        lengths = segments.last - segments.first + 1
+        segment[segments.order] = np.repeat(np.arange(len(lengths)), lengths)
+        for hit, micros in hits.revenue.items():
+            total[segment[hit]] = add_micros(int(total[segment[hit]]), micros)
+    return total

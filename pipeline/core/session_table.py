@@ -1,0 +1,335 @@
+"""All sessions of one partition within reach of the lateness, as columns; a batch of hits is placed with array
+operations.
+
+The hits are sorted by visitor and time and cut at gaps longer than the timeout. Such a segment usually is a new session
+or extends the visitor's newest, open one: that is done for all segments at once. All else (late hits, merges, a closed
+session that opens again, hits of the same millisecond) goes hit by hit through :func:`pipeline.core.sessionizer.place`,
+which is right for every hit and gives the same. Times in ms, ends inclusive.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+
+from pipeline.core.ids import SEPARATOR, hex_ids, session_id
+from pipeline.core.money import add_micros
+from pipeline.core.segments import Hits, Segments, Sums, cut, sums
+from pipeline.core.session import CONTEXT, OpenSession, channel_of, fact, is_bounce, of_one_hit
+from pipeline.core.sessionizer import Said, SessionRules, count_active, place, settle
+from pipeline.core.slots import Array, Index, Slots
+from schemas.session import SessionFact
+
+_NEVER: Final = -(1 << 60)
+_TEXTS = ("key", "url", "context", "entry_url", "exit_url", "user")
+_COLUMNS: dict[str, Any] = {
+    **dict.fromkeys(_TEXTS, object),
+    **dict.fromkeys(("start", "end", "entry_time", "exit_time", "user_time", "close_time"), np.int64),
+    **dict.fromkeys(("revenue", "since"), np.int64),
+    **dict.fromkeys(("hits", "views", "conversions"), np.int32),
+    "told": np.int8,  # what the counters were told, as the bits below; 0 while it is open
+    "id": "V16",
+    "old_ids": object,  # ids that stored rows may still carry; None where there are none
+    "prev": np.int64,  # the visitor's session before this one, or -1
+    "unsaid": np.bool_,  # its row has not left since it changed
+}
+_CLOSED, _COUNTED, _BOUNCED, _CONVERTED = 1, 2, 4, 8
+_AS_IT_IS = (
+    "start",
+    "end",
+    "hits",
+    "views",
+    "conversions",
+    "url",
+    "entry_time",
+    "entry_url",
+    "exit_time",
+    "exit_url",
+)
+_SAID = (*_AS_IT_IS, "key", "context", "user", "revenue", "told")
+
+
+class SessionTable:
+    """A visitor's sessions are a chain from the newest to older ones (``prev``)."""
+
+    def __init__(self, rules: SessionRules) -> None:
+        self.rules = rules
+        self.slots = Slots(_COLUMNS, derived=("prev", "unsaid"))
+        self._newest: dict[str, int] = {}  # visitor's key -> slot
+
+    def restore(self, entries: Iterable[tuple[int, bytes]]) -> None:
+        """Take up the entries of :attr:`slots` again; open sessions are to be said."""
+        self.slots.restore(entries)
+        live = self.slots.live()
+        prev, keys = self.slots["prev"], self.slots["key"]
+        for slot in live[np.argsort(self.slots["start"][live], kind="stable")].tolist():
+            key = keys[slot]
+            prev[slot] = self._newest.get(key, -1)
+            self._newest[key] = slot
+        self.slots["unsaid"][live] = self.slots["told"][live] == 0
+
+    def place(self, hits: Hits, said: Said) -> Index:
+        """Put the hits into sessions; the slot of each."""
+        segments = cut(hits, self.rules.timeout_ms)
+        newest = np.array([self._newest.get(key, -1) for key in hits.keys], np.int64)[segments.visitor]
+        is_new, is_more = self._cases(segments, newest)
+        is_slow = np.zeros(len(hits.keys), np.bool_)
+        is_slow[segments.visitor[~(is_new | is_more)]] = True
+        is_slow[segments.ties] = True
+        is_fast = ~is_slow[segments.visitor]
+        summed = sums(hits, segments)
+        slot_of = np.full(len(newest), -1)
+        more = np.flatnonzero(is_fast & is_more)
+        slot_of[more] = newest[more]
+        self._extend(newest[more], summed.at(more))
+        new = np.flatnonzero(is_fast & is_new)
+        slot_of[new] = self.slots.take(len(new))
+        before = np.where(segments.leads, newest, np.roll(slot_of, 1))
+        self._open(hits, segments, new, slot_of[new], before[new], summed.at(new), said)
+        found = np.empty(len(segments.order), np.int64)
+        found[segments.order] = np.repeat(slot_of, summed.hits)
+        if is_slow.any():
+            by_visitor = hits.visitor[segments.order]
+            for one in np.flatnonzero(is_slow).tolist():
+                begin, end = np.searchsorted(by_visitor, (one, one + 1))
+                places = segments.order[begin:end]
+                found[places] = self._place_each(hits, hits.keys[one], places.tolist(), said)
+        return found
+
+    def ids(self, slots: Index) -> Array:
+        """Their session ids, 16 bytes each; zeros where the slot is negative."""
+        found = np.zeros(len(slots), "V16")
+        found[slots >= 0] = self.slots["id"][slots[slots >= 0]]
+        return found
+
+    def close(self, watermark: int | None, said: Said) -> Index:
+        """Close the open sessions that the watermark has passed (None: all); their slots."""
+        slots = self.slots
+        due = slots["live"] & (slots["told"] == 0)
+        if watermark is not None:
+            due &= slots["end"] < watermark - self.rules.timeout_ms
+        closing = np.flatnonzero(due)
+        for slot in closing.tolist():
+            key = slots["key"][slot]
+            one = fact(self._session(slot), key, timeout_ms=self.rules.timeout_ms, preset=self.rules.bounce)
+            said.facts.append(one)
+            count_active(said, key, -1)
+            slots["told"][slot] = told_of(one)
+            slots["close_time"][slot] = one.close_time
+        slots.touch(closing)
+        return closing
+
+    def forget(self, horizon: int) -> None:
+        """Drop the closed sessions that no hit from the horizon on can reach."""
+        slots = self.slots
+        gone = slots["live"] & (slots["told"] != 0) & (slots["end"] < horizon - self.rules.timeout_ms)
+        leaving = np.flatnonzero(gone)
+        if not len(leaving):
+            return
+        for slot in leaving.tolist():
+            key = slots["key"][slot]
+            if self._newest.get(key) == slot:  # its older ones leave with it
+                del self._newest[key]
+        prev = slots["prev"]
+        prev[(prev >= 0) & gone[prev]] = -1
+        slots.free(leaving)
+
+    def rows(self, slots: Index, version: int) -> dict[str, list[Any]]:
+        """The sessions as they stand, as columns of ``schemas.rows.SESSION_ROWS``; at least one."""
+        column = {name: self.slots[name][slots].tolist() for name in _SAID}
+        keys = [key.partition(SEPARATOR) for key in column["key"]]
+        visitors = [name[1:] if name[0] == "v" else "" for _, _, name in keys]
+        start, end = self.slots["start"][slots], self.slots["end"][slots]
+        self.slots["unsaid"][slots] = False
+        contexts = zip(*[context.split(SEPARATOR) for context in column["context"]], strict=True)
+        return {
+            "session_id": hex_ids(self.slots["id"][slots]),
+            "site": [site for site, _, _ in keys],
+            "visitor_id": visitors,
+            "user_id": column["user"],
+            "person_id": [user or visitor for user, visitor in zip(column["user"], visitors, strict=True)],
+            "start_time": column["start"],
+            "end_time": column["end"],
+            "duration_ms": (end - start).tolist(),
+            "hits": column["hits"],
+            "page_views": column["views"],
+            "entry_url": column["entry_url"],
+            "exit_url": column["exit_url"],
+            **dict(zip(CONTEXT, map(list, contexts), strict=True)),
+            "bounced": self._bounces(column),
+            "converted": [goals > 0 for goals in column["conversions"]],
+            "conversions": column["conversions"],
+            "revenue_micros": column["revenue"],
+            "closed": [told != 0 for told in column["told"]],
+            "withdrawn": [False] * len(slots),
+            "version": [version] * len(slots),
+        }
+
+    def unsaid(self) -> Index:
+        """The open sessions whose rows have not left since they changed."""
+        return np.flatnonzero(self.slots["unsaid"] & self.slots["live"] & (self.slots["told"] == 0))
+
+    def _bounces(self, column: dict[str, list[Any]]) -> list[bool]:
+        names = ("views", "hits", "start", "end", "conversions")
+        preset = self.rules.bounce
+        return [is_bounce(preset, *one) for one in zip(*(column[name] for name in names), strict=True)]
+
+    def _cases(self, segments: Segments, newest: Index) -> tuple[Array, Array]:
+        """Which segments are new sessions, and which are more of the visitor's newest one."""
+        slots, timeout = self.slots, self.rules.timeout_ms
+        has, start = newest >= 0, segments.start
+        reach = np.full(len(newest), _NEVER)
+        reach[has] = slots["end"][newest[has]]
+        begun = np.zeros(len(newest), np.bool_)
+        begun[has] = (slots["told"][newest[has]] == 0) & (slots["start"][newest[has]] < start[has])
+        before = np.where(segments.leads, _NEVER, np.roll(segments.end, 1))
+        return start > np.maximum(reach, before) + timeout, segments.leads & begun & (
+            start <= reach + timeout
+        )
+
+    def _extend(self, at: Index, more: Sums) -> None:
+        """Add segments to open sessions that began before them; no slot twice."""
+        slots = self.slots
+        views = slots["views"][at]
+        decides = (more.views > 0) == (views > 0)
+        first_views = (more.views > 0) & (views == 0)
+        for side, is_better in (("entry", np.less), ("exit", np.greater)):
+            time, url = slots[f"{side}_time"], slots[f"{side}_url"]
+            new_time, new_url = getattr(more, f"{side}_time"), getattr(more, f"{side}_url")
+            better = is_better(new_time, time[at])
+            better |= (new_time == time[at]) & is_better(new_url, url[at]).astype(np.bool_)
+            replaced = np.flatnonzero(first_views | (decides & better))
+            time[at[replaced]], url[at[replaced]] = new_time[replaced], new_url[replaced]
+        time = slots["user_time"]
+        later = more.user_time > time[at]
+        later |= (more.user_time == time[at]) & np.greater(more.user, slots["user"][at]).astype(np.bool_)
+        time[at[later]], slots["user"][at[later]] = more.user_time[later], more.user[later]
+        slots["end"][at] = np.maximum(slots["end"][at], more.end)
+        for name in ("hits", "views", "conversions"):
+            slots[name][at] += getattr(more, name)
+        paid = np.flatnonzero(more.revenue)
+        for slot, micros in zip(at[paid].tolist(), more.revenue[paid].tolist(), strict=True):
+            slots["revenue"][slot] = add_micros(int(slots["revenue"][slot]), micros)
+        slots["unsaid"][at] = True
+        slots.touch(at)
+
+    def _open(
+        self, hits: Hits, segments: Segments, new: Index, at: Index, before: Index, of: Sums, said: Said
+    ) -> None:
+        """Fill in new sessions."""
+        slots = self.slots
+        firsts = segments.order[segments.first[new]]
+        starts = segments.start[new]
+        keys = [hits.keys[visitor] for visitor in segments.visitor[new].tolist()]
+        ids = [
+            bytes.fromhex(session_id(key, start)) for key, start in zip(keys, starts.tolist(), strict=True)
+        ]
+        for name in Sums._fields:
+            slots[name][at] = getattr(of, name)
+        slots["start"][at], slots["url"][at] = starts, hits.urls[firsts]
+        slots["since"][at], slots["prev"][at] = said.version, before
+        slots["told"][at], slots["old_ids"][at], slots["unsaid"][at] = 0, None, True
+        for slot, key, an_id, first in zip(at.tolist(), keys, ids, firsts.tolist(), strict=True):
+            slots["key"][slot] = key
+            slots["context"][slot] = hits.context_of(first)
+            slots["id"][slot] = an_id
+            self._newest[key] = slot
+            count_active(said, key, 1)
+
+    def _place_each(self, hits: Hits, key: str, places: list[int], said: Said) -> list[int]:
+        """One visitor's hits, one by one; the slot of each."""
+        at, chain = self._newest.get(key, -1), []
+        while at >= 0:
+            chain.append(at)
+            at = int(self.slots["prev"][at])
+        sessions = [self._session(slot) for slot in reversed(chain)]
+        slot_of = {id(session): slot for session, slot in zip(sessions, reversed(chain), strict=True)}
+        loaded = list(sessions)  # so that no other object gets the id of one of these
+        for hit in places:
+            user = hits.users[hit]
+            one = of_one_hit(
+                int(hits.time[hit]),
+                hits.urls[hit],
+                hits.context_of(hit),
+                user,
+                is_view=bool(hits.is_view[hit]),
+                is_goal=bool(hits.is_goal[hit]),
+                revenue=hits.revenue.get(hit),
+            )
+            changed = place(sessions, one, key, self.rules, said)
+            slot_of.setdefault(id(changed), -1)
+            loaded.append(changed)
+        self._write_back(key, sessions, slot_of)
+        said.slots += [slot_of[id(session)] for session in settle(said)]
+        starts = [session.start for session in sessions]
+        found = np.searchsorted(starts, hits.time[places], side="right") - 1
+        return [slot_of[id(sessions[one])] for one in found.tolist()]
+
+    def _session(self, slot: int) -> OpenSession:
+        """The row as an object of its own."""
+        value = {name: self.slots[name][slot] for name in _COLUMNS}
+        as_it_is: dict[str, Any] = {
+            name: value[name] if name in _TEXTS else int(value[name]) for name in _AS_IT_IS
+        }
+        site = value["key"].partition(SEPARATOR)[0]
+        told = int(value["told"])
+        closed = SessionFact(
+            site,
+            channel_of(value["context"]),
+            int(value["close_time"]),
+            int(value["end"] - value["start"]),
+            bool(told & _COUNTED),
+            bool(told & _BOUNCED),
+            bool(told & _CONVERTED),
+            int(value["revenue"]),
+        )
+        return OpenSession(
+            session_id=value["id"].tobytes().hex(),
+            since=int(value["since"]),
+            revenue_micros=int(value["revenue"]),
+            context=value["context"],
+            user=(int(value["user_time"]), value["user"]) if value["user"] else None,
+            closed=closed if told else None,
+            old_ids=value["old_ids"] or [],
+            **as_it_is,
+        )
+
+    def _write_back(self, key: str, sessions: list[OpenSession], slot_of: dict[int, int]) -> None:
+        """``slot_of``: by identity, -1 for those that have none yet; they get one, and those not there any more go."""
+        kept = {id(session) for session in sessions}
+        gone = [slot for identity, slot in slot_of.items() if identity not in kept and slot >= 0]
+        if gone:
+            self.slots.free(np.array(gone))
+        before = -1
+        for session in sessions:
+            slot = slot_of[id(session)]
+            if slot < 0:
+                slot = slot_of[id(session)] = int(self.slots.take(1)[0])
+            self._write(slot, session)
+            self.slots["key"][slot], self.slots["prev"][slot] = key, before
+            before = slot
+        self.slots.touch(np.array([slot_of[id(session)] for session in sessions]))
+        self._newest[key] = before
+
+    def _write(self, slot: int, session: OpenSession) -> None:
+        user_time, user = session.user or (-1, "")
+        told = session.closed
+        values = {name: getattr(session, name) for name in _AS_IT_IS} | {
+            "id": bytes.fromhex(session.session_id),
+            "since": session.since,
+            "revenue": session.revenue_micros,
+            "context": session.context,
+            "user_time": user_time,
+            "user": user,
+            "old_ids": session.old_ids or None,
+            "told": told_of(told) if told else 0,
+            "close_time": told.close_time if told else 0,
+            "unsaid": told is None,
+        }
+        for name, value in values.items():
+            self.slots[name][slot] = value
+
+
+def told_of(one: SessionFact) -> int:
+    """What the counters were told, as bits."""
+    return _CLOSED | _COUNTED * one.counted | _BOUNCED * one.bounced | _CONVERTED * one.converted
