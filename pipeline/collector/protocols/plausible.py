@@ -2,12 +2,13 @@
 
 No id, no time and no title are on the wire: the visitor is a daily hash, the time that of arrival. ``engagement``,
 which is sent when a page is left and before the next ``pageview``, becomes ``user_engagement``. A comma list of
-domains is one event for each. What Plausible calls an event keeps its name, but for the automatic ones.
+domains is one event for each. Automatic events, and goals that GA4 has under another name, get GA4's.
 """
 
 from typing import Any
 
 from pipeline.collector.protocols.base import Answer, Event, Hit, Parsed, Request, Verdicts, route
+from pipeline.collector.protocols.commerce import event_of, put_commerce
 from pipeline.collector.protocols.fields import (
     amount,
     currency_of,
@@ -27,7 +28,6 @@ _NAMES = {
     "File Download": "file_download",
     "Form: Submission": "form_submit",
     "404": "page_not_found",
-    "Purchase": "purchase",
 }
 _OK = Answer(202, b"ok", "text/plain")
 
@@ -53,21 +53,21 @@ def _hit(request: Request, body: dict[str, Any], url: str, key: str) -> Hit:
     revenue = object_of(_of(body, "$", "revenue"))
     props = object_of(_of(body, "p", "props")) or object_of(_of(body, "m", "meta"))
     props = {k: v for k, v in props.items() if not isinstance(v, dict | list)}
-    event = _NAMES.get(name, name)
+    event = _NAMES.get(name) or event_of(name)
     if event == "user_engagement":
         props |= {"engagement_time_msec": number(body.get("e")), "percent_scrolled": _scrolled(body)}
     if event == "click":
         props = {"outbound": True, "link_url": props.pop("url", None), **props}
-    return fitted({
+    hit: Hit = {
         "event": event,
         "visitor_id": visitor_of(request, key, request.day_salt),
         "url": url,
         "referrer": text_of(_of(body, "r", "referrer")),
-        "revenue": amount(revenue.get("amount")),
-        "currency": currency_of(revenue.get("currency")),
-        "order_id": text_of(props.get("order_id")),
-        "props": props,
-    })  # fmt: skip
+    }
+    hit["props"] = put_commerce(hit, props)
+    if (paid := amount(revenue.get("amount"))) is not None:
+        hit |= {"revenue": paid, "currency": currency_of(revenue.get("currency"))}
+    return fitted(hit)
 
 
 def _scrolled(body: dict[str, Any]) -> int | float | None:

@@ -2,10 +2,20 @@
 
 from functools import lru_cache
 
-from pipeline.collector.protocols import plausible, segment
+from pipeline.collector.protocols import ga4, gtag, matomo, plausible, posthog, segment, snowplow, umami
 from pipeline.collector.protocols.base import Parsed, Request, Route
 
-ROUTES: tuple[Route, ...] = (*plausible.ROUTES, *segment.ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *matomo.ROUTES,
+    *snowplow.ROUTES,
+    *gtag.ROUTES,
+    *ga4.ROUTES,
+    *plausible.ROUTES,
+    *umami.ROUTES,
+    *segment.ROUTES,
+    *posthog.ROUTES,
+    *snowplow.OWN_PATH_ROUTES,  # the last: any path of two segments
+)
 
 
 @lru_cache(maxsize=1_024)

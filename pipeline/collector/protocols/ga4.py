@@ -1,0 +1,89 @@
+"""GA4's Measurement Protocol: ``POST /mp/collect?measurement_id=…&api_secret=…``, JSON, up to 25 events.
+
+Time: ``timestamp_micros`` of the event, else of the body, if it is within 72 hours before arrival; else that of
+arrival. The answer is always 204 and empty. ``/debug/mp/collect`` says what is missing, and records nothing.
+"""
+
+from typing import Any
+
+import msgspec
+
+from pipeline.collector.protocols.base import EMPTY, Event, Hit, Parsed, Request, json_answer, route
+from pipeline.collector.protocols.fields import (
+    decoded,
+    fitted,
+    milliseconds,
+    object_of,
+    parameters,
+    text_of,
+    without_nothing,
+)
+from pipeline.collector.protocols.ga4_params import put_params
+
+_BACKDATING_MS = 72 * 3_600_000
+_MICROS = 1_000_000
+
+
+def parse(request: Request) -> Parsed:
+    """The events of one client."""
+    body = decoded(request.body)
+    if not isinstance(body, dict):
+        return Parsed([Event(request.body)] if request.body.strip() else (), EMPTY)
+    given = parameters(request.query)
+    key = given.get("measurement_id") or given.get("firebase_app_id", "")
+    events = body.get("events")
+    found = [
+        Event(_hit(request, body, one), key, given.get("api_secret", ""))
+        if isinstance(one, dict)
+        else Event(msgspec.json.encode(one))
+        for one in (events if isinstance(events, list) else [{}])
+    ]
+    return Parsed(found, EMPTY)
+
+
+def validate(request: Request) -> Parsed:
+    """What a person who tries it should know."""
+    body = object_of(decoded(request.body))
+    missing = []
+    if not (body.get("client_id") or body.get("app_instance_id")):
+        missing.append("client_id")
+    if not isinstance(body.get("events"), list) or not body["events"]:
+        missing.append("events")
+    messages = [
+        {"fieldPath": name, "description": f"{name} is required", "validationCode": "VALUE_REQUIRED"}
+        for name in missing
+    ]
+    return Parsed((), json_answer(msgspec.json.encode({"validationMessages": messages})))
+
+
+def _hit(request: Request, body: dict[str, Any], event: dict[str, Any]) -> Hit:
+    agent, ip = text_of(body.get("user_agent")), text_of(body.get("ip_override"))
+    visitor = text_of(body.get("client_id")) or text_of(body.get("app_instance_id"))
+    properties = {
+        name: value.get("value") if isinstance(value, dict) else value
+        for name, value in object_of(body.get("user_properties")).items()
+    }
+    hit: Hit = {
+        "event": text_of(event.get("name")),
+        "visitor_id": visitor,
+        "user_id": text_of(body.get("user_id")),
+        "time": _time(request, event.get("timestamp_micros")) or _time(request, body.get("timestamp_micros")),
+        "user_agent": agent,
+        "ip": ip,
+        "props": without_nothing({"user_properties": without_nothing(properties)}),
+    }
+    put_params(hit, object_of(event.get("params")))
+    return fitted(hit)
+
+
+def _time(request: Request, micros: Any) -> int | None:
+    time = milliseconds(micros, per_second=_MICROS)
+    if time is None or not request.received_ms - _BACKDATING_MS <= time <= request.received_ms:
+        return None
+    return time
+
+
+ROUTES = (
+    route("ga4", "POST", r"(/.*)?/debug/mp/collect", validate),
+    route("ga4", "POST", r"(/.*)?/mp/collect", parse),
+)
