@@ -58,7 +58,7 @@ class Embedded:
 
     async def start(self, ending: Callable[[], bool] | None = None) -> None:
         """Start the hops. ``ending`` (bounded input): has all input been appended?"""
-        app = self._app = create_app(APP, f"sqlite://{quote(str(self.database))}")
+        app = self._app = create_app(APP, self.broker)
         transport: Transport = app.transport
         if self.bounded:
             transport.most_records = MOST_RECORDS_BOUNDED
@@ -69,7 +69,7 @@ class Embedded:
         for plan in plans(
             context, self.settings, self.models, lambda: Sink(self.client), bounded=self.bounded
         ):
-            attach(app, plan.name, plan.make(), plan.topics, self._crashed)
+            attach(app, plan.name, plan.make(), plan.topics, self.crashed)
         app.finalize()
         await app.start()
         # The state is many small objects that live long and refer to none that refer back: looking through them for
@@ -91,9 +91,15 @@ class Embedded:
             self._crash.result()
         waiting.result()
 
-    def _crashed(self, error: Exception) -> None:
+    def crashed(self, error: Exception) -> None:
+        """A hop, or what is beside them, cannot go on: :meth:`run_until` raises it."""
         if not self._crash.done():
             self._crash.set_exception(error)
+
+    @property
+    def broker(self) -> str:
+        """The address of the topics."""
+        return f"sqlite://{quote(str(self.database))}"
 
     @property
     def transport(self) -> Transport:

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -11,13 +11,15 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from agents.embedded import APP, Embedded
 from agents.hop import wall_ms
 from agents.upkeep import Upkeep
+from agents.webhook import APP as WEBHOOK
+from agents.webhook import telling
 from pipeline.collector.limits import Limits
 from pipeline.collector.server import Collector
 from pipeline.settings import Settings
 from pipeline.store.client import STORE_DIRECTORY, connect
 from pipeline.store.query_socket import QueryServer
 from pipeline.transport.publish import LogPublisher
-from schemas.topics import TOPICS
+from schemas.topics import SIGNALS, TOPICS
 
 HOUSEKEEPING_SECONDS = 5.0
 RETENTION_EVERY = 12  # times of housekeeping
@@ -35,10 +37,16 @@ class Live:
             lambda: connect(self.embedded.directory / STORE_DIRECTORY, read_only=True),
         )
         self._collector: Collector | None = None
+        self._beside = AsyncExitStack()
 
     async def start(self) -> None:
         """Hops first, then the door: hits come when there is somebody to take them."""
-        await self.embedded.start()
+        embedded = self.embedded
+        await embedded.start()
+        if self.settings.webhook_url:
+            await self._beside.enter_async_context(
+                telling(self.settings, embedded.broker, embedded.metrics, embedded.crashed)
+            )
         publisher = LogPublisher(
             self.embedded.transport.log, APP, now_ms=wall_ms, on_append=self.embedded.transport.wake
         )
@@ -57,13 +65,18 @@ class Live:
         if self._collector is not None:
             await self._collector.stop()
         await self._queries.stop()
+        await self._beside.aclose()
         await self.embedded.stop()
         self.embedded.close()
 
     async def keep_house(self) -> None:
         """For ever: report how the pipeline fares, and delete what retention does not keep."""
         log = self.embedded.transport.log
-        readers = {topic.name: (APP,) if topic.readers else () for topic in TOPICS}
+        readers: dict[str, tuple[str, ...]] = {
+            topic.name: (APP,) if topic.readers else () for topic in TOPICS
+        }
+        if self.settings.webhook_url:
+            readers[SIGNALS.name] = APP, WEBHOOK
         upkeep = Upkeep(log, self.embedded.client, self.embedded.metrics, self.embedded.directory)
         rounds = 0
         while True:

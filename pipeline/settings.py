@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
@@ -82,6 +83,17 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     trusted_proxies: tuple[str, ...] = ()
     address_hits_per_second: Rate = 0.0
     site_hits_per_second: Rate = 0.0
+    collectors: Annotated[int, Meta(ge=1, le=64)] = 1
+    metrics_listen: str = ""
+    publish_timeout_seconds: Seconds = 30.0
+    spool_bytes: Annotated[int, Meta(ge=0)] = 0
+
+    webhook_url: str = ""  # whom to tell of each churn signal; "": nobody
+    webhook_secret_file: str = ""
+    webhook_give_up_hours: Hours = 24.0
+    log_format: Literal["text", "json"] = "text"
+    traces_url: str = ""  # OTLP over HTTP; "": none
+    traces_share: Annotated[float, Meta(ge=0, le=1)] = 0.01
 
     @property
     def timeout_ms(self) -> int:
@@ -151,16 +163,32 @@ def _check(settings: Settings) -> None:
         raise SettingsError("pane_seconds must divide 300 (the shortest window is 5 minutes)")
     if settings.dedupe_hours * 3_600 < settings.allowed_lateness_seconds:
         raise SettingsError("dedupe_hours must reach as far back as allowed_lateness_seconds")
-    host, _, port = settings.listen.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65_535:
-        raise SettingsError(f"listen is {settings.listen!r}; HOST:PORT is expected, such as 127.0.0.1:8088")
+    _check_address("listen", settings.listen)
+    if settings.metrics_listen:
+        _check_address("metrics_listen", settings.metrics_listen)
+    elif settings.collectors > 1:
+        raise SettingsError(
+            "metrics_listen must be set where there are several collectors: one address shows all"
+        )
     for proxy in settings.trusted_proxies:
         try:
             ip_network(proxy)
         except ValueError as error:
             raise SettingsError(f"trusted_proxies: {error}; such as 10.0.0.0/8 is expected") from error
+    for name in ("webhook_url", "traces_url"):
+        url = urlsplit(getattr(settings, name))
+        if getattr(settings, name) and not (url.scheme in ("http", "https") and url.hostname):
+            raise SettingsError(f"{name} must be an address such as https://crm.example.com/masir")
+    if settings.webhook_url and not settings.webhook_secret_file:
+        raise SettingsError("webhook_url needs webhook_secret_file: what is told is signed")
     for pattern in settings.bot_patterns:
         try:
             re.compile(pattern)
         except re.error as error:
             raise SettingsError(f"bot_patterns: {pattern!r} is not a regular expression: {error}") from error
+
+
+def _check_address(name: str, address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise SettingsError(f"{name} is {address!r}; HOST:PORT is expected, such as 127.0.0.1:8088")
