@@ -83,11 +83,15 @@ Verdicts = Sequence[Refusal | None]
 
 
 class Parsed(NamedTuple):
-    """What was found in a request, and what to answer."""
+    """What was found in a request, and what to answer.
+
+    ``is_urgent``: a person waits for the answer, and gets it also when no hit can be taken now.
+    """
 
     events: Sequence[Event] = ()
     answer: Answer | Callable[[Verdicts], Answer] = Answer()
     rejected: str = ""
+    is_urgent: bool = False
 
     def answered(self, verdicts: Verdicts) -> Answer:
         """The answer, now that it is known what became of the events."""

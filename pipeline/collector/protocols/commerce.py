@@ -79,10 +79,15 @@ _BY_PLAIN_NAME: Final = {
 }
 
 
-@lru_cache(maxsize=4_096)
 def event_of(name: str) -> str:
     """GA4's name of the event, or its own where GA4 has none."""
-    return _BY_PLAIN_NAME.get(_plain(name[:80]), name)
+    return standard_event(name) or name
+
+
+@lru_cache(maxsize=4_096)
+def standard_event(name: str) -> str | None:
+    """GA4's name of the event, if it is a standard one."""
+    return _BY_PLAIN_NAME.get(_plain(name[:80]))
 
 
 def put_commerce(hit: Hit, properties: dict[str, Any]) -> dict[str, Any]:

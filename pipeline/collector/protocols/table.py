@@ -2,7 +2,24 @@
 
 from functools import lru_cache
 
-from pipeline.collector.protocols import ga4, gtag, matomo, plausible, posthog, segment, snowplow, umami
+from pipeline.collector.protocols import (
+    cloudevents,
+    delighted,
+    ga4,
+    gtag,
+    mail_links,
+    mailgun,
+    matomo,
+    plausible,
+    posthog,
+    postmark,
+    segment,
+    sendgrid,
+    snowplow,
+    survey_form,
+    typeform,
+    umami,
+)
 from pipeline.collector.protocols.base import Parsed, Request, Route
 
 ROUTES: tuple[Route, ...] = (
@@ -14,6 +31,14 @@ ROUTES: tuple[Route, ...] = (
     *umami.ROUTES,
     *segment.ROUTES,
     *posthog.ROUTES,
+    *cloudevents.ROUTES,
+    *mailgun.ROUTES,
+    *sendgrid.ROUTES,
+    *postmark.ROUTES,
+    *mail_links.ROUTES,
+    *typeform.ROUTES,
+    *delighted.ROUTES,
+    *survey_form.ROUTES,
     *snowplow.OWN_PATH_ROUTES,  # the last: any path of two segments
 )
 
