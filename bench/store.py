@@ -2,28 +2,23 @@
 
 Synthetic rows are made in SQL: sessions and hits of 20 sites over a year, inserted a month at a time as
 live traffic would leave them (several parts, some rows twice). Queries go through the views. Times are the
-best of three, ms; "rows read" is what the primary index leaves to read. Inserts go through the sink, in
-Arrow blocks, from one thread.
+best of three, ms; "rows read" is what the primary index leaves to read. What inserts take: :mod:`bench.sink`.
 """
 
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
-import pyarrow as pa
 
 from pipeline.store.client import Client, connect
 from pipeline.store.migrations import migrate
-from pipeline.store.sink import Sink
-from schemas.rows import HIT_ROWS
 
 SITES = 20
 MONTHS = 12
 YEAR_START = "2025-01-01"
-BLOCK_ROWS = 50_000
-BLOCKS = 10
 
 QUERIES = [
     ("sessions of one site and day", "sessions",
@@ -54,7 +49,6 @@ def main(rows: int) -> None:
         click.echo(f"{rows:,} sessions and {rows:,} hits of {SITES} sites over {MONTHS} months.\n")
         _print_sizes(client)
         _print_queries(client)
-        _print_inserts(client)
 
 
 def _fill(client: Client, rows: int) -> None:
@@ -116,25 +110,8 @@ def _print_queries(client: Client) -> None:
         ((total,),) = client.query(f"SELECT count() FROM {view}_rows")
         estimates = client.query(f"EXPLAIN ESTIMATE {query}")
         read = sum(row[3] for row in estimates if row[1] == f"{view}_rows")
-        took_ms = min(_seconds(lambda query=query: client.query(query)) for _ in range(3)) * 1000
+        took_ms = min(_seconds(partial(client.query, query)) for _ in range(3)) * 1000
         click.echo(f"| {what} | {read:,} | {read / total:.3%} | {took_ms:.0f} |")
-
-
-def _print_inserts(client: Client) -> None:
-    sink = Sink(client)
-    block = _hit_block(client)
-    wall, cpu = time.perf_counter(), time.process_time()
-    for number in range(BLOCKS):
-        sink.insert("hits", block, f"bench-{number}")
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    rows = BLOCKS * BLOCK_ROWS
-    click.echo("\n| insert | rows/s | CPU µs per row |\n|---|---:|---:|")
-    click.echo(f"| hits, Arrow blocks of {BLOCK_ROWS:,} | {rows / wall:,.0f} | {cpu / rows * 1e6:.1f} |")
-
-
-def _hit_block(client: Client) -> pa.Table:
-    answer = client.raw(f"SELECT * FROM hits_rows LIMIT {BLOCK_ROWS}", "Arrow")
-    return pa.ipc.open_file(answer).read_all().cast(HIT_ROWS)
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -1,12 +1,16 @@
 -- Base tables. A row is named by its ORDER BY; the newest version holds and `withdrawn` takes it away.
 -- Each partition key is a function of the ORDER BY, so that all versions of a row meet in one partition.
 -- Read the views of 0002_views.sql, not these: only FINAL is free of duplicates and of withdrawn rows.
+--
+-- Writing is what these tables do most, and merging is most of writing (docs/store.md has the figures). So no
+-- LowCardinality: merges pay for each dictionary. Small parts are compact: one file instead of one per column. Merges
+-- take ten parts instead of five, so each row is merged less often. No statistics: every query goes by the key.
 
 CREATE TABLE IF NOT EXISTS hits_rows
 (
     hit_id String,
-    site LowCardinality(String),
-    event LowCardinality(String),
+    site String,
+    event String,
     visitor_id String,
     user_id String,
     person_id String,
@@ -15,26 +19,26 @@ CREATE TABLE IF NOT EXISTS hits_rows
     url String,
     referrer String,
     title String,
-    channel LowCardinality(String),
-    campaign_source LowCardinality(String),
-    campaign_medium LowCardinality(String),
-    campaign_name LowCardinality(String),
-    campaign_term LowCardinality(String),
-    campaign_content LowCardinality(String),
-    campaign_id LowCardinality(String),
+    channel String,
+    campaign_source String,
+    campaign_medium String,
+    campaign_name String,
+    campaign_term String,
+    campaign_content String,
+    campaign_id String,
     revenue_micros Nullable(Int64),
-    currency LowCardinality(String),
+    currency String,
     order_id String,
     score Nullable(Float64),
     scale Nullable(Float64),
-    device LowCardinality(String),
-    browser LowCardinality(String),
-    os LowCardinality(String),
-    country LowCardinality(String),
-    language LowCardinality(String),
-    screen LowCardinality(String),
+    device String,
+    browser String,
+    os String,
+    country String,
+    language String,
+    screen String,
     bot UInt8,
-    outcome LowCardinality(String),
+    outcome String,
     goal UInt8,
     clock_clamped UInt8,
     session_id String,
@@ -46,12 +50,13 @@ CREATE TABLE IF NOT EXISTS hits_rows
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(event_time)
 ORDER BY (site, event_time, source_partition, source_offset)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_bytes_for_wide_part = 100000000, merge_selector_base = 10, auto_statistics_types = '';
 
 CREATE TABLE IF NOT EXISTS sessions_rows
 (
     session_id String,
-    site LowCardinality(String),
+    site String,
     visitor_id String,
     user_id String,
     person_id String,
@@ -63,18 +68,18 @@ CREATE TABLE IF NOT EXISTS sessions_rows
     entry_url String,
     exit_url String,
     referrer String,
-    channel LowCardinality(String),
-    campaign_source LowCardinality(String),
-    campaign_medium LowCardinality(String),
-    campaign_name LowCardinality(String),
-    campaign_term LowCardinality(String),
-    campaign_content LowCardinality(String),
-    campaign_id LowCardinality(String),
-    device LowCardinality(String),
-    browser LowCardinality(String),
-    os LowCardinality(String),
-    country LowCardinality(String),
-    language LowCardinality(String),
+    channel String,
+    campaign_source String,
+    campaign_medium String,
+    campaign_name String,
+    campaign_term String,
+    campaign_content String,
+    campaign_id String,
+    device String,
+    browser String,
+    os String,
+    country String,
+    language String,
     bounced UInt8,
     converted UInt8,
     conversions UInt64,
@@ -86,33 +91,35 @@ CREATE TABLE IF NOT EXISTS sessions_rows
 ENGINE = ReplacingMergeTree(version, withdrawn)
 PARTITION BY toYYYYMM(start_time)
 ORDER BY (site, start_time, session_id)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_bytes_for_wide_part = 100000000, merge_selector_base = 10, auto_statistics_types = '';
 
 CREATE TABLE IF NOT EXISTS session_moves_rows
 (
-    site LowCardinality(String),
+    site String,
     old_id String,
     session_id String,
     version UInt64
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (site, old_id)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_bytes_for_wide_part = 100000000, merge_selector_base = 10, auto_statistics_types = '';
 
 CREATE TABLE IF NOT EXISTS transitions_rows
 (
-    site LowCardinality(String),
+    site String,
     person_id String,
-    model LowCardinality(String),
-    from_stage LowCardinality(String),
-    to_stage LowCardinality(String),
-    kind LowCardinality(String),
+    model String,
+    from_stage String,
+    to_stage String,
+    kind String,
     time DateTime64(3, 'UTC'),
     ordinal UInt32,
     dwell_ms Int64,
-    cause_event LowCardinality(String),
+    cause_event String,
     cause_url String,
-    cause_channel LowCardinality(String),
+    cause_channel String,
     cause_session_id String,
     withdrawn UInt8,
     version UInt64
@@ -120,15 +127,16 @@ CREATE TABLE IF NOT EXISTS transitions_rows
 ENGINE = ReplacingMergeTree(version, withdrawn)
 PARTITION BY toYYYYMM(time)
 ORDER BY (site, model, time, person_id, ordinal)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_bytes_for_wide_part = 100000000, merge_selector_base = 10, auto_statistics_types = '';
 
 CREATE TABLE IF NOT EXISTS signals_rows
 (
-    site LowCardinality(String),
+    site String,
     person_id String,
-    reason LowCardinality(String),
+    reason String,
     score Float64,
-    state LowCardinality(String),
+    state String,
     time DateTime64(3, 'UTC'),
     evidence String,
     version UInt64
@@ -136,12 +144,13 @@ CREATE TABLE IF NOT EXISTS signals_rows
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(time)
 ORDER BY (site, time, person_id, reason, state)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_bytes_for_wide_part = 100000000, merge_selector_base = 10, auto_statistics_types = '';
 
 CREATE TABLE IF NOT EXISTS counters_rows
 (
-    site LowCardinality(String),
-    channel LowCardinality(String),
+    site String,
+    channel String,
     pane_start DateTime64(3, 'UTC'),
     pane_ms UInt32,
     sessions Int64,
@@ -155,45 +164,49 @@ CREATE TABLE IF NOT EXISTS counters_rows
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(pane_start)
 ORDER BY (site, pane_start, channel)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_bytes_for_wide_part = 100000000, merge_selector_base = 10, auto_statistics_types = '';
 
 CREATE TABLE IF NOT EXISTS dead_letters_rows
 (
-    topic LowCardinality(String),
+    topic String,
     `partition` UInt32,
     `offset` UInt64,
-    reason LowCardinality(String),
+    reason String,
     field String,
     message String,
-    site LowCardinality(String),
+    site String,
     received_time DateTime64(3, 'UTC'),
     raw String
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(received_time)
 ORDER BY (received_time, topic, `partition`, `offset`)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_bytes_for_wide_part = 100000000, merge_selector_base = 10, auto_statistics_types = '';
 
 CREATE TABLE IF NOT EXISTS ledger_rows
 (
     `partition` UInt32,
-    site LowCardinality(String),
-    outcome LowCardinality(String),
+    site String,
+    outcome String,
     hits UInt64,
     version UInt64
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (site, outcome, `partition`)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_bytes_for_wide_part = 100000000, merge_selector_base = 10, auto_statistics_types = '';
 
 -- The order of the stages of each model, as loaded from the model files: what "highest" means.
 CREATE TABLE IF NOT EXISTS stages_rows
 (
-    model LowCardinality(String),
-    stage LowCardinality(String),
+    model String,
+    stage String,
     position UInt32,
     version UInt64
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (model, stage)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_bytes_for_wide_part = 100000000, merge_selector_base = 10, auto_statistics_types = '';
