@@ -49,6 +49,7 @@ class Embedded:
         set_stages(self.client, {m.name: [stage.id for stage in m.stage] for m in self.models.models})
         self.database = (self.directory / DATABASE).absolute()
         self._create_topics()
+        self.away: dict[str, str] = {}  # what the hops wait for, and why
         self._app: faust.App | None = None
         self._crash: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -65,7 +66,7 @@ class Embedded:
         if ending is not None:
             counts = dict.fromkeys(self._consumed, self.settings.partitions)
             transport.ending = Ending(counts, ending)
-        context = Context(transport, self.metrics)
+        context = Context(transport, self.metrics, away=self.away)
         for plan in plans(
             context, self.settings, self.models, lambda: Sink(self.client), bounded=self.bounded
         ):

@@ -46,8 +46,9 @@ def wall_ms() -> int:
 
 
 class Context(Struct):
-    """What every hop is given."""
+    """What every hop is given. ``away``: what a hop waits for now (the store), and why."""
 
     transport: Transport
     metrics: Metrics
     now_ms: Callable[[], int] = wall_ms
+    away: dict[str, str] = {}

@@ -8,13 +8,14 @@ from contextlib import AsyncExitStack, suppress
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from agents.collectors import Collectors
 from agents.embedded import APP, Embedded
 from agents.hop import wall_ms
 from agents.upkeep import Upkeep
 from agents.webhook import APP as WEBHOOK
 from agents.webhook import telling
-from pipeline.collector.limits import Limits
-from pipeline.collector.server import Collector
+from pipeline.collector.door import Door
+from pipeline.collector.tally import Tally, TallyMetrics
 from pipeline.settings import Settings
 from pipeline.store.client import STORE_DIRECTORY, connect
 from pipeline.store.query_socket import QueryServer
@@ -36,7 +37,9 @@ class Live:
             self.embedded.directory,
             lambda: connect(self.embedded.directory / STORE_DIRECTORY, read_only=True),
         )
-        self._collector: Collector | None = None
+        self._door: Door | None = None
+        self._others: Collectors | None = None
+        self._metrics_site: web.AppRunner | None = None
         self._beside = AsyncExitStack()
 
     async def start(self) -> None:
@@ -50,24 +53,50 @@ class Live:
         publisher = LogPublisher(
             self.embedded.transport.log, APP, now_ms=wall_ms, on_append=self.embedded.transport.wake
         )
-        self._collector = Collector(
+        shows_metrics = [web.get("/metrics", self._metrics)]
+        settings = self.settings
+        self._door = Door(
+            settings,
             publisher,
             now_ms=wall_ms,
-            limits=Limits(max_backlog=self.settings.max_backlog_hits),
-            extra_routes=[web.get("/metrics", self._metrics)],
+            ready=lambda: list(self.embedded.away.values()),
+            extra_routes=[] if settings.metrics_listen else shows_metrics,
         )
-        host, _, port = self.settings.listen.rpartition(":")
-        self.port = await self._collector.start(host, int(port))
+        self.embedded.metrics.register(TallyMetrics(self.tally))
+        host, _, port = settings.listen.rpartition(":")
+        self.port = await self._door.start(host, int(port), shared=settings.collectors > 1)
+        if settings.collectors > 1:
+            self._others = Collectors(settings, f"{host}:{self.port}", settings.collectors - 1)
+            self._others.start()
+        if settings.metrics_listen:
+            await self._show_metrics(shows_metrics)
         await self._queries.start()
 
     async def stop(self) -> None:
         """The door first; what was accepted stays in the topic for the next start."""
-        if self._collector is not None:
-            await self._collector.stop()
+        if self._others is not None:
+            await self._others.stop()
+        if self._door is not None:
+            await self._door.stop()
+        if self._metrics_site is not None:
+            await self._metrics_site.cleanup()
         await self._queries.stop()
         await self._beside.aclose()
         await self.embedded.stop()
         self.embedded.close()
+
+    def tally(self) -> Tally:
+        """What all collectors have counted."""
+        mine = self._door.tally() if self._door else Tally()
+        return mine.plus(self._others.tally()) if self._others else mine
+
+    async def _show_metrics(self, routes: Sequence[web.AbstractRouteDef]) -> None:
+        app = web.Application()
+        app.add_routes(routes)
+        self._metrics_site = web.AppRunner(app, access_log=None)
+        await self._metrics_site.setup()
+        host, _, port = self.settings.metrics_listen.rpartition(":")
+        await web.TCPSite(self._metrics_site, host, int(port)).start()
 
     async def keep_house(self) -> None:
         """For ever: report how the pipeline fares, and delete what retention does not keep."""

@@ -72,8 +72,11 @@ class Store:
         table, token = TABLE_OF[topic], token_of(topic, batches)
         while True:
             try:
-                return await asyncio.to_thread(self._insert_now, table, batches, token)
+                rows = await asyncio.to_thread(self._insert_now, table, batches, token)
+                self._context.away.pop(NAME, None)
+                return rows
             except StoreUnavailableError as error:
+                self._context.away[NAME] = f"the store does not take {table}: {error}"
                 self._context.metrics.sink_error(table)
                 _log.warning("the store does not take %s, trying again: %s", table, error)
                 await asyncio.sleep(RETRY_SECONDS)

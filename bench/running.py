@@ -134,6 +134,11 @@ class Running:
             raise RuntimeError("not started")
         return self._process
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._running.pid
+
     def send(self, number: signal.Signals) -> None:
         """Send a signal and do not wait."""
         self._running.send_signal(number)

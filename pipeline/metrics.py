@@ -239,6 +239,10 @@ class Metrics:
         if hop == "counters":
             self._journeys.drop(partition)
 
+    def register(self, collector: Collector) -> None:
+        """Show what somebody else counts, too."""
+        self._registry.register(collector)
+
     def expose(self) -> bytes:
         """All metrics in Prometheus' text format, of type CONTENT_TYPE."""
         return prometheus_client.generate_latest(self._registry)

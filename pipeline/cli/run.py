@@ -25,13 +25,16 @@ Then, from another shell:
 @click.option(
     "--listen", metavar="HOST:PORT", help="Where the collector listens.  [default: the setting `listen`]"
 )
-def run(data: str | None, listen: str | None) -> None:
+@click.option(
+    "--collectors", type=int, metavar="N", help="Processes that take hits.  [default: `collectors`]"
+)
+def run(data: str | None, listen: str | None, collectors: int | None) -> None:
     """Run everything in one process: the collector, the agents, the store, the metrics, until Ctrl-C.
 
     What was acknowledged survives a restart, also kill -9. Only one process can have the data directory.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    settings = settings_of(data=data, listen=listen)
+    settings = settings_of(data=data, listen=listen, collectors=collectors)
     try:
         asyncio.run(runner("run")(settings, _say_started))
     except KNOWN_ERRORS as error:
@@ -44,5 +47,6 @@ def _say_started(live: Any) -> None:
     click.echo(f"Masir runs. Data: {live.settings.data}. Ctrl-C stops it.")
     click.echo(f"  hits     POST {base}/v1/hits")
     click.echo(f'  script   <script defer data-site="SITE" src="{base}/masir.js"></script>')
-    click.echo(f"  metrics  {base}/metrics")
+    shown = live.settings.metrics_listen
+    click.echo(f"  metrics  {f'http://{shown}' if shown else base}/metrics")
     click.echo(f"  ask      masir sql --data {live.settings.data} 'SELECT * FROM sessions'")

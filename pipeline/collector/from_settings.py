@@ -67,5 +67,5 @@ def parts_of(
         proxies=networks(settings.trusted_proxies),
         denied=denied,
     )
-    limits = Limits(max_backlog=settings.max_backlog_hits)
+    limits = Limits(max_backlog=settings.max_backlog_hits, publish_timeout_s=settings.publish_timeout_seconds)
     return Parts(entrance, limits, Salts(Path(settings.data)), watched)

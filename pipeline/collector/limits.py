@@ -14,7 +14,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_backlog: int = 1_000_000  # hits in the topic that nobody has consumed yet
     max_line_bytes: int = MAX_HIT_BYTES  # request line: a hit.gif carries its hit there
     read_timeout_s: int = 10  # from the end of the headers to the end of the body
-    publish_timeout_s: int = 30
+    publish_timeout_s: float = 30
     idle_timeout_s: int = 75  # a connection without a complete request head
     retry_after_s: int = 5
 

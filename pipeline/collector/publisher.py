@@ -11,6 +11,7 @@ from typing import Protocol
 
 Record = tuple[bytes, bytes]  # key, value
 
+_FRESH_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -40,6 +41,14 @@ class GroupCommit:
         self._records: list[Record] = []
         self._waiters: list[asyncio.Future[None]] = []
         self._flush: asyncio.Task[None] | None = None
+        self._failure = ""
+        self._failed_at = 0.0
+
+    @property
+    def failure(self) -> str:
+        """Why the last publish failed, if that was a moment ago: later it may be over, and only hits can tell."""
+        is_fresh = asyncio.get_running_loop().time() - self._failed_at < _FRESH_SECONDS
+        return self._failure if is_fresh else ""
 
     @property
     def waiting(self) -> int:
@@ -61,6 +70,8 @@ class GroupCommit:
             records, self._records = self._records, []
             waiters, self._waiters = self._waiters, []
             error = await self._try(records)
+            self._failure = str(error) if error else ""
+            self._failed_at = asyncio.get_running_loop().time()
             for waiter in waiters:
                 if waiter.done():  # the server is stopping and has cancelled its request
                     continue
@@ -76,6 +87,8 @@ class GroupCommit:
                 await self._publisher.publish(records)
         except Unavailable as error:
             return error
+        except TimeoutError:
+            return Unavailable(f"no answer within {self._timeout_s} seconds")
         except Exception as error:
             _log.exception("publishing %d hits failed", len(records))
             return Unavailable(str(error))

@@ -122,10 +122,13 @@ class Collector:
         )
         return app
 
-    async def start(self, host: str, port: int) -> int:
-        """Listens, and returns the port (0 picks a free one). ``OSError`` if the address is taken."""
+    async def start(self, host: str, port: int, *, shared: bool = False) -> int:
+        """Listens, and returns the port (0 picks a free one). ``OSError`` if the address is taken.
+
+        ``shared``: several processes may listen there, and the kernel spreads the connections.
+        """
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
+        await web.TCPSite(self._runner, host, port, reuse_port=shared or None).start()
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
@@ -176,6 +179,8 @@ class Collector:
                 return await self._take_events(request, routes, body)
         except TurnedAwayError as error:
             answer = self._turn_away(error)
+            if urgent := self._urgent(request, routes):
+                return urgent
             answer.headers.update(cors(headers))
             if error.status == 429:
                 answer.set_status(routes[0].busy_status)
@@ -197,6 +202,13 @@ class Collector:
         taken = await self._publish(request, admitted.hits)
         return response_of(parsed.answered(admitted.verdicts(taken.refused)), request.headers)
 
+    def _urgent(self, request: web.Request, routes: tuple[Route, ...]) -> web.Response | None:
+        """What a person waits for, though the hit could not be taken."""
+        found = parse(routes, self._asked(request, b"")) if request.method in ("GET", "HEAD") else None
+        if found is None or not found[1].is_urgent:
+            return None
+        return response_of(found[1].answered([]), request.headers)
+
     def _knock(self, request: web.Request) -> None:
         self._entrance.knock(self._entrance.sender(request), 1, self._now_ms())
 
@@ -209,6 +221,7 @@ class Collector:
             received_ms=now_ms,
             salts=self._salts.at(now_ms),
             max_body_bytes=self._limits.max_body_bytes,
+            sites=self._entrance.gate,
         )
 
     async def _own(self, request: web.Request, hits: list[bytes]) -> tuple[int, list[Refused]]:
@@ -265,7 +278,9 @@ class Collector:
         )
 
     async def _readiness(self, _request: web.Request) -> web.Response:
-        reasons = self._ready()
+        reasons = [*self._ready()]
+        if self._commit.failure:
+            reasons.append(f"the topic does not take hits: {self._commit.failure}")
         return _json(503 if reasons else 200, {"ready": not reasons, "reasons": reasons})
 
 

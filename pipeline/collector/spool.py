@@ -1,6 +1,6 @@
 """A spool on the local disk, for the time that the topic is away: hits are acknowledged once they are durable in it.
 
-    publish -> the topic, if it takes them soon and nothing waits -> else the spool -> the topic, in order, once it is back
+    publish -> the topic, if it takes them soon and nothing waits; else -> the spool -> the topic, in order, later
 
 One SQLite file per collector process, fsynced at each commit, so it survives ``kill -9`` and is drained by the next
 process that opens it. A batch leaves it when the topic has it: a crash between the two brings the batch twice, which

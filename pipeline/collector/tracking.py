@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from pipeline.collector.protocols.base import Answer, Event, Gate, Refusal, Request
+from pipeline.collector.protocols.base import Answer, Event, Gate, Refusal, Request, Sites
 from pipeline.collector.protocols.fields import clean, encoded
 from pipeline.collector.stamping import Refused
 from pipeline.core.decode import Flaw, decode
@@ -21,7 +21,14 @@ _FORGED = Refusal("wrong_type", "", "what a protocol cannot read is no hit, what
 
 
 def request_of(
-    http: web.Request, body: bytes, *, ip: str, received_ms: int, salts: tuple[str, str], max_body_bytes: int
+    http: web.Request,
+    body: bytes,
+    *,
+    ip: str,
+    received_ms: int,
+    salts: tuple[str, str],
+    max_body_bytes: int,
+    sites: Sites,
 ) -> Request:
     """The request as protocols see it."""
     path, _, query = clean(http.raw_path).partition("?")
@@ -36,6 +43,7 @@ def request_of(
         day_salt=salts[0],
         month_salt=salts[1],
         max_body_bytes=max_body_bytes,
+        sites=sites,
     )
 
 

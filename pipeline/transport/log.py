@@ -70,10 +70,10 @@ _decode_changes = msgspec.msgpack.Decoder(list[tuple[str, bytes | None]]).decode
 class Log:
     """One connection to the file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        self._db = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
         self._db.execute(f"pragma page_size = {PAGE_BYTES}")
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = full")

@@ -60,11 +60,12 @@ class World:
         self.now_ms = NOON
         self.refusals = list(refusals)
         self.is_commit_broken = False
+        self.away: dict[str, str] = {}
         self._log = Log(Path(":memory:"))
 
     @property
     def context(self) -> Context:
-        return Context(self, cast(Metrics, _Metrics(self.effects)), lambda: self.now_ms)
+        return Context(self, cast(Metrics, _Metrics(self.effects)), lambda: self.now_ms, self.away)
 
     def unit(self) -> "_Unit":
         return _Unit(self)

@@ -116,6 +116,7 @@ async def test_a_store_that_is_away_is_tried_again_and_nothing_is_committed_befo
         Counted("sink_rows"),
     ]
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    assert world.away == {}, "it is back"
 
 
 async def test_a_wait_that_is_cut_short_commits_nothing() -> None:
@@ -123,6 +124,7 @@ async def test_a_wait_that_is_cut_short_commits_nothing() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
             await hop(world).handle(batch("ledger", [ledger()], is_final=True))
+    assert "ledger" in world.away["store"], "/readyz says so"
     assert not [effect for effect in world.taken() if isinstance(effect, Committed)]
 
 

@@ -1,0 +1,78 @@
+"""A collector in a process of its own, beside others on the same port: ``python -m pipeline.collector.process``.
+
+Started by ``masir run``, which tells it the address, its name and the consumer of the hits. It prints its tally as a
+line of JSON every second, and ends when its standard input does: when the process that started it is gone, however.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import sqlite3
+import sys
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+
+import msgspec
+
+from pipeline.collector.door import Door
+from pipeline.collector.publisher import Record
+from pipeline.settings import load
+from pipeline.transport.log import DATABASE, Log
+from pipeline.transport.publish import LogPublisher
+
+TALLY_SECONDS = 1.0
+BUSY_SECONDS = 0.8  # for the file's lock: less than the patience of the spool, so that a failure is known to be one
+
+
+class _InThread:
+    """The publisher of the log, whose waiting for the disk and the lock holds nobody else up."""
+
+    def __init__(self, inner: LogPublisher) -> None:
+        self._inner = inner
+
+    async def publish(self, records: list[Record]) -> None:
+        await asyncio.to_thread(self._inner.append, records)
+
+    def backlog(self) -> int:
+        with suppress(sqlite3.OperationalError):
+            return self._inner.backlog()
+        return 0
+
+
+async def _serve(address: str, name: str, consumer: str) -> None:
+    settings = load(os.environ)
+    with closing(Log(Path(settings.data) / DATABASE, busy_seconds=BUSY_SECONDS)) as log:
+        publisher = LogPublisher(log, consumer, now_ms=_now_ms, on_append=lambda: None)
+        door = Door(settings, _InThread(publisher), now_ms=_now_ms, name=name)
+        host, _, port = address.rpartition(":")
+        await door.start(host, int(port), shared=True)
+        try:
+            ended = asyncio.create_task(asyncio.to_thread(sys.stdin.buffer.read))
+            while not ended.done():
+                print(msgspec.json.encode(door.tally()).decode(), flush=True)
+                await asyncio.wait({ended}, timeout=TALLY_SECONDS)
+        finally:
+            await door.stop()
+            with suppress(BrokenPipeError):
+                print(msgspec.json.encode(door.tally()).decode(), flush=True)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description="One of several collectors.")
+    for option in ("--address", "--name", "--consumer"):
+        parser.add_argument(option, required=True)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_serve(options.address, options.name, options.consumer))
+
+
+if __name__ == "__main__":
+    main()
