@@ -5,13 +5,12 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told
 from pipeline.journey.attribution import MODELS, Credit, attribute
 from pipeline.journey.paths import COLUMNS
 from pipeline.journey.scope import Scope, ScopeError, scope_of
+from pipeline.journey.tables import show, table
 from pipeline.store.query_socket import open_reader
 from pipeline.store.sql import day
 
@@ -98,8 +97,6 @@ def _title(scope: Scope, what: str) -> str:
 
 
 def _show(scope: Scope, by: str, model: str, credited: list[Credit]) -> None:
-    table = Table(title=_title(scope, model), title_justify="left", box=None, padding=(0, 2, 0, 0))
-    table.add_column(by)
     learned = any(credit.effect is not None for credit in credited)
     names = [
         "conversions",
@@ -109,43 +106,35 @@ def _show(scope: Scope, by: str, model: str, credited: list[Credit]) -> None:
         "per conversion",
         *(["removal effect"] if learned else []),
     ]
-    for name in names:
-        table.add_column(name, justify="right")
+    made = table(_title(scope, model), by, *names)
     total = sum(credit.conversions for credit in credited)
     for credit in credited:
+        spent = credit.cost if credit.conversions else {}
         row = [
             credit.name,
             f"{credit.conversions:,.1f}",
             f"{credit.conversions / total:.1%}" if total else "–",
             _money(credit.revenue),
             _money(credit.cost),
-            _money(
-                {c: round(m / credit.conversions) for c, m in credit.cost.items()}
-                if credit.conversions
-                else {}
-            ),
+            _money({currency: round(micros / credit.conversions) for currency, micros in spent.items()}),
         ]
-        table.add_row(*row, *([f"{credit.effect or 0:.1%}"] if learned else []))
-    Console().print(table)
+        made.add_row(*row, *([f"{credit.effect or 0:.1%}"] if learned else []))
+    show(made)
 
 
 def _show_all(scope: Scope, by: str, found: dict[str, list[Credit]]) -> None:
     """Conversions by model, side by side."""
-    table = Table(title=_title(scope, "conversions"), title_justify="left", box=None, padding=(0, 2, 0, 0))
-    table.add_column(by)
-    for model in found:
-        table.add_column(model, justify="right")
-    shown = {
-        model: {credit.name: credit.conversions for credit in credited} for model, credited in found.items()
-    }
+    made = table(_title(scope, "conversions"), by, *found)
+    credited = {model: {one.name: one.conversions for one in of} for model, of in found.items()}
     every: dict[str, float] = {}
-    for of in shown.values():
+    for of in credited.values():
         for name, conversions in of.items():
             every[name] = every.get(name, 0) + conversions
     for name in sorted(every, key=lambda name: (-every[name], name)):
-        table.add_row(name, *(f"{of.get(name, 0):,.1f}" for of in shown.values()))
-    Console().print(table)
+        made.add_row(name, *(f"{of.get(name, 0):,.1f}" for of in credited.values()))
+    show(made)
 
 
 def _money(micros: dict[str, int]) -> str:
-    return " + ".join(f"{amount / 1e6:,.2f} {currency}" for currency, amount in sorted(micros.items())) or "–"
+    parts = (f"{amount / 1e6:,.2f} {currency}".rstrip() for currency, amount in sorted(micros.items()))
+    return " + ".join(parts) or "–"

@@ -1,0 +1,161 @@
+"""``masir clv``: what a customer is worth, by the formula and by a model of the stored orders."""
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+import msgspec
+
+from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told
+from pipeline.journey.customers import Forecast, forecast
+from pipeline.journey.lifetime import FitError, loose
+from pipeline.journey.scope import Scope, ScopeError, scope_of
+from pipeline.journey.tables import show, table
+from pipeline.store.client import Reader, rows
+from pipeline.store.query_socket import open_reader
+from pipeline.store.sql import day, text
+
+DAYS_PER_WEEK = 7
+
+EXAMPLES = """
+\b
+Examples:
+  masir clv
+  masir clv --days 730 --discount 0.1 --customers 20
+  masir clv --json | jq '.model.mean_lifetime_value'
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.option(
+    "--days", type=click.IntRange(1, 3_650), default=365, show_default=True, help="How far to look ahead."
+)
+@click.option(
+    "--discount",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="What money loses in a year.",
+)
+@click.option("--currency", metavar="ISO", help="Only orders in it.  [default: the one of most orders]")
+@click.option(
+    "--customers", type=click.IntRange(0), default=10, show_default=True, help="How many of the best to list."
+)
+@click.option("--site", help="Which site.  [default: the only one of the store]")
+@click.option("--from", "start", metavar="TIME", help="First day (UTC), or a time.  [default: the first hit]")
+@click.option("--to", "end", metavar="TIME", help="Look ahead from here.  [default: after the last hit]")
+@click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def clv(
+    days: int,
+    discount: float,
+    currency: str | None,
+    customers: int,
+    site: str | None,
+    start: str | None,
+    end: str | None,
+    data: str | None,
+    as_json: bool,
+) -> None:
+    """Customer lifetime value, twice.
+
+    By the formula: mean order value, times orders a year, times expected years, over all stored orders. By a model
+    (BG/NBD with Gamma-Gamma): when each customer will order again within the next DAYS, and for how much.
+    """
+    settings = settings_of(data=data)
+    try:
+        with closing(open_reader(Path(settings.data))) as reader:
+            scope = scope_of(reader, site=site, start=start, end=end)
+            weeks = days / DAYS_PER_WEEK
+            found = forecast(reader, scope, weeks=weeks, yearly_discount=discount, currency=currency)
+            formula = _formula(reader, scope, found.currency)
+    except (ScopeError, FitError) as error:
+        raise Wrong(str(error)) from error
+    except KNOWN_ERRORS as error:
+        raise told(error) from error
+    if as_json:
+        click.echo(msgspec.json.encode(_as_json(scope, days, formula, found, customers)))
+    else:
+        _show(scope, days, formula, found, customers)
+
+
+def _formula(reader: Reader, scope: Scope, currency: str) -> dict[str, float | None]:
+    (row,) = rows(
+        reader,
+        "SELECT customers, customers_left, mean_order_value, orders_per_year, expected_lifetime_years, lifetime_value "
+        f"FROM lifetime_values WHERE site = {text(scope.site)} AND currency = {text(currency)}",
+    )
+    return row
+
+
+def _best(found: Forecast, number: int) -> list[dict[str, object]]:
+    places = sorted(range(len(found.person_ids)), key=lambda at: (-found.value[at], found.person_ids[at]))
+    return [
+        {
+            "person_id": found.person_ids[at],
+            "alive": float(found.alive[at]),
+            "expected_orders": float(found.orders[at]),
+            "lifetime_value": float(found.value[at]),
+        }
+        for at in places[:number]
+    ]
+
+
+def _as_json(
+    scope: Scope, days: int, formula: dict[str, float | None], found: Forecast, number: int
+) -> dict[str, object]:
+    return {
+        "site": scope.site,
+        "currency": found.currency,
+        "formula": formula,
+        "model": {
+            "days": days,
+            "customers": len(found.person_ids),
+            "repeat_customers": int((found.customers.orders > 0).sum()),
+            "bg_nbd": found.times._asdict(),
+            "gamma_gamma": found.values._asdict(),
+            "loose": loose(found.times, found.values),
+            "alive_customers": float(found.alive.sum()),
+            "expected_orders": float(found.orders.sum()),
+            "mean_lifetime_value": float(found.value.mean()),
+        },
+        "customers": _best(found, number),
+    }
+
+
+def _show(scope: Scope, days: int, formula: dict[str, float | None], found: Forecast, number: int) -> None:
+    size = len(found.person_ids)
+    by_formula = table(f"By the formula, {scope.site}, {found.currency}", "", "")
+    for name, unit in [
+        ("mean order value", found.currency),
+        ("orders per year", ""),
+        ("expected lifetime years", ""),
+        ("lifetime value", found.currency),
+    ]:
+        value = formula[name.replace(" ", "_")]
+        by_formula.add_row(name, "nobody has left yet" if value is None else f"{value:,.2f} {unit}".rstrip())
+    by_model = table(f"By the model, {days} days from {day(scope.end_ms)}", "", "")
+    by_model.add_row("customers", f"{size:,}")
+    by_model.add_row("of them with a second order", f"{int((found.customers.orders > 0).sum()):,}")
+    by_model.add_row("still active", f"{found.alive.sum():,.0f} ({found.alive.mean():.0%})")
+    by_model.add_row("orders they will place", f"{found.orders.sum():,.0f}")
+    by_model.add_row("lifetime value, mean", f"{found.value.mean():,.2f} {found.currency}")
+    by_model.add_row(
+        "BG/NBD", ", ".join(f"{name} {value:.3f}" for name, value in found.times._asdict().items())
+    )
+    by_model.add_row(
+        "Gamma-Gamma", ", ".join(f"{name} {value:.3f}" for name, value in found.values._asdict().items())
+    )
+    if edge := loose(found.times, found.values):
+        by_model.add_row("not settled by these orders", ", ".join(edge))
+    best = table("The most valuable", "person", "active", "orders", "value")
+    for row in _best(found, number):
+        best.add_row(
+            str(row["person_id"]),
+            f"{row['alive']:.0%}",
+            f"{row['expected_orders']:.1f}",
+            f"{row['lifetime_value']:,.2f}",
+        )
+    show(by_formula, "", by_model)
+    if number:
+        show("", best)
