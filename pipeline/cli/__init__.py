@@ -15,6 +15,7 @@ COMMANDS = {
     "replay": "Sends a recorded stream to a collector.",
     "sql": "Asks the store.",
     "attribution": "Which channels and campaigns led to the conversions, by nine models.",
+    "clv": "Customer lifetime value, by the formula and by a model of the orders.",
     "verify": "Stream equals batch: recomputes everything in SQL and compares.",
     "models": "Checks and shows stage models.",
     "sites": "Checks and shows the registry of sites, makes secret keys.",
