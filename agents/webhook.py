@@ -95,7 +95,8 @@ class Webhook:
 def _rows(values: Sequence[bytes]) -> list[dict[str, Any]]:
     table = read_blocks("signals", values)
     times = table.column("time").cast("int64").to_pylist()
-    return [row | {"time": time} for row, time in zip(table.to_pylist(), times, strict=True)]
+    rows = [row | {"time": time} for row, time in zip(table.to_pylist(), times, strict=True)]
+    return [row | {"state": "withdrawn"} if row["withdrawn"] else row for row in rows]
 
 
 def read_secret(settings: Settings) -> bytes:

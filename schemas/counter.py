@@ -6,6 +6,28 @@ from schemas.session import SessionFact
 from schemas.transition import TransitionFact
 
 
+class Measure(Struct, frozen=True, array_like=True, gc=False):
+    """Something that is counted in the windows beside sessions: ``sums`` (at most six) are added to those of ``name``.
+
+    csat, ces, nps: answers, their sum in micros, the good and the bad ones. email: delivered, opened, opened by a
+    machine, clicked, bounced, complained. What is taken back is less than 0.
+    """
+
+    site: str
+    name: str
+    time: int
+    sums: list[int]
+
+
+class RiskFact(Struct, frozen=True, array_like=True, gc=False):
+    """``persons``: change of the number of those at risk for the reason. ``raised``: signals, less those taken back."""
+
+    site: str
+    reason: str
+    persons: int
+    raised: int
+
+
 class Facts(Struct, array_like=True, gc=False):
     """What one unit of work of one upstream partition adds to (or takes back from) the counters of some sites.
 
@@ -18,6 +40,8 @@ class Facts(Struct, array_like=True, gc=False):
     sessions: list[SessionFact] = []
     transitions: list[TransitionFact] = []
     active: dict[str, int] = {}
+    measures: list[Measure] = []
+    risks: list[RiskFact] = []
 
 
 class CounterRow(Struct, gc=False):

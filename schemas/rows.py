@@ -77,8 +77,27 @@ SIGNAL_ROWS = _schema(
     score=pa.float64(),
     state=pa.string(),
     time=TIME,
+    ordinal=pa.int32(),
     evidence=pa.string(),
+    withdrawn=pa.bool_(),
     version=pa.int64(),
+)
+_MODELS = ("first_touch", "last_touch", "last_non_direct", "linear", "position_based", "time_decay")
+ATTRIBUTION_ROWS = _schema(
+    **_strings("site person_id"),
+    time=TIME,
+    **_strings("event order_id"),
+    copy=pa.int32(),
+    touch_number=pa.int32(),
+    touches=pa.int32(),
+    touch_time=TIME,
+    **_strings("session_id channel currency"),
+    **{f"{model}_{unit}": pa.int64() for unit in ("ppm", "micros") for model in _MODELS},
+    withdrawn=pa.bool_(),
+    version=pa.int64(),
+)
+LINK_ROWS = _schema(
+    **_strings("site visitor_id user_id"), since=TIME, withdrawn=pa.bool_(), version=pa.int64()
 )
 COUNTER_ROWS = _schema(
     **_strings("site channel"),
@@ -109,6 +128,8 @@ TABLES: dict[str, pa.Schema] = {
     "session_moves": MOVE_ROWS,
     "transitions": TRANSITION_ROWS,
     "signals": SIGNAL_ROWS,
+    "attribution": ATTRIBUTION_ROWS,
+    "links": LINK_ROWS,
     "counters": COUNTER_ROWS,
     "dead_letters": DEAD_LETTER_ROWS,
     "ledger": LEDGER_ROWS,

@@ -1,4 +1,4 @@
-"""The churn-risk signal: raised and cleared, each with its evidence. Leaves the journeys, enters ``signals``."""
+"""The churn-risk signal: raised and cleared, each with its evidence. Leaves the persons, enters ``signals``."""
 
 from typing import Literal
 
@@ -6,7 +6,11 @@ from msgspec import Struct
 
 
 class Signal(Struct, gc=False):
-    """``score``: the weight of the reason, 0 to 1. ``evidence``: JSON, what was seen."""
+    """``score``: the weight of the reason, 0 to 1. ``evidence``: JSON, what was seen.
+
+    ``ordinal`` counts the person's steps of the reason from 0. The newest ``version`` of (site, time, person_id,
+    reason, ordinal) holds; ``withdrawn`` takes it away.
+    """
 
     site: str
     person_id: str
@@ -14,5 +18,7 @@ class Signal(Struct, gc=False):
     score: float
     state: Literal["raised", "cleared"]
     time: int
+    ordinal: int
     evidence: str
+    withdrawn: bool
     version: int

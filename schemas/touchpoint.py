@@ -17,7 +17,7 @@ Every partition hears of a new ``watermark``, also with empty tables: time passe
 
 from enum import IntEnum
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 class Touch(IntEnum):
@@ -46,6 +46,8 @@ class Touch(IntEnum):
     EMAIL_COMPLAINT = 20
     EMAIL_UNSUBSCRIBE = 21
     COST = 22  # what was spent, by channel
+    REGRESSED = 23  # moved back a stage: model and stages; from the journeys
+    RECOVERED = 24  # forward again to where the person was; from the journeys
 
 
 class SessionColumns(Struct, array_like=True, gc=False):
@@ -85,11 +87,44 @@ class LinkColumns(Struct, array_like=True, gc=False):
     time: list[int] = []
 
 
+class ClaimColumns(Struct, array_like=True, gc=False):
+    """From a linked visitor to its user: it is linked since then. ``key`` is the user's."""
+
+    key: list[str] = []
+    visitor_id: list[str] = []
+    since: list[int] = []
+
+
+class AnswerColumns(Struct, array_like=True, gc=False):
+    """From a user to a visitor: is it one too many? ``key`` is the visitor's."""
+
+    key: list[str] = []
+    user_id: list[str] = []
+    is_refused: list[bool] = []
+
+
+class WordColumns(Struct, array_like=True, gc=False):
+    """From an operator (``masir unlink``): what holds of a pair, whatever hits say. ``key`` is the visitor's."""
+
+    key: list[str] = []
+    user_id: list[str] = []
+    time: list[int] = []
+    is_unlinked: list[bool] = []
+
+
 class Touchpoints(Struct, array_like=True, gc=False):
-    """``source``: as in the facts, "sessionizer-0". ``watermark``: of that source, ms; None before its first hit."""
+    """``source``: as in the facts, "sessionizer-0". ``watermark``: of that source, ms; None before its first hit.
+
+    ``is_passed_on``: sessions and hits that have been told before, and now belong to another person. The tables after
+    it are for the persons among themselves.
+    """
 
     source: str
     watermark: int | None
     sessions: SessionColumns
     hits: HitColumns
     links: LinkColumns
+    is_passed_on: bool = False
+    claims: ClaimColumns = field(default_factory=ClaimColumns)
+    answers: AnswerColumns = field(default_factory=AnswerColumns)
+    words: WordColumns = field(default_factory=WordColumns)

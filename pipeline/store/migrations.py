@@ -19,6 +19,7 @@ EVENT_TIMES: Mapping[str, str] = {
     "sessions": "start_time",
     "transitions": "time",
     "signals": "time",
+    "attribution": "time",
     "counters": "pane_start",
     "dead_letters": "received_time",
 }

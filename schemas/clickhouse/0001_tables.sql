@@ -138,12 +138,65 @@ CREATE TABLE IF NOT EXISTS signals_rows
     score Float64,
     state String,
     time DateTime64(3, 'UTC'),
+    ordinal UInt32,
     evidence String,
+    withdrawn UInt8,
     version UInt64
 )
-ENGINE = ReplacingMergeTree(version)
+ENGINE = ReplacingMergeTree(version, withdrawn)
 PARTITION BY toYYYYMM(time)
-ORDER BY (site, time, person_id, reason, state)
+ORDER BY (site, time, person_id, reason, ordinal)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_bytes_for_wide_part = 100000000, merge_selector_base = 10, auto_statistics_types = '';
+
+-- Credits in millionths and shares of the money in micros, one column for each model.
+CREATE TABLE IF NOT EXISTS attribution_rows
+(
+    site String,
+    person_id String,
+    time DateTime64(3, 'UTC'),
+    event String,
+    order_id String,
+    copy UInt32,
+    touch_number UInt32,
+    touches UInt32,
+    touch_time DateTime64(3, 'UTC'),
+    session_id String,
+    channel String,
+    currency String,
+    first_touch_ppm Int64,
+    last_touch_ppm Int64,
+    last_non_direct_ppm Int64,
+    linear_ppm Int64,
+    position_based_ppm Int64,
+    time_decay_ppm Int64,
+    first_touch_micros Int64,
+    last_touch_micros Int64,
+    last_non_direct_micros Int64,
+    linear_micros Int64,
+    position_based_micros Int64,
+    time_decay_micros Int64,
+    withdrawn UInt8,
+    version UInt64
+)
+ENGINE = ReplacingMergeTree(version, withdrawn)
+PARTITION BY toYYYYMM(time)
+ORDER BY (site, time, person_id, event, order_id, copy, touch_number)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_bytes_for_wide_part = 100000000, merge_selector_base = 10, auto_statistics_types = '';
+
+-- Whose a visitor's hits without a user are: from `since` on, and before if it is the visitor's first.
+CREATE TABLE IF NOT EXISTS links_rows
+(
+    site String,
+    visitor_id String,
+    user_id String,
+    since DateTime64(3, 'UTC'),
+    withdrawn UInt8,
+    version UInt64
+)
+ENGINE = ReplacingMergeTree(version, withdrawn)
+ORDER BY (site, visitor_id, user_id)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
     min_bytes_for_wide_part = 100000000, merge_selector_base = 10, auto_statistics_types = '';
 

@@ -83,9 +83,13 @@ LEFT ANY JOIN (SELECT site, old_id, session_id FROM session_moves_rows FINAL) AS
 SETTINGS do_not_merge_across_partitions_select_final = 1;
 
 CREATE OR REPLACE VIEW signals AS
-SELECT site, person_id, reason, score, state, time, evidence
+SELECT site, person_id, reason, score, state, time, evidence, ordinal
 FROM signals_rows FINAL
 SETTINGS do_not_merge_across_partitions_select_final = 1;
+
+CREATE OR REPLACE VIEW links AS
+SELECT site, visitor_id, user_id, since
+FROM links_rows FINAL;
 
 -- A pane that fell back to zero says nothing, and whether its row exists depends on what arrived first.
 CREATE OR REPLACE VIEW counters AS
@@ -291,7 +295,7 @@ WITH
     ),
     alarms AS
     (
-        SELECT site, person_id, reason, argMax((state, score), (time, state)) AS latest
+        SELECT site, person_id, reason, argMax((state, score), (time, ordinal)) AS latest
         FROM signals
         GROUP BY site, person_id, reason
         HAVING latest.1 = 'raised'

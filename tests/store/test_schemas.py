@@ -13,6 +13,7 @@ from pipeline.store.migrations import migrate
 from pipeline.store.views import PROCESS_COLUMNS, VIEWS, columns
 from schemas.counter import CounterRow
 from schemas.outcome import DeadLetter, LedgerRow
+from schemas.person import AttributionRow, LinkRow
 from schemas.rows import TABLES
 from schemas.session import Session, SessionMove
 from schemas.signal import Signal
@@ -23,6 +24,8 @@ RECORDS: dict[str, type[Struct]] = {
     "session_moves": SessionMove,
     "transitions": Transition,
     "signals": Signal,
+    "attribution": AttributionRow,
+    "links": LinkRow,
     "counters": CounterRow,
     "dead_letters": DeadLetter,
     "ledger": LedgerRow,

@@ -13,6 +13,7 @@ from pipeline.store.errors import RowsRefusedError
 from pipeline.store.sink import Sink
 from schemas.counter import CounterRow
 from schemas.outcome import DeadLetter, LedgerRow, Outcome, Reason
+from schemas.person import AttributionRow, LinkRow
 from schemas.rows import TABLES
 from schemas.session import SessionMove
 from schemas.signal import Signal
@@ -40,7 +41,11 @@ RECORDS = {
         False,
         1,
     ),
-    "signals": Signal("shop", "ann", "overdue", 0.5, "raised", DAY_0, "{}", 1),
+    "signals": Signal("shop", "ann", "overdue", 0.5, "raised", DAY_0, 0, "{}", False, 1),
+    "attribution": AttributionRow(
+        "shop", "ann", DAY_0, "purchase", "o1", 0, 1, 1, DAY_0, "s", "direct", "EUR", *[7] * 12, False, 1
+    ),
+    "links": LinkRow("shop", "phone", "ann", DAY_0, False, 1),
     "counters": CounterRow("shop", "direct", DAY_0, 10_000, 1, 1, 0, 0, 5, 7, 1),
     "dead_letters": DeadLetter("hits", 0, 1, Reason.NOT_JSON, "", "no", "", DAY_0, b"\xff\x00"),
     "ledger": LedgerRow(0, "shop", Outcome.LATE, 3, 1),

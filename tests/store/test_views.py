@@ -106,10 +106,10 @@ def test_a_person_is_summed_up(client: Client, sink: Sink) -> None:
         "VALUES ('funnel4', 'awareness', 1, 1), ('funnel4', 'interest', 2, 1)"
     )
     signals = [
-        Signal("shop", "ann", "overdue", 0.25, "raised", DAY_0, "{}", 1),
-        Signal("shop", "ann", "payment", 0.5, "raised", DAY_0, "{}", 1),
-        Signal("shop", "ann", "support", 0.5, "raised", DAY_0, "{}", 1),
-        Signal("shop", "ann", "support", 0.5, "cleared", DAY_0 + 1, "{}", 1),
+        Signal("shop", "ann", "overdue", 0.25, "raised", DAY_0, 0, "{}", False, 1),
+        Signal("shop", "ann", "payment", 0.5, "raised", DAY_0, 0, "{}", False, 1),
+        Signal("shop", "ann", "support", 0.5, "raised", DAY_0, 0, "{}", False, 1),
+        Signal("shop", "ann", "support", 0.5, "cleared", DAY_0 + 1, 1, "{}", False, 1),
     ]
     sink.insert("signals", to_arrow("signals", signals), "t")
     (person,) = client.query("SELECT * EXCEPT (first_seen, last_seen) FROM persons")

@@ -85,29 +85,32 @@ class Notables:
 
 
 def details(kind: int, hit: Hit, url: str, goal: bool) -> tuple[int, int, str]:
-    """Kind, amount and text of a notable hit as a touchpoint; kind ``Touch.NONE``: it is none after all."""
+    """Kind, amount and text of a notable hit as a touchpoint; kind ``Touch.NONE``: it is none after all.
+
+    Any hit that is a goal has its revenue as the amount, except an answer, which has its score.
+    """
     props = _read(hit)
+    micros = round((hit.revenue or 0.0) * 1e6) if goal or kind in _MONEY else 0
     if kind == SURVEY:
         found = _METRICS.get(props.metric, Touch.NONE)
         score = normalised_score(props.metric, hit.score, hit.scale)
         if score is None:
-            return Touch.GOAL if goal else Touch.NONE, 0, ""
+            return Touch.GOAL if goal else Touch.NONE, micros, hit.order_id or ""
         return found, round(score * 1e6), ""
     if kind in _MONEY:
-        micros = round((hit.revenue or 0.0) * 1e6)
         # A refund says what was given back; some senders say so with a minus.
         return kind, abs(micros) if kind == Touch.REFUND else micros, hit.order_id or ""
     if kind in _TICKETS:
-        return kind, 0, str(props.ticket_id)
+        return kind, micros, str(props.ticket_id)
     if kind in (Touch.PAYMENT_FAILED, Touch.RENEWAL):
-        return kind, 0, hit.order_id or str(props.subscription_id)
+        return kind, micros, hit.order_id or str(props.subscription_id)
     if kind == Touch.LEAVING:
-        return kind, 0, path_of(url) if hit.event in VIEWS else hit.event
+        return kind, micros, path_of(url) if hit.event in VIEWS else hit.event
     if kind in _EMAILS:
         if kind == Touch.EMAIL_OPEN and is_machine(hit.user_agent or ""):
             kind = Touch.EMAIL_MACHINE_OPEN
-        return kind, 0, _message(hit, props)
-    return kind, 0, ""
+        return kind, micros, _message(hit, props)
+    return kind, micros, ""
 
 
 def is_machine(user_agent: str) -> bool:

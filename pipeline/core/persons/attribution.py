@@ -1,0 +1,143 @@
+"""Attribution: which visits share the credit of a conversion, by six rules at once.
+
+The touches of a conversion are the person's visits that began in the 30 days before it, both ends inclusive, ordered
+by start, then id. A conversion in a session waits until a visit covers it: only a closed session has its channel and
+its start for good. One outside of all visits is its own touch. Money is what the order brought less its refunds (by
+order id; refunds that exceed it leave 0).
+
+Credits are millionths and add up to 1,000,000; shares of the money are micros and add up to the money. Both come from
+integer weights by rounding the running sum down, so that no remainder is left and SQL can say the same.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+from pipeline.core.persons.items import Note, Visit
+from schemas.touchpoint import Touch
+
+MODELS: Final = ("first_touch", "last_touch", "last_non_direct", "linear", "position_based", "time_decay")
+LOOK_BACK_MS: Final = 30 * 86_400_000
+HALF_LIFE_MS: Final = 7 * 86_400_000
+WHOLE: Final = 1_000_000
+_DIRECT: Final = "direct"
+_NO_MONEY: Final = (Touch.CSAT, Touch.CES, Touch.NPS)  # their amount is a score
+_DECAY_ONE: Final = 1 << 20  # the weight of a touch at the conversion itself
+
+
+class Credit(NamedTuple):
+    """One touch of one conversion. ``copy`` counts equal conversions from 0, ``number`` the touches from 1.
+
+    ``credits`` and ``shares`` are in the order of MODELS.
+    """
+
+    time: int
+    event: str
+    order_id: str
+    copy: int
+    number: int
+    touches: int
+    touch_time: int
+    session_id: str
+    channel: str
+    currency: str
+    credits: tuple[int, ...]
+    shares: tuple[int, ...]
+
+
+def attribute(notes: Sequence[Note], visits: Sequence[Visit], since: int, until: int) -> list[Credit]:
+    """The credits of the conversions with ``since <= time <= until``. ``notes``: all of the person's, in order."""
+    refunds = _refunds(notes)
+    found: list[Credit] = []
+    copies: dict[tuple[int, str, str], int] = {}
+    for note in notes:
+        back = refunds.pop(note.text, 0) if note.kind == Touch.ORDER and note.text else 0
+        if not note.goal:
+            continue
+        name = (note.time, note.event, _order_of(note))
+        copy = copies[name] = copies.get(name, -1) + 1
+        if since <= note.time <= until:
+            touches = list(_touches(note, visits))
+            if touches:
+                money = 0 if note.kind in _NO_MONEY else note.amount
+                found += _credits(note, copy, touches, max(0, money - back) if back else money)
+    return found
+
+
+def reach(visits: Iterable[Visit], notes: Iterable[Note]) -> tuple[int, int] | None:
+    """The times between which conversions lie whose credits these visits and notes can change; None: no such."""
+    froms = [visit.start for visit in visits]
+    untils = [start + LOOK_BACK_MS for start in froms]
+    for note in notes:
+        if note.goal or note.kind == Touch.ORDER:
+            froms.append(note.time)
+            untils.append(note.time)
+        elif note.kind == Touch.REFUND:
+            return -_EVER, _EVER  # its order may be of any time
+    return (min(froms), max(untils)) if froms else None
+
+
+_EVER: Final = 1 << 62
+
+
+def _refunds(notes: Iterable[Note]) -> dict[str, int]:
+    """Order id -> what was given back."""
+    found: dict[str, int] = {}
+    for note in notes:
+        if note.kind == Touch.REFUND and note.text:
+            found[note.text] = found.get(note.text, 0) + note.amount
+    return found
+
+
+def _touches(note: Note, visits: Sequence[Visit]) -> Iterator[tuple[int, str, str]]:
+    """(start, session, channel) of each touch; none while the conversion's own session is not known."""
+    time = note.time
+    if note.in_session and not any(visit.start <= time <= visit.end for visit in visits):
+        return
+    found = sorted(
+        (visit.start, visit.session_id, visit.channel)
+        for visit in visits
+        if time - LOOK_BACK_MS <= visit.start <= time
+    )
+    yield from found or [(time, "", note.channel)]
+
+
+def _order_of(note: Note) -> str:
+    return note.text if note.kind in (Touch.ORDER, Touch.GOAL) else ""
+
+
+def _credits(note: Note, copy: int, touches: list[tuple[int, str, str]], money: int) -> Iterator[Credit]:
+    weights = list(_weights(note.time, touches))
+    parts = zip(*(_divide(WHOLE, of_model) for of_model in weights), strict=True)
+    shares = zip(*(_divide(money, of_model) for of_model in weights), strict=True)
+    name = (note.time, note.event, _order_of(note), copy)
+    for number, (touch, part, share) in enumerate(zip(touches, parts, shares, strict=True), start=1):
+        yield Credit(*name, number, len(touches), *touch, note.currency, part, share)
+
+
+def _weights(time: int, touches: list[tuple[int, str, str]]) -> Iterator[list[int]]:
+    """Integer weights of the touches by each of MODELS."""
+    count = len(touches)
+    yield _only(0, count)
+    yield _only(count - 1, count)
+    yield _only(
+        max((at for at, touch in enumerate(touches) if touch[2] != _DIRECT), default=count - 1), count
+    )
+    yield [1] * count
+    # 40 % each to the ends and 20 % to those between: two ends alone share half and half.
+    yield [1] * count if count <= 2 else [2 * (count - 2), *[1] * (count - 2), 2 * (count - 2)]
+    yield [round(2.0 ** ((start - time) / HALF_LIFE_MS) * _DECAY_ONE) for start, _, _ in touches]
+
+
+def _only(place: int, count: int) -> list[int]:
+    weights = [0] * count
+    weights[place] = 1
+    return weights
+
+
+def _divide(whole: int, weights: list[int]) -> list[int]:
+    """Parts in proportion to the weights that add up to ``whole``; a negative one is divided like its opposite."""
+    total, size = sum(weights), abs(whole)
+    marks = [size * reached // total for reached in accumulate(weights)]
+    parts = [mark - before for mark, before in zip(marks, [0, *marks], strict=False)]
+    return parts if whole >= 0 else [-part for part in parts]

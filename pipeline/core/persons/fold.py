@@ -1,0 +1,199 @@
+"""The visits and notes that count for one person, and what follows from them: signals and credits.
+
+Whatever is added or taken away, what was said is brought to what a fold over all of them says: an item after all others
+is one more step of the fold, any other change folds again and gives the steps that no longer hold and those that hold
+instead. So the outcome depends on the set of items and on the watermark, never on the order or on batching.
+
+A person keeps MAX_ITEMS items. Beyond that the older half is folded for good, and changes at or before that point come
+too late: they are left out and counted in ``missed``. Times in ms. State that was handed in is never changed.
+"""
+
+from bisect import insort
+from collections.abc import Iterable
+from copy import copy
+from typing import Final, NamedTuple, TypeVar
+
+from msgspec import Struct
+
+from pipeline.core.persons.attribution import Credit, attribute, reach
+from pipeline.core.persons.items import Note, Visit
+from pipeline.core.persons.signal_rules import SignalRules
+from pipeline.core.persons.signals import BEFORE_ALL, Risk, Step, due, pass_time, take_note, take_visit
+from schemas.touchpoint import Touch
+
+MAX_ITEMS: Final = 1_000
+_AFTER_ALL: Final = 1 << 62
+Item = TypeVar("Item", Visit, Note)
+
+
+class Items(Struct, array_like=True, gc=False):
+    """``visits`` and ``notes`` in order. ``risk``: the fold over them, None while it says nothing. ``base``: the fold
+    over what was folded for good, up to and including ``cut``.
+    """
+
+    visits: list[Visit] = []
+    notes: list[Note] = []
+    risk: Risk | None = None
+    base: Risk | None = None
+    cut: int = BEFORE_ALL
+    missed: int = 0
+
+
+class Touches(NamedTuple):
+    """Visits and notes that come or go together."""
+
+    visits: list[Visit]
+    notes: list[Note]
+
+
+class Change(Struct):
+    """What is to be said: ``steps`` and ``credits`` that hold now, and those said before that hold no more."""
+
+    steps: list[Step] = []
+    steps_gone: list[Step] = []
+    credits: list[Credit] = []
+    credits_gone: list[Credit] = []
+
+
+def change_items(rules: SignalRules, items: Items, come: Touches, gone: Touches, watermark: int) -> Change:
+    """Items come, in any order, and others go (what is not there has been folded for good).
+
+    ``watermark``: timers up to it have been fired.
+    """
+    before = copy(items)
+    items.visits, items.notes = items.visits.copy(), items.notes.copy()
+    went = Touches(_take_out(items.visits, gone.visits), _take_out(items.notes, gone.notes))
+    came = _placeable(items, come)
+    for visit in came.visits:
+        insort(items.visits, visit)
+    for note in came.notes:
+        insort(items.notes, note)
+    touched = Touches(came.visits + went.visits, came.notes + went.notes)
+    if not touched.visits and not touched.notes:
+        return Change()
+    change = _credit(before, items, touched)
+    if before.risk is None and not _may_signal(rules, items):
+        return change
+    if items.risk is not None and not went.visits and not went.notes and _are_next(before, came):
+        items.risk = copy(items.risk)
+        change.steps = _take(rules, items.risk, came.visits, came.notes)
+    else:
+        _fold_again(rules, before, items, watermark, change)
+    _bound(rules, items)
+    return change
+
+
+def let_time_pass(rules: SignalRules, items: Items, watermark: int) -> list[Step]:
+    """Fire the timers that are due."""
+    if items.risk is None:
+        return []
+    items.risk = copy(items.risk)
+    return pass_time(rules, items.risk, watermark)
+
+
+def due_at(rules: SignalRules, items: Items) -> int | None:
+    """The watermark at which :func:`let_time_pass` has something to say; None: never."""
+    return None if items.risk is None else due(rules, items.risk)
+
+
+def _may_signal(rules: SignalRules, items: Items) -> bool:
+    """A visit or two without anything notable make no signal: most persons cost no fold."""
+    return bool(items.notes or items.base) or len(items.visits) >= min(
+        rules.overdue_visits, rules.fading_visits
+    )
+
+
+def _are_next(before: Items, come: Touches) -> bool:
+    """All of the new items come after all that has been folded, and after the timers that the watermark fired."""
+    assert before.risk is not None
+    last = before.risk.fired
+    if before.visits:
+        last = max(last, before.visits[-1].end)
+    if before.notes:
+        last = max(last, before.notes[-1].time)
+    return all(visit.end > last and visit.start > before.risk.fired for visit in come.visits) and all(
+        note.time > last for note in come.notes
+    )
+
+
+def _take(rules: SignalRules, risk: Risk, visits: Iterable[Visit], notes: Iterable[Note]) -> list[Step]:
+    """The fold over both, in their order."""
+    steps: list[Step] = []
+    waiting = sorted(notes)
+    place = 0
+    for visit in sorted(visits):
+        while place < len(waiting) and waiting[place].time <= visit.end:
+            steps += take_note(rules, risk, waiting[place])
+            place += 1
+        steps += take_visit(rules, risk, visit)
+    for note in waiting[place:]:
+        steps += take_note(rules, risk, note)
+    return steps
+
+
+def _fold_again(rules: SignalRules, before: Items, items: Items, watermark: int, change: Change) -> None:
+    was: list[Step] = []
+    if before.risk is not None:
+        _, was = _folded(rules, before, watermark)
+    items.risk, now = _folded(rules, items, watermark)
+    known, holding = _by_name(was), _by_name(now)
+    change.steps = [step for name, step in holding.items() if known.get(name) != step]
+    change.steps_gone = [step for name, step in known.items() if holding.get(name) != step]
+
+
+def _folded(rules: SignalRules, items: Items, watermark: int) -> tuple[Risk, list[Step]]:
+    risk = copy(items.base) if items.base else Risk()
+    steps = _take(rules, risk, items.visits, items.notes)
+    return risk, steps + pass_time(rules, risk, watermark)
+
+
+def _by_name(steps: Iterable[Step]) -> dict[tuple[int, int, int], Step]:
+    return {(step.reason, step.time, step.ordinal): step for step in steps}
+
+
+def _credit(before: Items, items: Items, touched: Touches) -> Change:
+    """The credits that change when these come or go."""
+    change = Change()
+    if not any(note.goal for note in before.notes) and not any(note.goal for note in items.notes):
+        return change
+    span = reach(touched.visits, touched.notes)
+    if span is None:
+        return change
+    if any(note.kind == Touch.REFUND for note in items.notes):
+        span = BEFORE_ALL, _AFTER_ALL  # which of two equal orders a refund belongs to may change
+    was = {credit[:5]: credit for credit in attribute(before.notes, before.visits, *span)}
+    now = {credit[:5]: credit for credit in attribute(items.notes, items.visits, *span)}
+    change.credits = [credit for name, credit in now.items() if was.get(name) != credit]
+    change.credits_gone = [credit for name, credit in was.items() if now.get(name) != credit]
+    return change
+
+
+def _take_out(known: list[Item], gone: Iterable[Item]) -> list[Item]:
+    found = []
+    for one in gone:
+        if one in known:
+            known.remove(one)
+            found.append(one)
+    return found
+
+
+def _placeable(items: Items, come: Touches) -> Touches:
+    """Those after what was folded for good; the others are counted as missed."""
+    cut = items.cut
+    if cut == BEFORE_ALL:
+        return come
+    kept = Touches([v for v in come.visits if v.end > cut], [n for n in come.notes if n.time > cut])
+    items.missed += len(come.visits) + len(come.notes) - len(kept.visits) - len(kept.notes)
+    return kept
+
+
+def _bound(rules: SignalRules, items: Items) -> None:
+    if len(items.visits) + len(items.notes) <= MAX_ITEMS:
+        return
+    times = sorted([visit.end for visit in items.visits] + [note.time for note in items.notes])
+    cut = times[len(times) // 2]
+    old = Items([v for v in items.visits if v.end <= cut], [n for n in items.notes if n.time <= cut])
+    items.base = copy(items.base) if items.base else Risk()
+    _take(rules, items.base, old.visits, old.notes)
+    items.visits, items.notes = items.visits[len(old.visits) :], items.notes[len(old.notes) :]
+    items.cut = cut

@@ -1,0 +1,128 @@
+"""Touchpoints of one unit of work, gathered by id; and what of them goes to the windows as it is."""
+
+from collections.abc import Iterable
+
+from pipeline.core.ids import SEPARATOR
+from pipeline.core.persons.items import EMAILS, Note, Visit
+from pipeline.core.persons.person import News
+from schemas.counter import Measure
+from schemas.touchpoint import HitColumns, SessionColumns, Touch, Touchpoints
+
+_NOTED_EMAILS = frozenset((Touch.EMAIL_COMPLAINT, Touch.EMAIL_UNSUBSCRIBE))
+_SURVEYS = {Touch.CSAT: ("csat", 8_000_000, 4_000_000), Touch.CES: ("ces", 7_000_000, 4_000_000)}
+_NPS_GOOD, _NPS_BAD = 9_000_000, 6_000_000
+
+
+def gather(messages: Iterable[Touchpoints]) -> tuple[dict[str, News], list[Measure]]:
+    """Key -> news, and answers to surveys and costs for the windows."""
+    found: dict[str, News] = {}
+    measures: list[Measure] = []
+    for message in messages:
+        if message.sessions.key:
+            _sessions(found, message.sessions)
+        if message.hits.key:
+            _hits(found, message.hits, measures, is_passed_on=message.is_passed_on)
+        _links(found, message)
+    return found, measures
+
+
+def _news(found: dict[str, News], key: str) -> News:
+    news = found.get(key)
+    if news is None:
+        news = found[key] = News()
+    return news
+
+
+def _sessions(found: dict[str, News], table: SessionColumns) -> None:
+    columns = zip(
+        table.key,
+        table.known,
+        table.session_id,
+        table.start,
+        table.end,
+        table.channel,
+        table.sign,
+        strict=True,
+    )
+    for key, known, session_id, start, end, channel, sign in columns:
+        news = found.get(key)
+        if news is None:
+            news = found[key] = News()
+        if sign > 0:
+            news.visits.append(Visit(end, start, session_id, channel, known))
+            continue
+        # What is told and taken back in one unit has never been.
+        kept = [visit for visit in news.visits if visit.session_id != session_id]
+        if len(kept) == len(news.visits):
+            news.gone.append(session_id)
+        news.visits = kept
+
+
+def _hits(found: dict[str, News], table: HitColumns, measures: list[Measure], *, is_passed_on: bool) -> None:
+    columns = zip(
+        table.key,
+        table.time,
+        table.kind,
+        table.event,
+        table.text,
+        table.amount,
+        table.currency,
+        table.channel,
+        table.goal,
+        table.in_session,
+        table.known,
+        table.sign,
+        strict=True,
+    )
+    for key, *fields, sign in columns:
+        note = Note(*fields)
+        kind = note.kind
+        if not is_passed_on:
+            if kind in _MEASURED:
+                measures.append(_measure(key, note))
+            if kind in EMAILS:
+                _news(found, key).emails.append((note.text, kind, note.time))
+        if not note.goal and (kind == Touch.COST or (kind in EMAILS and kind not in _NOTED_EMAILS)):
+            continue
+        news = _news(found, key)
+        if sign > 0:
+            news.notes.append(note)
+        elif note in news.notes:
+            news.notes.remove(note)
+        else:
+            news.notes_gone.append(note)
+
+
+_MEASURED = frozenset((Touch.CSAT, Touch.CES, Touch.NPS))
+
+
+def _measure(key: str, note: Note) -> Measure:
+    """Answers, their sum in micros, the good ones, the bad ones."""
+    score = note.amount
+    if note.kind == Touch.NPS:
+        name, is_good, is_bad = "nps", score >= _NPS_GOOD, score <= _NPS_BAD
+    else:
+        name, good, bad = _SURVEYS[Touch(note.kind)]
+        is_good, is_bad = score >= good, score <= bad
+    site = key.partition(SEPARATOR)[0]
+    return Measure(site, name, note.time, [1, score, int(is_good), int(is_bad)])
+
+
+def _links(found: dict[str, News], message: Touchpoints) -> None:
+    links = message.links
+    for key, user, time in zip(links.key, links.user_id, links.time, strict=True):
+        if key.partition(SEPARATOR)[2] != user:  # an id is linked to itself anyway
+            since = _news(found, key).links
+            since[user] = min(time, since.get(user, time))
+    claims = message.claims
+    for key, visitor, since_ms in zip(claims.key, claims.visitor_id, claims.since, strict=True):
+        _news(found, key).claims.append((visitor, since_ms))
+    answers = message.answers
+    for key, user, is_refused in zip(answers.key, answers.user_id, answers.is_refused, strict=True):
+        _news(found, key).answers.append((user, is_refused))
+    words = message.words
+    for key, user, time, is_unlinked in zip(
+        words.key, words.user_id, words.time, words.is_unlinked, strict=True
+    ):
+        if key.partition(SEPARATOR)[2] != user:
+            _news(found, key).words.append((user, time, is_unlinked))

@@ -1,0 +1,233 @@
+"""The hop of persons for one partition: touchpoints in; signals, credits, links, messages to other ids and facts out.
+
+State of an id lives in ``states`` (key -> msgpack of :class:`Person`), that of the partition under ``META``. Timers are
+derived from it and made anew by :meth:`People.restore`. Time is the least watermark of the sources that have seen a
+hit. At the end of bounded input it is the greatest: then all is known, and the same however the input was partitioned.
+Bounded input lets no time pass before its end, since its sessions close only then.
+"""
+
+from collections.abc import Iterable, MutableMapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.core.ids import SEPARATOR
+from pipeline.core.persons import emails
+from pipeline.core.persons.attribution import Credit
+from pipeline.core.persons.fold import Change, due_at, let_time_pass
+from pipeline.core.persons.identity import Owners
+from pipeline.core.persons.items import Note, Visit
+from pipeline.core.persons.news import gather
+from pipeline.core.persons.person import News, Outcome, Person, receive
+from pipeline.core.persons.signal_rules import REASONS, SignalRules
+from pipeline.core.persons.signals import BEFORE_ALL, Step
+from pipeline.core.timers import Timers
+from schemas.counter import Measure, RiskFact
+from schemas.person import AttributionRow, LinkRow
+from schemas.signal import Signal
+from schemas.touchpoint import Touchpoints
+
+META: Final = "\x00"  # no id's key: a site has at least one character
+MOST_VISITORS: Final = 100
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Person).decode
+
+
+class _Meta(Struct, array_like=True):
+    version: int = 0
+    passed: int = BEFORE_ALL  # the watermark up to which timers have been fired
+    sources: dict[str, int] = {}
+
+
+class _Due(Struct, array_like=True, gc=False):
+    due: int | None
+
+
+_decode_meta = msgspec.msgpack.Decoder(_Meta).decode
+_decode_due = msgspec.msgpack.Decoder(_Due).decode
+
+
+class PersonRules(NamedTuple):
+    """``most_visitors``: of one user."""
+
+    signals: SignalRules = SignalRules()
+    most_visitors: int = MOST_VISITORS
+    bounded: bool = False
+
+
+class Said(Struct):
+    """What one unit of work says. Keys are site, 0x1F and id.
+
+    ``passed``: (key of the user, visit or note, sign). ``claims``: (key of the user, visitor, since). ``answers``: (key
+    of the visitor, user, is refused). ``owners``: visitor's key -> its owners now.
+    """
+
+    version: int
+    signals: list[Signal] = []
+    credits: list[AttributionRow] = []
+    links: list[LinkRow] = []
+    passed: list[tuple[str, Visit | Note, int]] = []
+    claims: list[tuple[str, str, int]] = []
+    answers: list[tuple[str, str, bool]] = []
+    owners: dict[str, Owners] = {}
+    measures: list[Measure] = []
+    risks: list[RiskFact] = []
+    refused: int = 0
+
+
+class People:
+    """One partition of touchpoints. A unit of work is one :meth:`take` and one :meth:`finish`."""
+
+    def __init__(self, rules: PersonRules, states: MutableMapping[str, bytes]) -> None:
+        self._rules = rules
+        self._states = states
+        self._meta = _Meta()
+        self._timers = Timers()
+        self._touched: dict[str, Person] = {}
+        self._said = Said(1)
+
+    def restore(self) -> None:
+        """Take up the state again."""
+        for key, packed in self._states.items():
+            if key == META:
+                self._meta = _decode_meta(packed)
+            else:
+                self._timers.add(key, _decode_due(packed).due)
+        self._said = Said(self._meta.version + 1)
+
+    @property
+    def watermark(self) -> int | None:
+        """How far time has come, ms; None before the first hit."""
+        return min(self._meta.sources.values(), default=None)
+
+    def take(self, messages: Iterable[Touchpoints]) -> None:
+        """Take in the touchpoints of the unit."""
+        messages = list(messages)
+        sources = self._meta.sources
+        for message in messages:
+            if message.watermark is not None:
+                known = sources.get(message.source, message.watermark)
+                sources[message.source] = max(known, message.watermark)
+        news_of, self._said.measures = gather(messages)
+        for key, news in news_of.items():
+            self._receive(key, news)
+
+    def finish(self, *, is_final: bool = False) -> Said:
+        """End the unit: let time pass, write the state back, and give what was said. ``is_final``: input ends here."""
+        watermark = max(self._meta.sources.values(), default=None) if is_final else self.watermark
+        meta, signals = self._meta, self._rules.signals
+        for key, person in self._touched.items():
+            self._timers.add(key, due_at(signals, person.items))
+        if watermark is not None and (is_final or not self._rules.bounded):
+            meta.passed = max(meta.passed, watermark)
+            for key in self._timers.pop(meta.passed):
+                self._fire(key, meta.passed)
+        for key, person in self._touched.items():
+            person.due = due_at(signals, person.items)
+            self._timers.add(key, person.due)
+            self._states[key] = _encode(person)
+        said = self._said
+        meta.version = said.version
+        self._states[META] = _encode(meta)
+        self._touched, self._said = {}, Said(meta.version + 1)
+        return said
+
+    def _load(self, key: str) -> Person:
+        person = self._touched.get(key)
+        if person is None:
+            packed = self._states.get(key)
+            person = self._touched[key] = Person() if packed is None else _decode(packed)
+        return person
+
+    def _receive(self, key: str, news: News) -> None:
+        person = self._load(key)
+        rules = self._rules
+        before = _raised(person)
+        outcome = receive(rules.signals, person, news, self._meta.passed, rules.most_visitors)
+        site, _, an_id = key.partition(SEPARATOR)
+        if news.emails:
+            for message, kind, time in news.emails:
+                sums = emails.take(person.emails, message, kind, time)
+                self._said.measures += [Measure(site, "email", at, one) for at, one in sums]
+        self._say(site, an_id, outcome.change)
+        self._count_risks(site, before, _raised(person), outcome.change)
+        self._pass_on(key, site, an_id, outcome)
+
+    def _fire(self, key: str, watermark: int) -> None:
+        person = self._load(key)
+        before = _raised(person)
+        change = Change(let_time_pass(self._rules.signals, person.items, watermark))
+        site, _, an_id = key.partition(SEPARATOR)
+        self._say(site, an_id, change)
+        self._count_risks(site, before, _raised(person), change)
+
+    def _say(self, site: str, person_id: str, change: Change) -> None:
+        said = self._said
+        held = {(step.reason, step.time, step.ordinal) for step in change.steps}
+        for step in change.steps_gone:
+            if (step.reason, step.time, step.ordinal) not in held:
+                said.signals.append(self._signal(site, person_id, step, withdrawn=True))
+        said.signals += [self._signal(site, person_id, step, withdrawn=False) for step in change.steps]
+        names = {credit[:5] for credit in change.credits}
+        for credit in change.credits_gone:
+            if credit[:5] not in names:
+                said.credits.append(_credit_row(site, person_id, credit, said.version, withdrawn=True))
+        said.credits += [
+            _credit_row(site, person_id, credit, said.version, withdrawn=False) for credit in change.credits
+        ]
+
+    def _signal(self, site: str, person_id: str, step: Step, *, withdrawn: bool) -> Signal:
+        weight = self._rules.signals.weights[step.reason]
+        return Signal(
+            site,
+            person_id,
+            REASONS[step.reason],
+            weight,
+            step.state,
+            step.time,
+            step.ordinal,
+            step.evidence,
+            withdrawn,
+            self._said.version,
+        )
+
+    def _count_risks(self, site: str, before: set[int], after: set[int], change: Change) -> None:
+        if not change.steps and not change.steps_gone:
+            return
+        raised = dict.fromkeys(before ^ after, 0)
+        for sign, steps in ((-1, change.steps_gone), (1, change.steps)):
+            for step in steps:
+                if step.state == "raised":
+                    raised[step.reason] = raised.get(step.reason, 0) + sign
+        for reason, count in raised.items():
+            persons = (reason in after) - (reason in before)
+            if persons or count:
+                self._said.risks.append(RiskFact(site, REASONS[reason], persons, count))
+
+    def _pass_on(self, key: str, site: str, an_id: str, outcome: Outcome) -> None:
+        said = self._said
+        said.passed += [(f"{site}{SEPARATOR}{user}", one, sign) for user, one, sign in outcome.passed]
+        said.claims += [(f"{site}{SEPARATOR}{user}", an_id, since) for user, since in outcome.claims]
+        said.answers += [(f"{site}{SEPARATOR}{one}", an_id, refused) for one, refused in outcome.told]
+        said.refused += sum(refused for _, refused in outcome.told)
+        if outcome.owners is not None:
+            before, after = outcome.owners
+            said.owners[key] = after
+            known, now = dict(zip(*before[::-1], strict=True)), dict(zip(*after[::-1], strict=True))
+            for user, since in known.items() - now.items():
+                if user not in now:
+                    said.links.append(LinkRow(site, an_id, user, since, True, said.version))
+            for user, since in sorted(now.items() - known.items()):
+                said.links.append(LinkRow(site, an_id, user, since, False, said.version))
+
+
+def _raised(person: Person) -> set[int]:
+    return set(person.items.risk.raised) if person.items.risk else set()
+
+
+def _credit_row(
+    site: str, person_id: str, credit: Credit, version: int, *, withdrawn: bool
+) -> AttributionRow:
+    values: list[Any] = [*credit[:-2], *credit.credits, *credit.shares, withdrawn, version]
+    return AttributionRow(site, person_id, *values)

@@ -1,0 +1,274 @@
+"""Signs that a person is about to leave: raised and cleared, each at a time of its own. A fold over visits and notes.
+
+| reason | raised | cleared |
+|---|---|---|
+| overdue | no visit for 3 times the usual gap, at least 7 days (timer) | a visit begins |
+| fading | recent visits at most half as long as usual, or gaps twice as long | both at 3/4 of the usual again |
+| unhappy | CSAT <= 4, CES (effort) >= 7, NPS <= 6, complaint | CSAT >= 7, CES <= 4, NPS >= 8 |
+| abandoned | a visit with a cart ends without an order after it | an order |
+| support | a ticket open for 48 h (timer), or the third within 30 days | a ticket closes and none is open |
+| payment | payment failed | an order, a renewal |
+| leaving | cancel page, cancellation, unsubscribed | an order, a renewal, a new subscription |
+| regress | moved back a stage | forward again to where the person was |
+
+Each also ends by itself some time after what last gave reason for it: who left long ago is not about to leave.
+
+*Usual* and *recent* are decayed averages over visits: one more visit has a weight of 1/8 and 1/3, so half is forgotten
+after 5.2 and 1.7 visits; the first visits count alike. The gap lies between one visit's end and the next one's start.
+All arithmetic is in integers, ms.
+
+The fold takes items in their order. Timers fire when an item, or the watermark, has passed them: what is told in the
+end depends on the set of items and on how far time has come. A visit is told when it closes, so the watermark must
+pass a timer of silence by SETTLE_MS before it is believed. Nothing raises.
+"""
+
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.core.persons.items import Note, Visit
+from pipeline.core.persons.signal_rules import (
+    ABANDONED,
+    FADING,
+    HOUR_MS,
+    LEAVING,
+    OVERDUE,
+    PAYMENT,
+    REGRESS,
+    SUPPORT,
+    UNHAPPY,
+    SignalRules,
+)
+from schemas.touchpoint import Touch
+
+SETTLE_MS: Final = HOUR_MS
+_USUAL, _RECENT = 8, 3  # visits that the averages remember
+_SHORT_STAY_MS, _SHORT_GAP_MS = 30_000, HOUR_MS  # usual values below are noise
+_MOST_TICKETS: Final = 50
+_ONE: Final = 1_000_000  # scores are in micros
+BEFORE_ALL: Final = -(1 << 62)
+_encode = msgspec.json.Encoder().encode
+
+
+class Risk(Struct, array_like=True, gc=False):
+    """State of the fold. ``raised``: reason -> when it was last given reason for. ``steps``: reason -> how many so far.
+
+    ``is_silence_told``: of the silence since the last visit. ``cart``: time of the last one without an order.
+    ``fired``: the latest timer that the watermark has fired; what lies before it must be folded anew.
+    """
+
+    visits: int = 0
+    last_end: int = 0
+    usual_gap: int = 0
+    recent_gap: int = 0
+    usual_stay: int = 0
+    recent_stay: int = 0
+    is_silence_told: bool = False
+    raised: dict[int, int] = {}
+    steps: dict[int, int] = {}
+    cart: int | None = None
+    last_order: int | None = None
+    tickets: dict[str, int] = {}
+    opened: tuple[int, ...] = ()
+    fired: int = BEFORE_ALL
+
+
+class Step(NamedTuple):
+    """``reason``: its place in REASONS. ``ordinal`` counts the person's steps of the reason. ``evidence``: JSON."""
+
+    reason: int
+    state: Literal["raised", "cleared"]
+    time: int
+    ordinal: int
+    evidence: str
+
+
+def take_visit(rules: SignalRules, risk: Risk, visit: Visit) -> list[Step]:
+    """Take the next visit into ``risk``."""
+    steps = _silence(rules, risk, visit.start)
+    if risk.raised or risk.tickets:
+        steps += _timers(rules, risk, visit.end)
+        steps += _clear(risk, OVERDUE, visit.start, visit_began=visit.start)
+    risk.is_silence_told = False
+    _average(risk, visit)
+    if risk.visits >= rules.fading_visits:
+        steps += _compare(risk, visit.end)
+    if risk.cart is not None and visit.start <= risk.cart <= visit.end:
+        steps += _raise(risk, ABANDONED, visit.end, cart=risk.cart)
+        risk.cart = None
+    return steps
+
+
+def take_note(rules: SignalRules, risk: Risk, note: Note) -> list[Step]:
+    """Take the next note into ``risk``."""
+    kind, time = note.kind, note.time
+    steps = _timers(rules, risk, time) if risk.raised or risk.tickets else []
+    for reason in _ENDED_BY.get(kind, ()):
+        steps += _clear(risk, reason, time, event=note.event, what=note.text)
+    if kind in _PLAIN:
+        steps += _raise(risk, _PLAIN[kind], time, event=note.event, what=note.text)
+    elif kind == Touch.ORDER:
+        risk.cart, risk.last_order = None, time
+    elif kind == Touch.CART:
+        if risk.last_order != time:  # what happens in one moment has no order: that cart has been bought
+            risk.cart = time
+    elif kind in _ANSWERS:
+        steps += _answer(rules, risk, note)
+    elif kind == Touch.TICKET_OPEN:
+        steps += _open_ticket(rules, risk, note)
+    elif kind == Touch.TICKET_CLOSE:
+        risk.tickets = {ticket: at for ticket, at in risk.tickets.items() if ticket != note.text}
+        if not risk.tickets:
+            steps += _clear(risk, SUPPORT, time, ticket=note.text)
+    elif kind == Touch.GOAL and note.event == "subscribe":
+        steps += _clear(risk, LEAVING, time, event=note.event)
+    return steps
+
+
+def pass_time(rules: SignalRules, risk: Risk, watermark: int) -> list[Step]:
+    """Fire the timers that the watermark has passed."""
+    steps = _silence(rules, risk, watermark - SETTLE_MS) + _timers(rules, risk, watermark)
+    for step in steps:
+        risk.fired = max(risk.fired, step.time)
+    return steps
+
+
+def due(rules: SignalRules, risk: Risk) -> int | None:
+    """The watermark at which :func:`pass_time` has something to do; None: never."""
+    times = [last + rules.ends_ms[reason] for reason, last in risk.raised.items() if reason != OVERDUE]
+    if OVERDUE in risk.raised:
+        times.append(risk.raised[OVERDUE] + rules.ends_ms[OVERDUE] + SETTLE_MS)
+    elif not risk.is_silence_told and risk.visits >= rules.overdue_visits:
+        times.append(_silent_at(rules, risk) + SETTLE_MS)
+    if risk.tickets and SUPPORT not in risk.raised:
+        times.append(min(risk.tickets.values()) + rules.ticket_ms)
+    return min(times) + 1 if times else None
+
+
+_ANSWERS: Final = (Touch.CSAT, Touch.CES, Touch.NPS)
+_PLAIN: Final[dict[int, int]] = {
+    Touch.COMPLAINT: UNHAPPY,
+    Touch.EMAIL_COMPLAINT: UNHAPPY,
+    Touch.PAYMENT_FAILED: PAYMENT,
+    Touch.LEAVING: LEAVING,
+    Touch.EMAIL_UNSUBSCRIBE: LEAVING,
+    Touch.REGRESSED: REGRESS,
+}
+_ENDED_BY: Final[dict[int, tuple[int, ...]]] = {
+    Touch.ORDER: (ABANDONED, PAYMENT, LEAVING),
+    Touch.RENEWAL: (PAYMENT, LEAVING),
+    Touch.RECOVERED: (REGRESS,),
+}
+
+
+def _raise(risk: Risk, reason: int, time: int, **evidence: Any) -> list[Step]:
+    is_new = reason not in risk.raised
+    risk.raised = {**risk.raised, reason: time}
+    return [_step(risk, reason, "raised", time, evidence)] if is_new else []
+
+
+def _clear(risk: Risk, reason: int, time: int, **evidence: Any) -> list[Step]:
+    if reason not in risk.raised:
+        return []
+    risk.raised = {key: last for key, last in risk.raised.items() if key != reason}
+    return [_step(risk, reason, "cleared", time, evidence)]
+
+
+def _step(
+    risk: Risk, reason: int, state: Literal["raised", "cleared"], time: int, evidence: dict[str, Any]
+) -> Step:
+    ordinal = risk.steps.get(reason, 0)
+    risk.steps = {**risk.steps, reason: ordinal + 1}
+    return Step(reason, state, time, ordinal, _encode(evidence).decode())
+
+
+def _silent_at(rules: SignalRules, risk: Risk) -> int:
+    """When the silence since the last visit has become too long."""
+    return risk.last_end + max(rules.overdue_gaps * risk.usual_gap, rules.overdue_ms)
+
+
+def _silence(rules: SignalRules, risk: Risk, until: int) -> list[Step]:
+    """No visit has begun before ``until``."""
+    if risk.visits < rules.overdue_visits:
+        return []
+    steps: list[Step] = []
+    silent = _silent_at(rules, risk)
+    if not risk.is_silence_told and silent < until:
+        risk.is_silence_told = True
+        steps += _raise(risk, OVERDUE, silent, last_seen=risk.last_end, usual_gap_ms=risk.usual_gap)
+    if OVERDUE in risk.raised and silent + rules.ends_ms[OVERDUE] < until:
+        steps += _clear(risk, OVERDUE, silent + rules.ends_ms[OVERDUE], ended="by itself")
+    return steps
+
+
+def _timers(rules: SignalRules, risk: Risk, until: int) -> list[Step]:
+    """All but the silence."""
+    steps: list[Step] = []
+    if risk.tickets and SUPPORT not in risk.raised:
+        opened = min(risk.tickets.values())
+        if opened + rules.ticket_ms < until:
+            steps += _raise(risk, SUPPORT, opened + rules.ticket_ms, open_since=opened)
+    for reason, last in sorted(risk.raised.items()):
+        end = last + rules.ends_ms[reason]
+        if reason != OVERDUE and end < until:
+            steps += _clear(risk, reason, end, ended="by itself")
+            if reason == SUPPORT:
+                risk.tickets = {}  # nobody will close them any more
+    return steps
+
+
+def _average(risk: Risk, visit: Visit) -> None:
+    stay, gaps = visit.end - visit.start, risk.visits
+    if gaps:
+        gap = max(0, visit.start - risk.last_end)
+        risk.usual_gap = _mixed(risk.usual_gap, gap, gaps, _USUAL)
+        risk.recent_gap = _mixed(risk.recent_gap, gap, gaps, _RECENT)
+    risk.visits += 1
+    risk.usual_stay = _mixed(risk.usual_stay, stay, risk.visits, _USUAL)
+    risk.recent_stay = _mixed(risk.recent_stay, stay, risk.visits, _RECENT)
+    risk.last_end = visit.end
+
+
+def _mixed(average: int, value: int, count: int, memory: int) -> int:
+    """``average`` with the ``count``-th ``value`` in it."""
+    parts = min(count, memory)
+    return (average * (parts - 1) + value) // parts
+
+
+def _compare(risk: Risk, time: int) -> list[Step]:
+    stay, usual_stay, gap, usual_gap = risk.recent_stay, risk.usual_stay, risk.recent_gap, risk.usual_gap
+    is_shorter = usual_stay >= _SHORT_STAY_MS and 2 * stay <= usual_stay
+    is_rarer = usual_gap >= _SHORT_GAP_MS and gap >= 2 * usual_gap
+    if is_shorter or is_rarer:
+        return _raise(
+            risk, FADING, time, stay_ms=stay, usual_stay_ms=usual_stay, gap_ms=gap, usual_gap_ms=usual_gap
+        )
+    if 4 * stay >= 3 * usual_stay and 3 * gap <= 4 * usual_gap:
+        return _clear(risk, FADING, time, stay_ms=stay, gap_ms=gap)
+    return []
+
+
+def _answer(rules: SignalRules, risk: Risk, note: Note) -> list[Step]:
+    score = note.amount
+    if note.kind == Touch.CSAT:
+        is_bad, is_good = score <= rules.csat_low * _ONE, score >= rules.csat_good * _ONE
+    elif note.kind == Touch.CES:
+        is_bad, is_good = score >= rules.ces_hard * _ONE, score <= rules.ces_easy * _ONE
+    else:
+        is_bad, is_good = score <= rules.nps_low * _ONE, score >= rules.nps_good * _ONE
+    if is_bad:
+        return _raise(risk, UNHAPPY, note.time, metric=Touch(note.kind).name.lower(), score=score / _ONE)
+    return _clear(risk, UNHAPPY, note.time, score=score / _ONE) if is_good else []
+
+
+def _open_ticket(rules: SignalRules, risk: Risk, note: Note) -> list[Step]:
+    risk.tickets = {note.text: note.time, **risk.tickets}
+    if len(risk.tickets) > _MOST_TICKETS:
+        del risk.tickets[min(risk.tickets, key=lambda ticket: (risk.tickets[ticket], ticket))]
+    risk.opened = (*risk.opened, note.time)[-rules.tickets :]
+    if len(risk.opened) == rules.tickets and risk.opened[0] >= note.time - rules.tickets_ms:
+        return _raise(risk, SUPPORT, note.time, opened=rules.tickets)
+    if SUPPORT in risk.raised:
+        risk.raised = {**risk.raised, SUPPORT: note.time}
+    return []
