@@ -1,0 +1,16 @@
+// Segment's analytics.js 2: only its CDN is told to be the collector, whose settings say where to send.
+import { AnalyticsBrowser } from '@segment/analytics-next'
+
+const analytics = AnalyticsBrowser.load({ writeKey: 'shop', cdnURL: window.COLLECTOR })
+analytics.page()
+
+window.journey = {
+	navigated: () => analytics.page(),
+	custom: () => analytics.track('Plan Chosen', { plan: 'pro' }),
+	identify: user => analytics.identify(user, { plan: 'pro' }),
+	purchase: () => analytics.track('Order Completed', {
+		order_id: 'o1', revenue: 49.90, currency: 'EUR',
+		products: [{ product_id: 'S1', name: 'Shoe', category: 'Shoes', price: 24.95, quantity: 2 }]
+	}),
+	last: () => analytics.track('Last Word')
+}

@@ -1,0 +1,18 @@
+// The same, sending batches.
+import { AnalyticsBrowser } from '@segment/analytics-next'
+
+const analytics = AnalyticsBrowser.load({ writeKey: 'shop', cdnURL: window.COLLECTOR }, {
+	integrations: { 'Segment.io': { deliveryStrategy: { strategy: 'batching', config: { size: 3, timeout: 300 } } } }
+})
+analytics.page()
+
+window.journey = {
+	navigated: () => analytics.page(),
+	custom: () => analytics.track('Plan Chosen', { plan: 'pro' }),
+	identify: user => analytics.identify(user, { plan: 'pro' }),
+	purchase: () => analytics.track('Order Completed', {
+		order_id: 'o1', revenue: 49.90, currency: 'EUR',
+		products: [{ product_id: 'S1', name: 'Shoe', category: 'Shoes', price: 24.95, quantity: 2 }]
+	}),
+	last: () => analytics.track('Last Word')
+}
