@@ -1,0 +1,25 @@
+"""rudder-sdk-python, gzip as is its rule: rudderstack_client.py COLLECTOR"""
+
+import sys
+
+import rudderstack.analytics as analytics
+
+analytics.write_key = "shop"
+analytics.dataPlaneUrl = sys.argv[1]
+failures: list[object] = []
+analytics.on_error = lambda error, _: failures.append(error)
+PAGE = {
+    "url": "https://shop.example/shoes?utm_source=news&utm_medium=email",
+    "title": "Shoes",
+    "referrer": "https://search.example/",
+}
+ORDER = {
+    "order_id": "o1", "revenue": 49.90, "currency": "EUR",
+    "products": [{"product_id": "S1", "name": "Shoe", "price": 24.95, "quantity": 2}],
+}  # fmt: skip
+analytics.identify("u-42", {"plan": "pro"}, anonymous_id="d-1")
+analytics.page("u-42", "category", "Shoes", PAGE, anonymous_id="d-1")
+analytics.track("u-42", "Order Completed", ORDER, anonymous_id="d-1")
+analytics.alias("d-1", "u-42")
+analytics.shutdown()
+sys.exit(str(failures) if failures else 0)
