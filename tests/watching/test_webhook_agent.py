@@ -82,7 +82,9 @@ class World:
     def raise_signals(self, *persons: str, age_ms: int = 0) -> None:
         """One batch of signals."""
         time_ms = wall_ms() - age_ms
-        signals = [Signal("shop", who, "payment", 0.4, "raised", time_ms, 0, "{}", False, 1) for who in persons]
+        signals = [
+            Signal("shop", who, "payment", 0.4, "raised", time_ms, 0, "{}", False, 1) for who in persons
+        ]
         with closing(Log(self.database)) as log, log.transaction():
             log.append(SIGNALS.name, 0, blocks_of("signals", signals), now_ms=time_ms)
 
