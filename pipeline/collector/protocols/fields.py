@@ -110,6 +110,11 @@ def milliseconds(value: Any, *, per_second: int = 1_000) -> int | None:
     return time if 0 < time < _LAST_MS else None
 
 
+def arrival_times(received_ms: int, count: int) -> list[int]:
+    """Times of events that have none, of one request: a ms apart, so that they stay in its order; the last is now."""
+    return list(range(received_ms - count + 1, received_ms + 1))
+
+
 def currency_of(value: Any) -> str | None:
     """A currency's three letters, in capitals."""
     return value.upper() if isinstance(value, str) and _CURRENCY.fullmatch(value) else None

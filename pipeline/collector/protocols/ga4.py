@@ -1,7 +1,8 @@
 """GA4's Measurement Protocol: ``POST /mp/collect?measurement_id=…&api_secret=…``, JSON, up to 25 events.
 
 Time: ``timestamp_micros`` of the event, else of the body, if it is within 72 hours before arrival; else that of
-arrival. The answer is always 204 and empty. ``/debug/mp/collect`` says what is missing, and records nothing.
+arrival, in the order of the events. The answer is always 204 and empty. ``/debug/mp/collect`` says what is missing,
+and records nothing.
 """
 
 from typing import Any
@@ -10,6 +11,7 @@ import msgspec
 
 from pipeline.collector.protocols.base import EMPTY, Event, Hit, Parsed, Request, json_answer, route
 from pipeline.collector.protocols.fields import (
+    arrival_times,
     decoded,
     fitted,
     milliseconds,
@@ -32,11 +34,13 @@ def parse(request: Request) -> Parsed:
     given = parameters(request.query)
     key = given.get("measurement_id") or given.get("firebase_app_id", "")
     events = body.get("events")
+    events = events if isinstance(events, list) else [{}]
+    arrivals = arrival_times(request.received_ms, len(events))
     found = [
-        Event(_hit(request, body, one), key, given.get("api_secret", ""))
+        Event(_hit(request, body, one, arrival), key, given.get("api_secret", ""))
         if isinstance(one, dict)
         else Event(msgspec.json.encode(one))
-        for one in (events if isinstance(events, list) else [{}])
+        for one, arrival in zip(events, arrivals, strict=True)
     ]
     return Parsed(found, EMPTY)
 
@@ -56,7 +60,7 @@ def validate(request: Request) -> Parsed:
     return Parsed((), json_answer(msgspec.json.encode({"validationMessages": messages})))
 
 
-def _hit(request: Request, body: dict[str, Any], event: dict[str, Any]) -> Hit:
+def _hit(request: Request, body: dict[str, Any], event: dict[str, Any], arrival: int) -> Hit:
     agent, ip = text_of(body.get("user_agent")), text_of(body.get("ip_override"))
     visitor = text_of(body.get("client_id")) or text_of(body.get("app_instance_id"))
     properties = {
@@ -67,7 +71,9 @@ def _hit(request: Request, body: dict[str, Any], event: dict[str, Any]) -> Hit:
         "event": text_of(event.get("name")),
         "visitor_id": visitor,
         "user_id": text_of(body.get("user_id")),
-        "time": _time(request, event.get("timestamp_micros")) or _time(request, body.get("timestamp_micros")),
+        "time": _time(request, event.get("timestamp_micros"))
+        or _time(request, body.get("timestamp_micros"))
+        or arrival,
         "user_agent": agent,
         "ip": ip,
         "props": without_nothing({"user_properties": without_nothing(properties)}),

@@ -2,14 +2,15 @@
 what they share in the query.
 
 ``ep.NAME`` and ``epn.NAME`` are parameters of the event (text, numbers), ``up.`` and ``upn.`` of the user, ``pr1`` …
-``pr200`` the items as codes of two letters. Time: that of arrival. The answer is always 204 and empty.
+``pr200`` the items as codes of two letters. Time: that of arrival, in the order of the lines. The answer is always
+204 and empty.
 """
 
 import re
 from typing import Any
 
 from pipeline.collector.protocols.base import EMPTY, Event, Hit, Parsed, Request, route
-from pipeline.collector.protocols.fields import fitted, number, parameters, without_nothing
+from pipeline.collector.protocols.fields import arrival_times, fitted, number, parameters, without_nothing
 from pipeline.collector.protocols.ga4_params import put_params
 from pipeline.collector.protocols.visitors import visitor_of
 
@@ -39,15 +40,18 @@ def parse(request: Request) -> Parsed:
     events = [shared | parameters(line) for line in lines]
     if not events and shared:
         events = [shared]
-    return Parsed([_event(request, given) for given in events], EMPTY)
+    arrivals = arrival_times(request.received_ms, len(events))
+    found = [_event(request, given, time) for given, time in zip(events, arrivals, strict=True)]
+    return Parsed(found, EMPTY)
 
 
-def _event(request: Request, given: dict[str, str]) -> Event:
+def _event(request: Request, given: dict[str, str], time: int) -> Event:
     key = given.get("tid", "")
     hit: Hit = {
         "event": given.get("en"),
         "visitor_id": given.get("cid") or given.get("_fid") or visitor_of(request, key, request.day_salt),
         "user_id": given.get("uid"),
+        "time": time,
         "ip": given.get("_uip"),
     }
     if engaged := number(given.get("_et")):

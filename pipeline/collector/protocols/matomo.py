@@ -3,9 +3,9 @@
 What a hit is, is told in this order: ping, goal or order, search, download, link, event, content, page view. A page
 view of a product is a ``page_view`` and a ``view_item``, as in GA4: matomo.js repeats the product on every later hit
 of the page, so it is taken from page views only. A goal is ``goal_<id>``; a cart update keeps its value in props,
-since it is no revenue. Times: ``cdt``, or ``cdo`` seconds ago, else that of arrival. Without ``_id``, ``cid`` the
-visitor is a daily hash. A hit with a random number (``r``, ``rand``) has an id made of all its parameters, so that the
-image that matomo.js sends again after a failed request is a duplicate.
+since it is no revenue. Times: ``cdt``, or ``cdo`` seconds ago, else that of arrival, in the order of a bulk. Without
+``_id``, ``cid`` the visitor is a daily hash. A hit with a random number (``r``, ``rand``) has an id made of all its
+parameters, so that the image that matomo.js sends again after a failed request is a duplicate.
 """
 
 import re
@@ -27,6 +27,7 @@ from pipeline.collector.protocols.base import (
     route,
 )
 from pipeline.collector.protocols.fields import (
+    arrival_times,
     decoded,
     digest,
     fitted,
@@ -57,7 +58,7 @@ def parse(request: Request) -> Parsed:
     answer = EMPTY if given.get("send_image") == "0" else IMAGE
     if any(request.headers.get(name, "").startswith(value) for name, value in _PREFETCH):
         return Parsed((), answer)
-    return Parsed(_events(request, given, ""), answer)
+    return Parsed(_events(request, given, "", request.received_ms), answer)
 
 
 def _bulk(request: Request) -> Parsed:
@@ -67,12 +68,13 @@ def _bulk(request: Request) -> Parsed:
         error = json_answer(b'{"status":"error","tracked":0,"invalid":1}', 400)
         return Parsed([Event(request.body)] if not isinstance(body, dict) else [], error)
     events: list[Event] = []
-    for one in requests:
+    arrivals = arrival_times(request.received_ms, len(requests))
+    for one, arrival in zip(requests, arrivals, strict=True):
         given = _given(one)
         if given is None:
             events.append(Event(msgspec.json.encode(one) if not isinstance(one, dict) else b"{}"))
         else:
-            events += _events(request, given, text_of(body.get("token_auth")))
+            events += _events(request, given, text_of(body.get("token_auth")), arrival)
     return Parsed(events, EMPTY if text_of(body.get("send_image")) == "0" else _bulk_answer)
 
 
@@ -91,12 +93,13 @@ def _bulk_answer(verdicts: Verdicts) -> Answer:
     return json_answer(b'{"status":"success","tracked":%d,"invalid":%d}' % (tracked, invalid))
 
 
-def _events(request: Request, given: Parameters, token: str) -> list[Event]:
+def _events(request: Request, given: Parameters, token: str, arrival: int) -> list[Event]:
     if text_of(given.get("rec")) != "1":
         return []
     key, secret = text_of(given.get("idsite")), text_of(given.get("token_auth")) or token
     consent = "granted" if text_of(given.get("consent")) == "1" else ""
     hit = _hit(request, given, key, is_trusted=bool(secret))
+    hit["time"] = _time(request, given) or arrival
     hits = [hit]
     if hit["event"] == "page_view" and (product := product_view(hit, given)):
         hits.append(product)
@@ -116,7 +119,6 @@ def _hit(request: Request, given: Parameters, key: str, *, is_trusted: bool) -> 
         "visitor_id": visitor or visitor_of(request, key, request.day_salt, ip=ip, user_agent=agent),
         "user_id": text_of(given.get("uid")),
         "hit_id": _hit_id(given),
-        "time": _time(request, given),
         "url": url,
         "referrer": referrer,
         "title": text_of(given.get("action_name")),

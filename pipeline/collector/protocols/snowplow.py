@@ -2,10 +2,10 @@
 
 Sites give the POST a path of their own, of two segments as well: such a path is Snowplow's if its body or query is.
 All values are text. ``eid`` names the event, so that what a tracker sends again is a duplicate. Time: ``ttm`` as it is;
-else ``dtm`` with ``stm`` as the time of sending, if ``dtm`` is before it; else that of arrival. An order (``tr``) and
-its items (``ti``) come as events of their own, often in requests of their own, and stay so: the items are
-``purchase_item`` hits that name the order. With the header ``SP-Anonymous`` no visitor is made up from the address:
-each page is one.
+else ``dtm`` with ``stm`` as the time of sending, unless ``dtm`` is a second or more after it; else that of arrival.
+An order (``tr``) and its items (``ti``) come as events of their own, often in requests of their own, and stay so: the
+items are ``purchase_item`` hits that name the order. With the header ``SP-Anonymous`` no visitor is made up from the
+address: each page is one.
 """
 
 from typing import Any
@@ -18,6 +18,7 @@ from pipeline.collector.protocols.fields import decoded, fitted, milliseconds, p
 from pipeline.collector.protocols.snowplow_events import Entities, put_event
 from pipeline.collector.protocols.visitors import visitor_of
 
+_CUT_MS = 1_000  # the Python tracker sends stm in whole seconds, rounded down, and dtm in milliseconds
 _OK = Answer(200, b"ok", "text/plain")
 _PAYLOADS = "/payload_data/"
 _STOCK = "/com.snowplowanalytics.snowplow/tp2"
@@ -86,7 +87,7 @@ def _times(fields: dict[str, str]) -> dict[str, int]:
     true, created, sent = (milliseconds(fields.get(name)) for name in ("ttm", "dtm", "stm"))
     if true is not None:
         return {"time": true}
-    if created is not None and sent is not None and created < sent:
+    if created is not None and sent is not None and created < sent + _CUT_MS:
         return {"time": created, "sent_time": sent}
     return {}
 

@@ -74,14 +74,19 @@ def test_value_of_other_events_is_no_revenue() -> None:
     ("micros", "time"),
     [
         ((NOW_MS - 72 * 3_600_000) * 1_000, NOW_MS - 72 * 3_600_000),
-        ((NOW_MS - 72 * 3_600_000 - 1) * 1_000, None),
+        ((NOW_MS - 72 * 3_600_000 - 1) * 1_000, NOW_MS),
         (NOW_MS * 1_000, NOW_MS),
-        ((NOW_MS + 1) * 1_000, None),
-        ("x", None),
+        ((NOW_MS + 1) * 1_000, NOW_MS),
+        ("x", NOW_MS),
     ],
 )
-def test_time_within_72_hours(micros: Any, time: int | None) -> None:
-    assert mp({"name": "a", "timestamp_micros": micros}).hit.get("time") == time
+def test_time_within_72_hours(micros: Any, time: int) -> None:
+    assert mp({"name": "a", "timestamp_micros": micros}).hit["time"] == time
+
+
+def test_events_without_a_time_stay_in_their_order() -> None:
+    assert [hit["time"] for hit in mp({"name": "a"}, {"name": "b"}).hits] == [NOW_MS - 1, NOW_MS]
+    assert [hit["time"] for hit in collect(b"en=a\nen=b\nen=c").hits] == [NOW_MS - 2, NOW_MS - 1, NOW_MS]
 
 
 def test_campaign_is_taken_as_a_whole() -> None:
@@ -121,6 +126,7 @@ def test_collect_of_one_event_field_by_field() -> None:
         "event": "page_view",
         "visitor_id": "123.456",
         "user_id": "u1",
+        "time": NOW_MS,
         "url": "https://shop.example/",
         "title": "Home",
         "referrer": "https://a.example/",

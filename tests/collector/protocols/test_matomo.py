@@ -34,6 +34,7 @@ def test_page_view_field_by_field() -> None:
         "visitor_id": VISITOR,
         "user_id": "u1",
         "hit_id": found.hit["hit_id"],
+        "time": NOW_MS,
         "url": PAGE,
         "referrer": "https://search.example/",
         "title": "Shoes",
@@ -149,16 +150,16 @@ def test_visitor_by_cid_then_id_then_hash() -> None:
         ({"cdt": "2026-11-21 23:59:59"}, NOW_MS - 1_000),
         ({"cdo": 90}, NOW_MS - 90_000),
         ({"cdt": NOW_MS // 1_000}, NOW_MS),
-        ({"cdt": NOW_MS // 1_000 + 1}, None),
-        ({"cdt": "2026-02-30 00:00:00"}, None),
-        ({"cdt": "yesterday"}, None),
-        ({"cdt": 1_000_000_000}, None),  # 2001: more than 20 years
-        ({"cdo": -5}, None),
-        ({}, None),
+        ({"cdt": NOW_MS // 1_000 + 1}, NOW_MS),
+        ({"cdt": "2026-02-30 00:00:00"}, NOW_MS),
+        ({"cdt": "yesterday"}, NOW_MS),
+        ({"cdt": 1_000_000_000}, NOW_MS),  # 2001: more than 20 years
+        ({"cdo": -5}, NOW_MS),
+        ({}, NOW_MS),
     ],
 )
-def test_time(given: dict[str, Any], time: int | None) -> None:
-    assert hit_of(**given).get("time") == time
+def test_time(given: dict[str, Any], time: int) -> None:
+    assert hit_of(**given)["time"] == time
 
 
 def test_import_fields_need_a_token() -> None:
@@ -185,6 +186,7 @@ def test_bulk_of_texts_and_objects() -> None:
     body = {"requests": requests, "token_auth": "t" * 32}
     found = judged("POST", "/matomo.php", body, Content_Type="application/x-www-form-urlencoded")
     assert [hit["event"] for hit in found.hits] == ["page_view", "b", "search"]
+    assert [hit["time"] for hit in found.hits] == [NOW_MS - 5, NOW_MS - 4, NOW_MS - 3]
     assert {event.secret for event in found.parsed.events if isinstance(event.hit, dict)} == {"t" * 32}
     assert json.loads(found.answer.body) == {"status": "success", "tracked": 3, "invalid": 3}
     assert [refusal.reason for refusal in found.refusals] == ["not_object", "bad_value", "not_object"]

@@ -80,8 +80,9 @@ def test_path_of_ones_own_is_told_by_the_wrapper() -> None:
     [
         ({"ttm": "1000", "dtm": "2000", "stm": "3000"}, 1_000, None),
         ({"dtm": "2000", "stm": "3000"}, 2_000, 3_000),
-        ({"dtm": "3000", "stm": "3000"}, None, None),
-        ({"dtm": "3999", "stm": "3000"}, None, None),  # the Python tracker cuts stm to seconds
+        ({"dtm": "3000", "stm": "3000"}, 3_000, 3_000),
+        ({"dtm": "3999", "stm": "3000"}, 3_999, 3_000),  # the Python tracker cuts stm to seconds
+        ({"dtm": "4000", "stm": "3000"}, None, None),
         ({"dtm": "2000"}, None, None),
         ({"dtm": "x", "stm": "3000"}, None, None),
     ],
