@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from pipeline import person_metrics
 from pipeline.core.counters import ALL, Gauges
 from pipeline.core.windows import WINDOWS, WindowSums
 from schemas.outcome import Outcome, Reason
@@ -88,6 +89,7 @@ class Journeys(Collector):
         yield _family("masir_active_sessions", "Sessions open now", "site", active)
         yield _family("masir_stage_persons", "Persons in the stage now", "site model stage", persons)
         yield from _window_families(sums)
+        yield from person_metrics.families(list(self._snapshots.values()), self._sites.label)
 
 
 def _window_families(sums: dict[tuple[str, ...], WindowSums]) -> Iterator[Metric]:
@@ -161,7 +163,7 @@ class Metrics:
         self._journeys = Journeys(self._sites)
         self._registry.register(self._journeys)
         self._sites_with_hits: set[str] = set()
-        self._steps_high: dict[tuple[str, str, str, str], int] = {}
+        self._highs: dict[tuple[str, ...], int] = {}
         self._declare_journey()
         self._declare_hops()
         ProcessCollector(registry=self._registry)
@@ -186,15 +188,21 @@ class Metrics:
         """
         restored = not self._journeys.has(partition)
         self._journeys.put(partition, gauges)
-        for name, state in gauges.sites.items():
+        for site, state in gauges.sites.items():
+            label = self._sites.label(site)
             for step, net in state.transitions.items():
-                key = (name, *step)
-                high = net if restored else self._steps_high.get(key, 0)
-                if (
-                    net > high
-                ):  # a total must not fall: what was taken back is made up for before it rises again
-                    self._transitions.labels(self._sites.label(name), *step).inc(net - high)
-                self._steps_high[key] = max(net, high)
+                self._rise(self._transitions, (label, *step), (site, *step), net, restored=restored)
+            for reason, (_, raised) in state.risks.items():
+                self._rise(self._churn_signals, (label, reason), (site, reason), raised, restored=restored)
+
+    def _rise(
+        self, total: Counter, labels: tuple[str, ...], name: tuple[str, ...], net: int, *, restored: bool
+    ) -> None:
+        """A total must not fall: what was taken back is made up for before it rises again."""
+        high = net if restored else self._highs.get(name, 0)
+        if net > high:
+            total.labels(*labels).inc(net - high)
+        self._highs[name] = max(net, high)
 
     def dead_letters(self, hop: str, counts: Mapping[Reason, int]) -> None:
         for reason, letters in counts.items():
@@ -254,15 +262,7 @@ class Metrics:
             "masir_stage_transitions_total", "Persons who changed stage", "site model from_stage to_stage"
         )
         gauge = self._gauge
-        self.stage_exit_ratio = gauge(
-            "masir_stage_exit_ratio", "Persons who left the journey there", "site model stage window"
-        )
-        self.churn_risk_persons = gauge("masir_churn_risk_persons", "Persons about to leave", "site reason")
-        self.churn_signals = self._counter("masir_churn_signals_total", "Signals raised", "site reason")
-        self.csat_score = gauge("masir_csat_score", "Mean satisfaction, 1 to 10", "site window")
-        self.ces_score = gauge("masir_ces_score", "Mean effort score, 1 to 10", "site window")
-        self.nps_score = gauge("masir_nps_score", "Net promoter score, -100 to 100", "site window")
-        self.email_open_ratio = gauge("masir_email_open_ratio", "Opened by delivered e-mails", "site window")
+        self._churn_signals = self._counter("masir_churn_signals_total", "Signals raised", "site reason")
         self.customer_lifetime_value = gauge(
             "masir_customer_lifetime_value", "Mean value of a customer, in the currency", "site currency"
         )

@@ -36,17 +36,7 @@ CONTRACT = {
     "masir_disk_size_bytes": set(),
     "masir_webhook_attempts_total": {"outcome"},
 }
-FED_LATER = {
-    "masir_stage_exit_ratio",
-    "masir_churn_risk_persons",
-    "masir_churn_signals",
-    "masir_csat_score",
-    "masir_ces_score",
-    "masir_nps_score",
-    "masir_email_open_ratio",
-    "masir_customer_lifetime_value",
-    "masir_cost_per_acquisition",
-}
+FED_LATER = {"masir_customer_lifetime_value", "masir_cost_per_acquisition"}
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -114,8 +104,8 @@ def test_what_nothing_feeds_is_declared_and_has_no_sample(metrics: Metrics) -> N
 
 
 def test_later_metrics_show_what_they_are_fed(metrics: Metrics) -> None:
-    metrics.csat_score.labels("shop", "24h").set(8.5)
-    assert value(metrics, "masir_csat_score", site="shop", window="24h") == 8.5
+    metrics.customer_lifetime_value.labels("shop", "EUR").set(8.5)
+    assert value(metrics, "masir_customer_lifetime_value", site="shop", currency="EUR") == 8.5
 
 
 def test_figures_of_a_window(metrics: Metrics) -> None:

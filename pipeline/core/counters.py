@@ -1,4 +1,4 @@
-"""The rolling counters: facts in; counter rows (one per changed pane) and gauges out.
+"""The rolling counters: facts in; counter rows (one per changed pane of sessions) and gauges out.
 
 Time is event time: it moves on by the watermark, the minimum over the upstream partitions that have seen
 a hit. Neither a source's watermark nor the minimum goes back. Sessions that close ahead of it wait in
@@ -19,12 +19,14 @@ from typing import TypeVar
 from msgspec import Struct, msgpack
 
 from pipeline.core.windows import PANE_MS, PANES_PER_CHUNK, WINDOWS, Panes, Sums, WindowSums, add
-from schemas.counter import CounterRow, Facts
+from schemas.counter import CounterRow, Facts, Measure, RiskFact
 from schemas.session import SessionFact
 from schemas.transition import TransitionFact
 
 ALL = "all"  # the channel that is the sum of the channels
+STAGE = "\x1f"  # a stage's measure is named STAGE, model, STAGE, stage: [moved on, left the journey]
 _HEAD, _SITES = b"head", b"sites"
+_MEASURE = "\x1f"  # goes before the name of a measure: no channel begins so
 _NEVER = -(1 << 62)  # before every pane
 _encode = msgpack.Encoder().encode
 T = TypeVar("T", bound=Struct)
@@ -33,13 +35,17 @@ T = TypeVar("T", bound=Struct)
 class SiteGauges(Struct, frozen=True):
     """``windows``: per channel (and ``all``) sums in the order of WINDOWS. ``persons``: by (model, stage).
 
-    ``transitions``: by (model, from_stage, to_stage), net of take-backs, since the beginning.
+    ``transitions``: by (model, from_stage, to_stage), net of take-backs, since the beginning. ``measures``: by name
+    the sums of :class:`schemas.counter.Measure` in the order of WINDOWS. ``risks``: reason -> persons now, signals
+    raised since the beginning.
     """
 
     active: int
     windows: dict[str, tuple[WindowSums, ...]]
     persons: dict[tuple[str, str], int]
     transitions: dict[tuple[str, str, str], int]
+    measures: dict[str, tuple[Sums, ...]] = {}
+    risks: dict[str, tuple[int, int]] = {}
 
 
 class Gauges(Struct, frozen=True):
@@ -71,6 +77,7 @@ class _Site(Struct, array_like=True):
     chunks: list[int] = []
     persons: dict[tuple[str, str], int] = {}
     transitions: dict[tuple[str, str, str], int] = {}
+    risks: dict[str, tuple[int, int]] = {}
 
 
 class Counters:
@@ -109,12 +116,15 @@ class Counters:
             _sum_sessions(facts.sessions, self._pane_ms, deltas)
             for site, change in facts.active.items():
                 self._site(site).active += change
+            _sum_measures(facts.measures, self._pane_ms, deltas)
             self._count_transitions(facts.transitions)
+            self._count_risks(facts.risks)
         rows = [
             self._change_pane(site, channel, pane, delta, version)
             for (site, channel, pane), delta in deltas.items()
             if any(delta)
         ]
+        rows = [row for row in rows if not row.channel.startswith(_MEASURE)]
         self._advance()
         return rows
 
@@ -150,6 +160,12 @@ class Counters:
                 state.persons[model, entered] = state.persons.get((model, entered), 0) + count
             if left:
                 state.persons[model, left] = state.persons.get((model, left), 0) - count
+
+    def _count_risks(self, facts: list[RiskFact]) -> None:
+        for fact in facts:
+            state = self._site(fact.site)
+            persons, raised = state.risks.get(fact.reason, (0, 0))
+            state.risks[fact.reason] = (persons + fact.persons, raised + fact.raised)
 
     def _change_pane(self, site: str, channel: str, pane: int, delta: Sums, version: int) -> CounterRow:
         sums = self._panes.add(site, pane, channel, delta)
@@ -226,6 +242,14 @@ def _sum_sessions(facts: list[SessionFact], pane_ms: int, deltas: dict[tuple[str
         sums[5] += sign * fact.revenue_micros
 
 
+def _sum_measures(facts: list[Measure], pane_ms: int, deltas: dict[tuple[str, str, int], Sums]) -> None:
+    """As for sessions, under a channel that no session has."""
+    for fact in facts:
+        sums = deltas.setdefault((fact.site, _MEASURE + fact.name, fact.time // pane_ms), [0] * 6)
+        for place, change in enumerate(fact.sums):
+            sums[place] += change
+
+
 def _add_to_band(state: _Site, channel: str, band: int, sums: Sums, *, sign: int = 1) -> None:
     bands = state.bands.get(channel)
     if bands is None:
@@ -238,11 +262,18 @@ def _add_to_band(state: _Site, channel: str, band: int, sums: Sums, *, sign: int
 
 def _gauges(state: _Site) -> SiteGauges:
     windows = {ALL: (WindowSums(),) * len(WINDOWS)}
+    measures = {}
     for channel, bands in state.bands.items():
+        if channel.startswith(_MEASURE):
+            summed = accumulate(bands, lambda one, other: [a + b for a, b in zip(one, other, strict=True)])
+            measures[channel.removeprefix(_MEASURE)] = tuple(map(list, summed))  # not the state's own
+            continue
         sums = tuple(accumulate(bands, WindowSums.plus, initial=WindowSums()))[1:]
         windows[channel] = sums
         windows[ALL] = tuple(map(WindowSums.plus, windows[ALL], sums))
-    return SiteGauges(state.active, windows, dict(state.persons), dict(state.transitions))
+    return SiteGauges(
+        state.active, windows, dict(state.persons), dict(state.transitions), measures, dict(state.risks)
+    )
 
 
 def _load(packed: bytes | None, default: T) -> T:

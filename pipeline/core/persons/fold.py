@@ -5,7 +5,7 @@ is one more step of the fold, any other change folds again and gives the steps t
 instead. So the outcome depends on the set of items and on the watermark, never on the order or on batching.
 
 A person keeps MAX_ITEMS items. Beyond that the older half is folded for good, and changes at or before that point come
-too late: they are left out and counted in ``missed``. Times in ms. State that was handed in is never changed.
+too late: they are left out and counted in ``missed``. Times in ms.
 """
 
 from bisect import insort
@@ -14,6 +14,7 @@ from copy import copy
 from typing import Final, NamedTuple, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.core.persons.attribution import Credit, attribute, reach
 from pipeline.core.persons.items import Note, Visit
@@ -56,12 +57,13 @@ class Change(Struct):
 
 
 def change_items(rules: SignalRules, items: Items, come: Touches, gone: Touches, watermark: int) -> Change:
-    """Items come, in any order, and others go (what is not there has been folded for good).
+    """Items come, in any order, and others go (what is not there has been folded for good). Changes ``items``.
 
     ``watermark``: timers up to it have been fired.
     """
-    before = copy(items)
-    items.visits, items.notes = items.visits.copy(), items.notes.copy()
+    if not gone.visits and not gone.notes and _is_simple(items, come):
+        return Change(_append(rules, items, come))
+    before = replace(items, visits=items.visits.copy(), notes=items.notes.copy(), risk=copy(items.risk))
     went = Touches(_take_out(items.visits, gone.visits), _take_out(items.notes, gone.notes))
     came = _placeable(items, come)
     for visit in came.visits:
@@ -72,10 +74,9 @@ def change_items(rules: SignalRules, items: Items, come: Touches, gone: Touches,
     if not touched.visits and not touched.notes:
         return Change()
     change = _credit(before, items, touched)
-    if before.risk is None and not _may_signal(rules, items):
+    if before.risk is None and not may_signal(rules, items):
         return change
     if items.risk is not None and not went.visits and not went.notes and _are_next(before, came):
-        items.risk = copy(items.risk)
         change.steps = _take(rules, items.risk, came.visits, came.notes)
     else:
         _fold_again(rules, before, items, watermark, change)
@@ -87,7 +88,6 @@ def let_time_pass(rules: SignalRules, items: Items, watermark: int) -> list[Step
     """Fire the timers that are due."""
     if items.risk is None:
         return []
-    items.risk = copy(items.risk)
     return pass_time(rules, items.risk, watermark)
 
 
@@ -96,11 +96,27 @@ def due_at(rules: SignalRules, items: Items) -> int | None:
     return None if items.risk is None else due(rules, items.risk)
 
 
-def _may_signal(rules: SignalRules, items: Items) -> bool:
+def may_signal(rules: SignalRules, items: Items) -> bool:
     """A visit or two without anything notable make no signal: most persons cost no fold."""
     return bool(items.notes or items.base) or len(items.visits) >= min(
         rules.overdue_visits, rules.fading_visits
     )
+
+
+def _is_simple(items: Items, come: Touches) -> bool:
+    """The usual case: more of a fold that goes on, and no conversion whose credits it could change."""
+    if items.risk is None or len(items.visits) + len(items.notes) >= MAX_ITEMS or not _are_next(items, come):
+        return False
+    if any(note.goal or note.kind == Touch.REFUND for note in come.notes):
+        return False
+    return not come.visits or not any(note.goal for note in items.notes)
+
+
+def _append(rules: SignalRules, items: Items, come: Touches) -> list[Step]:
+    assert items.risk is not None
+    items.visits += sorted(come.visits)
+    items.notes += sorted(come.notes)
+    return _take(rules, items.risk, come.visits, come.notes)
 
 
 def _are_next(before: Items, come: Touches) -> bool:

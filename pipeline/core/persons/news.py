@@ -1,6 +1,7 @@
-"""Touchpoints of one unit of work, gathered by id; and what of them goes to the windows as it is."""
+"""Touchpoints of one unit of work, gathered by id, and what of them goes to the windows as it is."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from pipeline.core.ids import SEPARATOR
 from pipeline.core.persons.items import EMAILS, Note, Visit
@@ -13,17 +14,28 @@ _SURVEYS = {Touch.CSAT: ("csat", 8_000_000, 4_000_000), Touch.CES: ("ces", 7_000
 _NPS_GOOD, _NPS_BAD = 9_000_000, 6_000_000
 
 
-def gather(messages: Iterable[Touchpoints]) -> tuple[dict[str, News], list[Measure]]:
-    """Key -> news, and answers to surveys and costs for the windows."""
+class Gathered(NamedTuple):
+    """By key: visits of ids of which nothing else is told, and all else. ``measures``: answers, for the windows."""
+
+    visits: dict[str, list[Visit]]
+    news: dict[str, News]
+    measures: list[Measure]
+
+
+def gather(messages: Iterable[Touchpoints]) -> Gathered:
+    """The messages are taken in their order: what one tells, a later one may take back."""
+    visits: dict[str, list[Visit]] = {}
     found: dict[str, News] = {}
     measures: list[Measure] = []
     for message in messages:
         if message.sessions.key:
-            _sessions(found, message.sessions)
+            _sessions(visits, found, message.sessions)
         if message.hits.key:
             _hits(found, message.hits, measures, is_passed_on=message.is_passed_on)
         _links(found, message)
-    return found, measures
+    for key in visits.keys() & found.keys():
+        found[key].visits = visits.pop(key)
+    return Gathered(visits, found, measures)
 
 
 def _news(found: dict[str, News], key: str) -> News:
@@ -33,29 +45,29 @@ def _news(found: dict[str, News], key: str) -> News:
     return news
 
 
-def _sessions(found: dict[str, News], table: SessionColumns) -> None:
+def _sessions(visits: dict[str, list[Visit]], found: dict[str, News], table: SessionColumns) -> None:
     columns = zip(
         table.key,
-        table.known,
-        table.session_id,
-        table.start,
-        table.end,
-        table.channel,
         table.sign,
+        table.end,
+        table.start,
+        table.session_id,
+        table.channel,
+        table.known,
         strict=True,
     )
-    for key, known, session_id, start, end, channel, sign in columns:
-        news = found.get(key)
-        if news is None:
-            news = found[key] = News()
+    for key, sign, *fields in columns:
+        visit = Visit(*fields)
         if sign > 0:
-            news.visits.append(Visit(end, start, session_id, channel, known))
+            visits.setdefault(key, []).append(visit)
             continue
         # What is told and taken back in one unit has never been.
-        kept = [visit for visit in news.visits if visit.session_id != session_id]
-        if len(kept) == len(news.visits):
-            news.gone.append(session_id)
-        news.visits = kept
+        known = visits.get(key, [])
+        kept = [other for other in known if other.session_id != visit.session_id]
+        if len(kept) == len(known):
+            _news(found, key).gone.append(visit.session_id)
+        else:
+            visits[key] = kept
 
 
 def _hits(found: dict[str, News], table: HitColumns, measures: list[Measure], *, is_passed_on: bool) -> None:

@@ -5,14 +5,17 @@ else counts is read only of notable hits (:func:`details`). Amounts are micros. 
 """
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
+from msgspec import Raw
 
 from pipeline.core.globs import GlobSet, path_of
 from pipeline.core.goals import VIEWS
+from pipeline.core.money import micros
+from pipeline.core.persons.items import EMAILS
 from pipeline.core.scores import normalised_score
-from schemas.hit import ABSENT, Hit
+from schemas.hit import ABSENT, Campaign
 from schemas.touchpoint import Touch
 
 SURVEY: Final = -1  # of a metric that only the hit's props tell: no kind a touchpoint may have
@@ -39,7 +42,6 @@ _EVENTS: Final = {
     "ad_cost": Touch.COST,
 }
 _METRICS: Final = {"csat": Touch.CSAT, "ces": Touch.CES, "nps": Touch.NPS}
-_EMAILS: Final = range(Touch.EMAIL_SENT, Touch.EMAIL_UNSUBSCRIBE + 1)
 _TICKETS: Final = (Touch.TICKET_OPEN, Touch.TICKET_CLOSE)
 _MONEY: Final = (Touch.ORDER, Touch.GOAL, Touch.REFUND, Touch.COST)
 
@@ -84,33 +86,47 @@ class Notables:
         return Touch.GOAL if goal and kind is Touch.NONE else kind
 
 
-def details(kind: int, hit: Hit, url: str, goal: bool) -> tuple[int, int, str]:
+class Words(NamedTuple):
+    """What a notable hit may say, as in :class:`schemas.hit.Hit`."""
+
+    event: str
+    url: str
+    revenue: float | None = None
+    order_id: str | None = None
+    score: float | None = None
+    scale: float | None = None
+    user_agent: str | None = None
+    campaign: Campaign | None = None
+    props: Raw = ABSENT
+
+
+def details(kind: int, hit: Words, *, goal: bool) -> tuple[int, int, str]:
     """Kind, amount and text of a notable hit as a touchpoint; kind ``Touch.NONE``: it is none after all.
 
     Any hit that is a goal has its revenue as the amount, except an answer, which has its score.
     """
-    props = _read(hit)
-    micros = round((hit.revenue or 0.0) * 1e6) if goal or kind in _MONEY else 0
+    props = _read(hit.props)
+    amount = micros(hit.revenue or 0.0) if goal or kind in _MONEY else 0
+    text = ""
     if kind == SURVEY:
-        found = _METRICS.get(props.metric, Touch.NONE)
         score = normalised_score(props.metric, hit.score, hit.scale)
-        if score is None:
-            return Touch.GOAL if goal else Touch.NONE, micros, hit.order_id or ""
-        return found, round(score * 1e6), ""
-    if kind in _MONEY:
+        if score is not None:
+            return _METRICS[props.metric], micros(score), ""
+        kind, text = Touch.GOAL if goal else Touch.NONE, hit.order_id or ""
+    elif kind in _MONEY:
         # A refund says what was given back; some senders say so with a minus.
-        return kind, abs(micros) if kind == Touch.REFUND else micros, hit.order_id or ""
-    if kind in _TICKETS:
-        return kind, micros, str(props.ticket_id)
-    if kind in (Touch.PAYMENT_FAILED, Touch.RENEWAL):
-        return kind, micros, hit.order_id or str(props.subscription_id)
-    if kind == Touch.LEAVING:
-        return kind, micros, path_of(url) if hit.event in VIEWS else hit.event
-    if kind in _EMAILS:
+        amount, text = abs(amount) if kind == Touch.REFUND else amount, hit.order_id or ""
+    elif kind in _TICKETS:
+        text = str(props.ticket_id)
+    elif kind in (Touch.PAYMENT_FAILED, Touch.RENEWAL):
+        text = hit.order_id or str(props.subscription_id)
+    elif kind == Touch.LEAVING:
+        text = path_of(hit.url) if hit.event in VIEWS else hit.event
+    elif kind in EMAILS:
+        text = _message(hit.campaign, props)
         if kind == Touch.EMAIL_OPEN and is_machine(hit.user_agent or ""):
             kind = Touch.EMAIL_MACHINE_OPEN
-        return kind, micros, _message(hit, props)
-    return kind, micros, ""
+    return kind, amount, text
 
 
 def is_machine(user_agent: str) -> bool:
@@ -119,18 +135,18 @@ def is_machine(user_agent: str) -> bool:
     return agent == _APPLE_PROXY or any(name in agent for name in _MACHINES)
 
 
-def _message(hit: Hit, props: _Props) -> str:
+def _message(campaign: Campaign | None, props: _Props) -> str:
     """What names the e-mail: its id, or else the campaign, which sends one to each person."""
     said = str(props.email_id or props.message_id)
-    if said or hit.campaign is None:
+    if said or campaign is None:
         return said
-    return hit.campaign.id or hit.campaign.name
+    return campaign.id or campaign.name
 
 
-def _read(hit: Hit) -> _Props:
-    if hit.props is ABSENT:
+def _read(props: Raw) -> _Props:
+    if props is ABSENT:
         return _NO_PROPS
     try:
-        return _decode(hit.props)
+        return _decode(props)
     except (msgspec.DecodeError, RecursionError):
         return _NO_PROPS

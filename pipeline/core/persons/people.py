@@ -15,7 +15,7 @@ from msgspec import Struct
 from pipeline.core.ids import SEPARATOR
 from pipeline.core.persons import emails
 from pipeline.core.persons.attribution import Credit
-from pipeline.core.persons.fold import Change, due_at, let_time_pass
+from pipeline.core.persons.fold import Change, due_at, let_time_pass, may_signal
 from pipeline.core.persons.identity import Owners
 from pipeline.core.persons.items import Note, Visit
 from pipeline.core.persons.news import gather
@@ -109,8 +109,12 @@ class People:
             if message.watermark is not None:
                 known = sources.get(message.source, message.watermark)
                 sources[message.source] = max(known, message.watermark)
-        news_of, self._said.measures = gather(messages)
-        for key, news in news_of.items():
+        gathered = gather(messages)
+        self._said.measures = gathered.measures
+        for key, visits in gathered.visits.items():
+            if not self._add_plain(key, visits):
+                gathered.news.setdefault(key, News()).visits = visits
+        for key, news in gathered.news.items():
             self._receive(key, news)
 
     def finish(self, *, is_final: bool = False) -> Said:
@@ -140,19 +144,36 @@ class People:
             person = self._touched[key] = Person() if packed is None else _decode(packed)
         return person
 
+    def _add_plain(self, key: str, visits: list[Visit]) -> bool:
+        """The usual case, on a short way: visits of somebody of whom one or two are known. False: it is another."""
+        packed = self._states.get(key)
+        person = Person() if packed is None else _decode(packed)
+        items = person.items
+        if items.risk is not None or items.notes or items.base is not None or person.links is not None:
+            return False
+        items.visits += visits
+        if may_signal(self._rules.signals, items):
+            return False
+        items.visits.sort()
+        self._states[key] = _encode(person)
+        return True
+
     def _receive(self, key: str, news: News) -> None:
         person = self._load(key)
         rules = self._rules
         before = _raised(person)
         outcome = receive(rules.signals, person, news, self._meta.passed, rules.most_visitors)
         site, _, an_id = key.partition(SEPARATOR)
+        change = outcome.change
         if news.emails:
             for message, kind, time in news.emails:
                 sums = emails.take(person.emails, message, kind, time)
                 self._said.measures += [Measure(site, "email", at, one) for at, one in sums]
-        self._say(site, an_id, outcome.change)
-        self._count_risks(site, before, _raised(person), outcome.change)
-        self._pass_on(key, site, an_id, outcome)
+        if change.steps or change.steps_gone or change.credits or change.credits_gone:
+            self._say(site, an_id, change)
+            self._count_risks(site, before, _raised(person), change)
+        if outcome.passed or outcome.claims or outcome.told or outcome.owners:
+            self._pass_on(key, site, an_id, outcome)
 
     def _fire(self, key: str, watermark: int) -> None:
         person = self._load(key)

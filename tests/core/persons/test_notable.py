@@ -1,26 +1,27 @@
 """Notable hits: which kind each is, and what counts of it."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
-from pipeline.core.persons.notable import SURVEY, Notables, details, is_machine
-from schemas.hit import Hit
+from pipeline.core.persons.notable import SURVEY, Notables, Words, details, is_machine
+from schemas.hit import Campaign
 from schemas.touchpoint import Touch
 
 SHOP = "https://shop.example"
 
 
-def hit(event: str, **fields: object) -> Hit:
-    return msgspec.convert({"site": "shop", "event": event, **fields}, Hit)
+def hit(event: str, *, url: str = "", **fields: Any) -> Words:
+    return Words(event, url, **fields)
 
 
-def props(text: str) -> msgspec.Raw:
-    return msgspec.Raw(text.encode())
+def props(text: str) -> dict[str, msgspec.Raw]:
+    return {"props": msgspec.Raw(text.encode())}
 
 
-def noted(a_hit: Hit, *, goal: bool = False) -> tuple[int, int, str]:
-    kind = Notables().kind(a_hit.event, a_hit.url or "", goal)
-    return details(kind, a_hit, a_hit.url or "", goal)
+def noted(a_hit: Words, *, goal: bool = False) -> tuple[int, int, str]:
+    return details(Notables().kind(a_hit.event, a_hit.url, goal), a_hit, goal=goal)
 
 
 @pytest.mark.parametrize(
@@ -54,29 +55,23 @@ def test_money_is_in_micros_and_a_refund_has_no_sign() -> None:
 
 
 def test_surveys_by_metric_on_the_common_scale() -> None:
-    answer = hit("survey_response", score=2, scale=5)
-    answer.props = props('{"metric":"csat"}')
-    assert noted(answer) == (Touch.CSAT, 3_250_000, "")
-    answer.props = props('{"metric":"nps"}')
-    assert noted(answer) == (Touch.NPS, 4_000_000, "")
-    answer.props = props('{"metric":"mood"}')
-    assert noted(answer) == (Touch.NONE, 0, "")
-    assert noted(answer, goal=True) == (Touch.GOAL, 0, "")
-    answer.props = props('{"metric":"csat"')
-    assert noted(answer) == (Touch.NONE, 0, "")
+    def answer(metric: str) -> Words:
+        return hit("survey_response", score=2, scale=5, **props(metric))
+
+    assert noted(answer('{"metric":"csat"}')) == (Touch.CSAT, 3_250_000, "")
+    assert noted(answer('{"metric":"nps"}')) == (Touch.NPS, 4_000_000, "")
+    assert noted(answer('{"metric":"mood"}')) == (Touch.NONE, 0, "")
+    assert noted(answer('{"metric":"mood"}'), goal=True) == (Touch.GOAL, 0, "")
+    assert noted(answer('{"metric":"csat"')) == (Touch.NONE, 0, "")
 
 
 def test_tickets_payments_and_e_mails_are_named() -> None:
-    ticket = hit("support_ticket_open")
-    ticket.props = props('{"ticket_id":17}')
-    assert noted(ticket) == (Touch.TICKET_OPEN, 0, "17")
-    payment = hit("payment_failed")
-    payment.props = props('{"subscription_id":"s1"}')
+    assert noted(hit("support_ticket_open", **props('{"ticket_id":17}'))) == (Touch.TICKET_OPEN, 0, "17")
+    payment = hit("payment_failed", **props('{"subscription_id":"s1"}'))
     assert noted(payment) == (Touch.PAYMENT_FAILED, 0, "s1")
-    email = hit("email_open", campaign={"name": "may"})
-    assert noted(email) == (Touch.EMAIL_OPEN, 0, "may")
-    email.props = props('{"message_id":"m1"}')
-    assert noted(email) == (Touch.EMAIL_OPEN, 0, "m1")
+    assert noted(hit("email_open", campaign=Campaign(name="may"))) == (Touch.EMAIL_OPEN, 0, "may")
+    named = hit("email_open", campaign=Campaign(name="may"), **props('{"message_id":"m1"}'))
+    assert noted(named) == (Touch.EMAIL_OPEN, 0, "m1")
     assert noted(hit("subscription_cancel")) == (Touch.LEAVING, 0, "subscription_cancel")
     assert noted(hit("page_view", url=f"{SHOP}/cancel?a")) == (Touch.LEAVING, 0, "/cancel")
 

@@ -1,0 +1,144 @@
+"""What the sessionizer tells the persons of a unit of work: closed sessions, notable hits, links, as messages.
+
+Which pages are notable is asked once for each; whatever else counts is looked at in notable hits only.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from msgspec import Struct
+
+from pipeline.core.ids import SEPARATOR, partition_of
+from pipeline.core.look import Looks
+from pipeline.core.persons.notable import Notables, Words, details
+from pipeline.core.reading import Reading
+from pipeline.core.slots import Array, Index
+from schemas.touchpoint import HitColumns, LinkColumns, SessionColumns, Touch, Touchpoints
+
+MOST_REMEMBERED: Final = 200_000  # links told before; about 200 bytes each
+_KIND: Final = HitColumns.__struct_fields__.index("kind")
+
+
+class Told(Struct):
+    """A closed session, or (``sign`` -1) one that is taken back. ``key``: the visitor's, as the sessions have it."""
+
+    key: str
+    user_id: str
+    session_id: str
+    start: int
+    end: int
+    channel: str
+    sign: int
+
+
+class Touched(Struct):
+    """What a unit of work tells. Rows are tuples in the order of the columns."""
+
+    sessions: list[Told] = []
+    hits: list[tuple[Any, ...]] = []
+    links: list[tuple[str, str, int]] = []
+
+    def by_partition(
+        self, source: str, watermark: int | None, partitions: int, *, to_all: bool
+    ) -> Iterator[tuple[int, Touchpoints]]:
+        """A message for each partition that is told anything; ``to_all``: the watermark is new, all are told."""
+        targets = [
+            Touchpoints(source, watermark, SessionColumns(), HitColumns(), LinkColumns())
+            for _ in range(partitions)
+        ]
+        for session in self.sessions:
+            site, _, visitor = session.key.partition(SEPARATOR)
+            known = bool(session.user_id) or visitor[0] == "u"
+            key = f"{site}{SEPARATOR}{session.user_id or visitor[1:]}"
+            table = targets[partition_of(key, partitions)].sessions
+            table.key.append(key)
+            table.known.append(known)
+            table.session_id.append(session.session_id)
+            table.start.append(session.start)
+            table.end.append(session.end)
+            table.channel.append(session.channel)
+            table.sign.append(session.sign)
+        for hit in self.hits:
+            _put(targets[partition_of(hit[0], partitions)].hits, hit)
+        for link in self.links:
+            _put(targets[partition_of(link[0], partitions)].links, link)
+        for target, message in enumerate(targets):
+            if to_all or message.sessions.key or message.hits.key or message.links.key:
+                yield target, message
+
+
+def _put(columns: HitColumns | LinkColumns, row: tuple[Any, ...]) -> None:
+    for name, value in zip(columns.__struct_fields__, row, strict=True):
+        getattr(columns, name).append(value)
+
+
+class Teller:
+    """Of one partition of hits."""
+
+    def __init__(self, notables: Notables, looks: Looks) -> None:
+        self._notables, self._looks = notables, looks
+        self._kinds: list[int] = []
+        self._linked: dict[tuple[str, str], int] = {}
+
+    def forget(self) -> None:
+        """The numbers of pages are not good any more."""
+        self._kinds = []
+
+    def hits(
+        self, reading: Reading, rows: Index, page: Index, traffic: Index, in_session: Array
+    ) -> list[tuple[Any, ...]]:
+        """The notable ones among these rows. ``page traffic in_session``: columns of all rows of the reading."""
+        pages = self._looks.pages
+        self._kinds += [
+            self._notables.kind(one.event, one.url, one.is_goal) for one in pages[len(self._kinds) :]
+        ]
+        kinds = np.array(self._kinds, np.int64)[page[rows]]
+        chosen = rows[kinds != Touch.NONE]
+        fields = reading.fields
+        found = [self._hit(fields, reading, row, page, traffic, in_session) for row in chosen.tolist()]
+        return [hit for hit in found if hit[_KIND] != Touch.NONE]
+
+    def _hit(
+        self,
+        fields: Mapping[str, Sequence[Any]],
+        reading: Reading,
+        row: int,
+        page: Index,
+        traffic: Index,
+        in_session: Array,
+    ) -> tuple[Any, ...]:
+        look = self._looks.pages[page[row]]
+        words = Words(look.event, look.url, *(fields[name][row] for name in Words._fields[2:]))
+        kind, amount, text = details(self._kinds[page[row]], words, goal=look.is_goal)
+        user = fields["user_id"][row]
+        return (
+            f"{fields['site'][row]}{SEPARATOR}{user or fields['visitor_id'][row]}",
+            bool(user),
+            int(reading.time[row]),
+            int(kind),
+            look.is_goal,
+            bool(in_session[row]),
+            look.event,
+            self._looks.traffics[traffic[row]].channel,
+            amount,
+            fields["currency"][row] or "",
+            text,
+            1,
+        )
+
+    def links(self, reading: Reading, rows: Index) -> list[tuple[str, str, int]]:
+        """Hits with both ids among these rows, each pair once, unless an earlier one was told before."""
+        fields, linked = reading.fields, self._linked
+        sites, users, visitors = fields["site"], fields["user_id"], fields["visitor_id"]
+        times = reading.time.tolist()
+        found: dict[tuple[str, str], int] = {}
+        for row in rows.tolist():
+            user, visitor = users[row], visitors[row]
+            if user and visitor and user != visitor:
+                pair, time = (f"{sites[row]}{SEPARATOR}{visitor}", user), times[row]
+                if time < linked.get(pair, time + 1):
+                    found[pair] = linked[pair] = time
+        if len(linked) > MOST_REMEMBERED:
+            linked.clear()
+        return [(key, user, time) for (key, user), time in found.items()]
