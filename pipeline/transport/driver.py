@@ -87,7 +87,7 @@ class Consumer(BaseConsumer):
             position = records.offsets[-1] + 1
         else:
             ending = self.transport.ending
-            is_final = ending is not None and ending.may_end(*tp)
+            is_final = ending is not None and ending.may_end(*tp) and self._is_quiet(ending.circle(tp.topic))
             if not is_final and now - self._ticked.get(tp, 0.0) < TICK_SECONDS:
                 return None
             records = NO_RECORDS
@@ -104,6 +104,14 @@ class Consumer(BaseConsumer):
             is_caught_up=position >= end,
             is_final=is_final,
             on_release=self._released,
+        )
+
+    def _is_quiet(self, topics: frozenset[str]) -> bool:
+        """Nothing of these topics is left to be read, or being worked on."""
+        return all(
+            tp not in self._in_flight and position >= self.transport.log.end(*tp)
+            for tp, position in self._positions.items()
+            if tp.topic in topics
         )
 
     def _released(self, batch: Batch) -> None:
