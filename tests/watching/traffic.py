@@ -1,0 +1,87 @@
+"""Live traffic for a running pipeline: people of a shop who look, buy, open e-mails and answer surveys, now."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+from system.kit import hit, now_ms, post
+
+from bench.running import Running
+
+_CHANNELS = ("", "?utm_source=news&utm_medium=email&utm_campaign=monthly", "?gclid=x")
+
+
+def visit(site: str, number: int) -> list[bytes]:
+    """One person's visit: two pages, every fourth person buys, and what comes of it later."""
+    now, who = now_ms(), f"{site}-{number}"
+
+    def said(event: str, **fields: Any) -> bytes:
+        return hit(who, now, site=site, event=event, user_id=f"u-{who}", **fields)
+
+    url = f"https://{site}.example/products/{number % 5}{_CHANNELS[number % 3]}"
+    hits = [said("page_view", url=url), said("page_view", url=f"https://{site}.example/pricing")]
+    if number % 4 == 0:
+        hits.append(said("purchase", revenue=49.9, currency="EUR", order_id=f"o-{who}"))
+        hits.append(said("email_sent", campaign={"source": "news", "name": "thanks"}))
+        hits.append(said("email_open", campaign={"source": "news", "name": "thanks"}))
+        hits += [
+            said("survey_response", score=9, scale=10, props={"metric": metric})
+            for metric in ("csat", "ces", "nps")
+        ]
+        hits.append(said("ad_cost", revenue=5, currency="EUR", channel="paid_search"))
+    return hits
+
+
+def events(site: str, persons: int, event: str, **fields: Any) -> list[bytes]:
+    """The same event of each of the first persons of a site, now."""
+    now = now_ms()
+    return [
+        hit(f"{site}-{n}", now, site=site, event=event, user_id=f"u-{site}-{n}", **fields)
+        for n in range(persons)
+    ]
+
+
+def garbage(number: int) -> list[bytes]:
+    """Hits that cannot be read."""
+    return [b"{ not json %d" % n for n in range(number)] + [json.dumps({"event": "page_view"}).encode()]
+
+
+class Traffic:
+    """Visits to sites, again and again, until told otherwise. ``sites``: who is visited now."""
+
+    def __init__(self, pipeline: Running, sites: set[str]) -> None:
+        self.sites = set(sites)
+        self._pipeline = pipeline
+        self._stop = threading.Event()
+
+    def run(self) -> None:
+        """Five visits to each site, four times a second."""
+        for number in count():
+            if self._stop.is_set():
+                return
+            hits = [
+                one for site in sorted(self.sites) for n in range(5) for one in visit(site, number * 5 + n)
+            ]
+            if hits:
+                post(self._pipeline, *hits)
+            self._stop.wait(0.25)
+
+    def stop(self) -> None:
+        """No more visits."""
+        self._stop.set()
+
+
+@contextmanager
+def traffic(pipeline: Running, *sites: str) -> Iterator[Traffic]:
+    """Visits for as long as the block lasts."""
+    visits = Traffic(pipeline, set(sites))
+    thread = threading.Thread(target=visits.run, daemon=True)
+    thread.start()
+    try:
+        yield visits
+    finally:
+        visits.stop()
+        thread.join()
