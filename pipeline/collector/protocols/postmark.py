@@ -51,7 +51,7 @@ def _hit(name: str, record: dict[str, Any], time: int | None) -> dict[str, Any]:
         "stream": text_of(record.get("MessageStream")),
     }
     if name == "email_bounce":
-        props["bounce"] = "soft" if record.get("Type") in _SOFT else "hard"
+        props["bounce"] = "soft" if text_of(record.get("Type")) in _SOFT else "hard"
         props["reason"] = text_of(record.get("Description")) or text_of(record.get("Type"))
     if name == "email_open":
         props["first"] = record.get("FirstOpen") is True

@@ -100,7 +100,7 @@ def _parse(request: Request, *, is_corrected: bool) -> Parsed | None:
 
 def _is_batch(body: dict[str, Any]) -> bool:
     """Segment's messages have a type, PostHog's events have none."""
-    return any(isinstance(one, dict) and one.get("type") in TYPES for one in body["batch"])
+    return any(isinstance(one, dict) and text_of(one.get("type")) in TYPES for one in body["batch"])
 
 
 def _event(

@@ -67,7 +67,7 @@ def consent_of(message: dict[str, Any]) -> str:
 
 def _put_time(hit: Hit, message: dict[str, Any], sent_at: Any, is_corrected: bool) -> None:
     stated, original = instant(message.get("timestamp")), instant(message.get("originalTimestamp"))
-    is_final = message.get("channel") in _CHANNELS and stated is not None
+    is_final = text_of(message.get("channel")) in _CHANNELS and stated is not None
     hit["time"] = stated if is_final or original is None else original
     if is_corrected and not is_final:
         hit["sent_time"] = instant(message.get("sentAt")) or instant(sent_at)
