@@ -21,8 +21,9 @@ from agents.hops import load_models, plans
 from agents.store import TABLE_OF
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings, SettingsError
-from pipeline.store.client import STORE_DIRECTORY, Client, connect
+from pipeline.store.client import Client
 from pipeline.store.migrations import migrate
+from pipeline.store.place import open_store
 from pipeline.store.sink import Sink
 from pipeline.store.stages import set_stages
 from pipeline.transport.driver import Transport
@@ -44,7 +45,7 @@ class Embedded:
         self.directory = Path(settings.data)
         self.models = load_models(settings)
         self.metrics = Metrics(version=version("masir"))
-        self.client: Client = connect(self.directory / STORE_DIRECTORY)
+        self.client: Client = open_store(settings)
         migrate(self.client, ttl_days=settings.ttl_days)
         set_stages(self.client, {m.name: [stage.id for stage in m.stage] for m in self.models.models})
         self.database = (self.directory / DATABASE).absolute()

@@ -17,7 +17,7 @@ from agents.webhook import telling
 from pipeline.collector.door import Door
 from pipeline.collector.tally import Tally, TallyMetrics
 from pipeline.settings import Settings
-from pipeline.store.client import STORE_DIRECTORY, connect
+from pipeline.store.place import open_store
 from pipeline.store.query_socket import QueryServer
 from pipeline.transport.publish import LogPublisher
 from schemas.topics import SIGNALS, TOPICS
@@ -35,7 +35,7 @@ class Live:
         self.port = 0
         self._queries = QueryServer(
             self.embedded.directory,
-            lambda: connect(self.embedded.directory / STORE_DIRECTORY, read_only=True),
+            lambda: open_store(self.settings, read_only=True),
         )
         self._door: Door | None = None
         self._others: Collectors | None = None

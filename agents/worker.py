@@ -22,8 +22,9 @@ from agents.hops import STORE, load_models, plans
 from agents.owned import OwnedHop
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
-from pipeline.store.client import STORE_DIRECTORY, Client, connect
+from pipeline.store.client import Client
 from pipeline.store.migrations import migrate
+from pipeline.store.place import open_store
 from pipeline.store.query_socket import QueryServer
 from pipeline.store.sink import Sink
 from pipeline.store.stages import set_stages
@@ -47,6 +48,7 @@ class Worker:
         self.port = 0
         self.metrics = Metrics(version=version("masir"))
         self._models = load_models(settings)
+        self._away: dict[str, str] = {}
         self._client: Client | None = None
         self._queries: QueryServer | None = None
         self._app: faust.App | None = None
@@ -68,7 +70,7 @@ class Worker:
         )
         transport: Transport = app.transport
         transport.join(cluster)
-        context = Context(transport, self.metrics)
+        context = Context(transport, self.metrics, away=self._away)
         for plan in plans(context, settings, self._models, self._sink):
             if not self.hops or plan.name in self.hops:
                 hop = OwnedHop(
@@ -122,13 +124,15 @@ class Worker:
         return Sink(self._client)
 
     async def _open_store(self) -> None:
-        directory = Path(self.settings.data)
-        self._client = await asyncio.to_thread(connect, directory / STORE_DIRECTORY)
+        self._client = await asyncio.to_thread(open_store, self.settings)
         migrate(self._client, ttl_days=self.settings.ttl_days)
         models = self._models.models
         set_stages(self._client, {model.name: [stage.id for stage in model.stage] for model in models})
-        self._queries = QueryServer(directory, lambda: connect(directory / STORE_DIRECTORY, read_only=True))
-        await self._queries.start()
+        if not self.settings.clickhouse:  # a server answers for itself
+            self._queries = QueryServer(
+                Path(self.settings.data), lambda: open_store(self.settings, read_only=True)
+            )
+            await self._queries.start()
 
     async def _listen(self) -> None:
         application = web.Application()
@@ -149,13 +153,14 @@ class Worker:
         return web.Response(body=self.metrics.expose(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _ready(self, _request: web.Request) -> web.Response:
-        """Every partition this worker has is being read. One that has none is ready, as a spare."""
+        """Every partition this worker has is being read, and the store takes rows. One without any is a spare."""
         waiting = sorted(
             f"{one.tp.topic}-{one.tp.partition}"
             for one in self._transport.owning.partitions.values()
             if not one.is_ready
         )
-        return web.json_response({"waiting": waiting}, status=503 if waiting else 200)
+        status = 503 if waiting or self._away else 200
+        return web.json_response({"waiting": waiting, "away": self._away}, status=status)
 
     def _crashed(self, error: Exception) -> None:
         if not self._crash.done():

@@ -54,6 +54,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     broker_key_file: str = ""
     worker_lost_seconds: Annotated[float, Meta(ge=1, le=300)] = 10.0
 
+    clickhouse: str = ""  # http(s)://USER:PASSWORD@HOST:PORT/DATABASE; "": the store is in the data directory
+    clickhouse_password: str = ""
+    clickhouse_cluster: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{0,64}$")] = ""
+    clickhouse_ca_file: str = ""
+    clickhouse_cert_file: str = ""
+    clickhouse_key_file: str = ""
+
     session_timeout_seconds: Seconds = 1_800.0
     allowed_lateness_seconds: SecondsOrNone = 3_600.0
     out_of_orderness_seconds: SecondsOrNone = 10.0
@@ -181,11 +188,29 @@ def _check(settings: Settings) -> None:
             raise SettingsError(f"{name} must be an address such as https://crm.example.com/masir")
     if settings.webhook_url and not settings.webhook_secret_file:
         raise SettingsError("webhook_url needs webhook_secret_file: what is told is signed")
+    if settings.clickhouse:
+        _check_clickhouse(settings.clickhouse)
+    elif settings.clickhouse_cluster:
+        raise SettingsError(
+            "clickhouse_cluster is a cluster of the server that `clickhouse` names: set that too"
+        )
     for pattern in settings.bot_patterns:
         try:
             re.compile(pattern)
         except re.error as error:
             raise SettingsError(f"bot_patterns: {pattern!r} is not a regular expression: {error}") from error
+
+
+def _check_clickhouse(address: str) -> None:
+    try:
+        url = urlsplit(address)
+        is_one = url.scheme in ("http", "https") and url.hostname and url.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one or url.query or "/" in url.path.strip("/"):
+        raise SettingsError(
+            "clickhouse must be http:// or https://USER:PASSWORD@HOST:PORT/DATABASE, %-encoded"
+        )
 
 
 def _check_address(name: str, address: str) -> None:

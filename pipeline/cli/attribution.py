@@ -1,7 +1,6 @@
 """``masir attribution``: which channels, campaigns or sources led to the conversions."""
 
 from contextlib import closing
-from pathlib import Path
 
 import click
 import msgspec
@@ -11,7 +10,7 @@ from pipeline.journey.attribution import MODELS, Credit, attribute
 from pipeline.journey.paths import COLUMNS
 from pipeline.journey.scope import Scope, ScopeError, scope_of
 from pipeline.journey.tables import show, table
-from pipeline.store.query_socket import open_reader
+from pipeline.store.place import reader_of
 from pipeline.store.sql import day
 
 EXAMPLES = """
@@ -55,7 +54,7 @@ def attribution(
     settings = settings_of(data=data)
     models = MODELS if model == "all" else (model,)
     try:
-        with closing(open_reader(Path(settings.data))) as reader:
+        with closing(reader_of(settings)) as reader:
             scope = scope_of(reader, site=site, start=start, end=end)
             found = {name: attribute(reader, scope, name, by, goals) for name in models}
     except ScopeError as error:

@@ -1,7 +1,6 @@
 """``masir clv``: what a customer is worth, by the formula and by a model of the stored orders."""
 
 from contextlib import closing
-from pathlib import Path
 
 import click
 import msgspec
@@ -12,7 +11,7 @@ from pipeline.journey.lifetime import FitError, loose
 from pipeline.journey.scope import Scope, ScopeError, scope_of
 from pipeline.journey.tables import show, table
 from pipeline.store.client import Reader, rows
-from pipeline.store.query_socket import open_reader
+from pipeline.store.place import reader_of
 from pipeline.store.sql import day, text
 
 DAYS_PER_WEEK = 7
@@ -64,7 +63,7 @@ def clv(
     """
     settings = settings_of(data=data)
     try:
-        with closing(open_reader(Path(settings.data))) as reader:
+        with closing(reader_of(settings)) as reader:
             scope = scope_of(reader, site=site, start=start, end=end)
             weeks = days / DAYS_PER_WEEK
             found = forecast(reader, scope, weeks=weeks, yearly_discount=discount, currency=currency)

@@ -17,7 +17,8 @@ from pipeline.core.decode import Flaw, decode
 from pipeline.core.letters import mended
 from pipeline.settings import Settings
 from pipeline.store.client import rows
-from pipeline.store.query_socket import SocketReader, open_reader
+from pipeline.store.place import reader_of
+from pipeline.store.query_socket import is_listening
 from schemas.outcome import Reason
 
 _ID = "concat('dlq-', topic, '-', toString(partition), '-', toString(offset))"
@@ -111,7 +112,7 @@ def replay(data: str | None, reason: str | None, sets: tuple[str, ...], as_json:
 def _letters(settings: Settings, reason: str | None) -> list[dict[str, Any]]:
     where = f"WHERE reason = '{reason}'" if reason else ""
     try:
-        with closing(open_reader(Path(settings.data))) as reader:
+        with closing(reader_of(settings)) as reader:
             return rows(reader, f"{_LETTERS} {where} ORDER BY received_time DESC, partition, offset DESC")
     except KNOWN_ERRORS as error:
         raise told(error) from error
@@ -133,9 +134,7 @@ def _values(sets: Sequence[str]) -> dict[str, Any]:
 def _send(settings: Settings, hits: list[bytes]) -> None:
     """To the running pipeline if there is one, else through the agents in this process."""
     try:
-        with closing(open_reader(Path(settings.data))) as reader:
-            is_running = isinstance(reader, SocketReader)
-        if is_running:
+        if is_listening(Path(settings.data)):
             runner("append")(settings, hits)
         else:
             asyncio.run(runner("process")(settings, hits, with_store=lambda *_: None))

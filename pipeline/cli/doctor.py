@@ -16,8 +16,11 @@ from pipeline.cli.runner import KNOWN_ERRORS, settings_of
 from pipeline.core.models import load as load_models
 from pipeline.model_files import builtin_texts, read_texts
 from pipeline.settings import Settings
-from pipeline.store.client import Reader, rows
-from pipeline.store.query_socket import SocketReader, open_reader
+from pipeline.store.client import Client, Reader, rows
+from pipeline.store.errors import StoreRefusedError, StoreUnavailableError
+from pipeline.store.migrations import bundled
+from pipeline.store.place import reader_of
+from pipeline.store.query_socket import SocketReader
 from pipeline.transport.log import DATABASE
 from schemas.topics import TOPICS
 
@@ -58,19 +61,33 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield Finding("settings", "read and checked")
     yield _models(settings)
     directory = Path(settings.data)
-    if not directory.exists():
+    if directory.exists():
+        yield _disk(directory)
+        yield _topics(directory / DATABASE, settings)
+    elif not settings.clickhouse:
         yield Finding("data", f"{directory} does not exist yet", "`masir run` or `masir process` makes it")
         return
-    yield _disk(directory)
-    yield _topics(directory / DATABASE, settings)
     try:
-        with closing(open_reader(directory)) as reader:
-            yield Finding(
-                "store", f"answers{' (masir run holds it)' if isinstance(reader, SocketReader) else ''}"
-            )
-            yield from _asked(reader, (_ledger, _dead_letters, _clock))
+        with closing(reader_of(settings)) as reader:
+            yield Finding("store", _answers(reader))
+            yield (tables := _tables(reader))
+            if not tables.advice:
+                yield from _asked(reader, (_ledger, _dead_letters, _clock))
+    except StoreRefusedError as error:
+        yield Finding("store", str(error), "mend MASIR_CLICKHOUSE and the other settings of ClickHouse")
+    except StoreUnavailableError as error:
+        yield Finding(
+            "store", str(error), "start it, or mend host and port; hits wait in their topic meanwhile"
+        )
     except KNOWN_ERRORS as error:
         yield Finding("store", str(error), "stop the other process, or ask where it runs")
+
+
+def _answers(reader: Reader) -> str:
+    """Who it was that answered."""
+    if isinstance(reader, SocketReader):
+        return "answers (masir run holds it)"
+    return f"{reader.place} answers" if isinstance(reader, Client) else "answers"
 
 
 def _models(settings: Settings) -> Finding:
@@ -108,6 +125,20 @@ def _topics(database: Path, settings: Settings) -> Finding:
 def _asked(reader: Reader, checks: tuple[Callable[[Reader], Finding], ...]) -> Iterator[Finding]:
     for check in checks:
         yield check(reader)
+
+
+def _tables(reader: Reader) -> Finding:
+    """The migrations that were applied must be those of this program."""
+    (is_there,) = rows(reader, "EXISTS TABLE masir_migrations")
+    said = rows(reader, "SELECT name FROM masir_migrations FINAL") if is_there["result"] else []
+    applied = {row["name"] for row in said}
+    ours = {migration.name for migration in bundled()}
+    if applied - ours:
+        return Finding(
+            "tables", f"made by a newer Masir: {', '.join(sorted(applied - ours))}", "upgrade the program"
+        )
+    advice = "start `masir run` or `masir worker` once: it makes them" if ours - applied else ""
+    return Finding("tables", f"{len(applied)} of {len(ours)} migrations applied", advice)
 
 
 def _ledger(reader: Reader) -> Finding:

@@ -1,7 +1,6 @@
 """``masir funnel``: the linear funnel beside what people really did."""
 
 from contextlib import closing
-from pathlib import Path
 
 import click
 import msgspec
@@ -11,7 +10,7 @@ from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told
 from pipeline.journey.funnel import Finding, Funnel, funnel_of
 from pipeline.journey.scope import Scope, ScopeError, scope_of
 from pipeline.journey.tables import show, table
-from pipeline.store.query_socket import open_reader
+from pipeline.store.place import reader_of
 from pipeline.store.sql import day
 
 _OUT, _IN = "(left)", "(new)"
@@ -45,7 +44,7 @@ def funnel(
     """
     settings = settings_of(data=data)
     try:
-        with closing(open_reader(Path(settings.data))) as reader:
+        with closing(reader_of(settings)) as reader:
             scope = scope_of(reader, site=site, start=start, end=end)
             found = funnel_of(reader, scope, model)
     except ScopeError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.runner import KNOWN_ERRORS, settings_of, told
-from pipeline.store.query_socket import open_reader
+from pipeline.store.place import reader_of
 from pipeline.store.views import VIEWS, export_views
 
 EXAMPLES = """
@@ -43,7 +43,7 @@ def sql(query: str | None, data: str | None, output_format: str | None, export: 
         raise click.UsageError("give a QUERY or --export DIR")
     settings = settings_of(data=data)
     try:
-        with closing(open_reader(Path(settings.data))) as reader:
+        with closing(reader_of(settings)) as reader:
             if export is not None:
                 export_views(reader, export)
                 click.echo(f"{len(VIEWS)} views written to {export}", err=True)

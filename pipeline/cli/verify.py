@@ -15,7 +15,8 @@ from pipeline.model_files import builtin_texts, read_texts
 from pipeline.settings import Settings
 from pipeline.store.checks import Rules
 from pipeline.store.client import Reader
-from pipeline.store.query_socket import SocketReader, open_reader
+from pipeline.store.place import reader_of
+from pipeline.store.query_socket import SocketReader
 from pipeline.store.verify import Difference, lasting
 from pipeline.store.verify import verify as verify_store
 from pipeline.store.verify_transitions import transition_checks
@@ -42,7 +43,7 @@ def verify(context: click.Context, data: str | None, as_json: bool) -> None:
     """
     settings = settings_of(data=data)
     try:
-        with closing(open_reader(Path(settings.data))) as reader:
+        with closing(reader_of(settings)) as reader:
             found = _verify(reader, settings)
     except KNOWN_ERRORS as error:
         raise told(error) from error
@@ -64,7 +65,8 @@ def _verify(reader: Reader, settings: Settings) -> dict[str, list[Difference]]:
     texts = builtin_texts() | read_texts(Path(file) for file in settings.models)
     model_checks = transition_checks(load_models(texts))
     found = verify_store(reader, rules, model_checks)
-    if isinstance(reader, SocketReader) and any(found.values()):
+    is_live = isinstance(reader, SocketReader) or bool(settings.clickhouse)
+    if is_live and any(found.values()):
         time.sleep(SETTLE_SECONDS)
         found = lasting(found, verify_store(reader, rules, model_checks))
     return found

@@ -1,10 +1,11 @@
-"""One connection to the engine: a data directory (chDB, in this process) or the URL of a ClickHouse server.
+"""One connection to the engine: a data directory (chDB, in this process) or a ClickHouse server, over HTTP.
 
 A process can hold one data directory at a time and a directory one process; any number of clients may share
 it. Queries come back as bytes in a ClickHouse format or as rows; times are UTC. Calls of one client wait
 for each other.
 """
 
+import logging
 import re
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -14,12 +15,14 @@ import clickhouse_connect
 import msgspec
 import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError
+from msgspec import Struct
 
+from pipeline.store import cluster
 from pipeline.store.errors import (
     QueryError,
     RowsRefusedError,
     StoreLockedError,
-    StoreUnavailableError,
+    StoreRefusedError,
     mapped,
 )
 
@@ -35,7 +38,28 @@ _SETTINGS = {
 }
 
 
-_INSERT = {"optimize_on_insert": 0}  # rows replace each other when they are merged or read, a fifth cheaper
+_INSERT = {
+    "optimize_on_insert": 0,  # rows replace each other when they are merged or read, a fifth cheaper
+    "async_insert": 0,  # blocks are large already, and a token belongs to a block as it was sent
+}
+_CONNECT_SECONDS = 5
+_ANSWER_SECONDS = 120  # without a byte; long queries send headers meanwhile
+
+
+class Server(Struct, frozen=True):
+    """A ClickHouse server: ``http://USER:PASSWORD@HOST:PORT/DATABASE`` or ``https://…``.
+
+    ``password`` is for a URL without one. ``cluster``: its name there, if tables are to be spread over its servers.
+    ``ca_file``: PEM of the authority that signed the server's certificate; empty: the system's. ``cert_file`` and
+    ``key_file``: this client's own.
+    """
+
+    url: str
+    password: str = ""
+    cluster: str = ""
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
 
 
 class Reader(Protocol):
@@ -56,8 +80,9 @@ def rows(reader: Reader, query: str) -> list[dict[str, Any]]:
 class Client:
     """Open one with :func:`connect`."""
 
-    def __init__(self, driver: Any, place: str) -> None:
+    def __init__(self, driver: Any, place: str, cluster_name: str = "") -> None:
         self._driver = driver
+        self._cluster = cluster_name
         self.place = place
 
     def __enter__(self) -> Self:
@@ -71,9 +96,10 @@ class Client:
         self._driver.close()
 
     def command(self, statement: str) -> None:
-        """Run a statement that gives nothing back."""
-        with mapped(QueryError):
-            self._driver.command(statement)
+        """Run a statement that gives nothing back; on a cluster, DDL becomes that of all its servers."""
+        for each in self._on_cluster(statement) if self._cluster else (statement,):
+            with mapped(QueryError):
+                self._driver.command(each)
 
     def query(self, query: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Rows as tuples of Python values."""
@@ -95,15 +121,24 @@ class Client:
         with mapped(RowsRefusedError):
             self._driver.insert_arrow(table, block, settings={"insert_deduplication_token": token} | _INSERT)
 
+    def _on_cluster(self, statement: str) -> list[str]:
+        return cluster.on_cluster(
+            statement, cluster=self._cluster, database=self._driver.database, exists=self._exists
+        )
 
-def connect(place: str | Path, *, read_only: bool = False) -> Client:
+    def _exists(self, table: str) -> bool:
+        return bool(self.query(f"EXISTS TABLE {table}")[0][0])
+
+
+def connect(place: str | Path | Server, *, read_only: bool = False) -> Client:
     """Open a data directory of the embedded engine, made if need be, or a server.
 
-    A server is ``clickhouse://user:password@host:port/database``; also ``clickhouses``, ``http``, ``https``.
-    Raises StoreLockedError, StoreUnavailableError, or QueryError for a wrong URL.
+    Raises StoreLockedError, StoreUnavailableError, StoreRefusedError, or QueryError for a wrong URL.
     """
+    if isinstance(place, Server):
+        return _connect_server(place, read_only=read_only)
     if "://" in str(place):
-        return _connect_server(str(place), read_only=read_only)
+        return _connect_server(Server(str(place)), read_only=read_only)
     return _connect_embedded(Path(place), read_only=read_only)
 
 
@@ -123,25 +158,32 @@ def _connect_embedded(directory: Path, *, read_only: bool) -> Client:
     return client
 
 
-def _connect_server(url: str, *, read_only: bool) -> Client:
-    parts = urlsplit(url)
+def _connect_server(server: Server, *, read_only: bool) -> Client:
+    parts = urlsplit(server.url)
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         allowed = ", ".join(f"{scheme}://" for scheme in _DEFAULT_PORTS)
         raise QueryError(f"not the address of a ClickHouse server; allowed are {allowed} with a host")
     port = parts.port or _DEFAULT_PORTS[parts.scheme]
-    try:
+    place = f"{parts.hostname}:{port}"
+    logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)  # it warns of what it raises
+    settings = (
+        _SETTINGS | (cluster.SETTINGS if server.cluster else {}) | ({"readonly": 2} if read_only else {})
+    )
+    with mapped(StoreRefusedError, f"ClickHouse at {place}: "):
         driver = clickhouse_connect.get_client(
             host=parts.hostname,
             port=port,
             secure=parts.scheme.endswith("s"),
             username=unquote(parts.username or "default"),
-            password=unquote(parts.password or ""),
+            password=unquote(parts.password or server.password),
             database=parts.path.strip("/") or "default",
-            settings={**_SETTINGS, "readonly": 2} if read_only else dict(_SETTINGS),
+            ca_cert=server.ca_file or None,
+            client_cert=server.cert_file or None,
+            client_cert_key=server.key_file or None,
+            tls_mode="strict" if server.cert_file else None,  # the password counts, beside the certificate
+            connect_timeout=_CONNECT_SECONDS,
+            send_receive_timeout=_ANSWER_SECONDS,
+            settings=settings,
             autogenerate_session_id=False,  # sessions would make the queries of threads wait for each other
         )
-    except ClickHouseError as error:
-        raise StoreUnavailableError(
-            f"cannot reach ClickHouse at {parts.hostname}:{port} ({error})"
-        ) from error
-    return Client(driver, f"{parts.hostname}:{port}")
+    return Client(driver, place, server.cluster)

@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from pipeline.store.client import Client
+from pipeline.store.cluster import shown
 from pipeline.store.errors import QueryError, StoreMismatchError
 
 EVENT_TIMES: Mapping[str, str] = {
@@ -101,11 +102,12 @@ def apply_ttl(client: Client, ttl_days: Mapping[str, int | None]) -> None:
             f"ttl_days: no such table: {', '.join(sorted(unknown))}; allowed are {allowed}"
         )
     definitions = client.query(
-        "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()"
+        "SELECT name, create_table_query FROM system.tables "
+        "WHERE database = currentDatabase() AND engine LIKE '%MergeTree'"
     )
     for name, definition in definitions:
-        table = name.removesuffix("_rows")
-        if name == table or table not in EVENT_TIMES:
+        table = shown(name).removesuffix("_rows")
+        if table not in EVENT_TIMES:
             continue
         match = _TTL_DAYS.search(definition)
         is_days = int(match[1]) if match else None

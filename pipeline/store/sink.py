@@ -1,12 +1,13 @@
 """Writes blocks of rows into the base tables, effectively once.
 
-A token names a block: ``topic-partition-first-last`` of the offsets it was made from. The table drops a
-block whose token it has seen lately; should it have forgotten, the rows replace themselves (they are named
-by their ORDER BY). Rows of one block and version: the later one holds. Blocks should be large, some 10,000
-rows or a second's worth.
+A token names a block by the topic, partitions and offsets it was made from; a hash of it is sent, since it travels
+in a URL. The table drops a block whose token it has seen lately; should it have forgotten, the rows replace
+themselves (they are named by their ORDER BY). Rows of one block and version: the later one holds. Blocks should be
+large, some 10,000 rows or a second's worth.
 """
 
 from collections.abc import Sequence
+from hashlib import blake2b
 
 import pyarrow as pa
 
@@ -30,6 +31,7 @@ class Sink:
         if not block.schema.equals(schema):
             raise RowsRefusedError(f"{table}: columns {block.schema.names} are not those of schemas/rows.py")
         if block.num_rows:
-            self._client.insert_arrow(f"{table}_rows", block.combine_chunks(), token)
+            hashed = blake2b(token.encode(), digest_size=16).hexdigest()
+            self._client.insert_arrow(f"{table}_rows", block.combine_chunks(), hashed)
         self.rows_total[table] += block.num_rows
         return int(block.num_rows)
