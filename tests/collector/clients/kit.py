@@ -25,7 +25,7 @@ SEARCH = "?utm_source=news&utm_medium=email&utm_campaign=spring"
 QUIET_S = 1.0
 _SECONDS = 30
 _PAGE = """<!doctype html><html><head><meta charset="utf-8"><title>صفحه {path}</title>
-<script>window.COLLECTOR = "{collector}"</script><script>{script}</script></head><body></body></html>"""
+<script>window.COLLECTOR = "{collector}"</script><script {attributes}>{script}</script></head><body></body></html>"""
 
 
 def missing(part: str) -> None:
@@ -84,14 +84,15 @@ def now_ms() -> int:
 
 
 @asynccontextmanager
-async def website(script: str, server: Server) -> AsyncIterator[str]:
-    """A site of another origin than the collector's, with the script on each page."""
+async def website(script: str, server: Server, attributes: str = "") -> AsyncIterator[str]:
+    """A site of another origin than the collector's, with the script on each page; ``attributes``: of its tag."""
 
     async def page(request: web.Request) -> web.Response:
         if request.path == "/favicon.ico":
             return web.Response(status=204)
         collector = server.url.replace("127.0.0.1", "localhost")
-        text = _PAGE.format(path=request.path, collector=collector, script=script)
+        told = attributes.replace("COLLECTOR", collector)
+        text = _PAGE.format(path=request.path, collector=collector, script=script, attributes=told)
         return web.Response(text=text, content_type="text/html")
 
     app = web.Application()
