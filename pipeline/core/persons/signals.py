@@ -3,7 +3,7 @@
 | reason | raised | cleared |
 |---|---|---|
 | overdue | no visit for 3 times the usual gap, at least 7 days (timer) | a visit begins |
-| fading | recent visits at most half as long as usual, or gaps twice as long | both at 3/4 of the usual again |
+| fading | recent visits half as long as in the past, or gaps twice as long | both at 3/4 of the past again |
 | unhappy | CSAT <= 4, CES (effort) >= 7, NPS <= 6, complaint | CSAT >= 7, CES <= 4, NPS >= 8 |
 | abandoned | a visit with a cart ends without an order after it | an order |
 | support | a ticket open for 48 h (timer), or the third within 30 days | a ticket closes and none is open |
@@ -13,9 +13,10 @@
 
 Each also ends by itself some time after what last gave reason for it: who left long ago is not about to leave.
 
-*Usual* and *recent* are decayed averages over visits: one more visit has a weight of 1/8 and 1/3, so half is forgotten
-after 5.2 and 1.7 visits; the first visits count alike. The gap lies between one visit's end and the next one's start.
-All arithmetic is in integers, ms.
+The *usual gap* is a decayed average: one more gap has a weight of 1/8, so half is forgotten after 5.2 visits; the
+first ones count alike. It lies between one visit's end and the next one's start. What is *recent* are the latest four
+visits, and the *past* that they are compared with is a decayed average over those before them, each with a weight of
+1/16 (half is forgotten after 10.7 visits). All arithmetic is in integers, ms.
 
 The fold takes items in their order. Timers fire when an item, or the watermark, has passed them: what is told in the
 end depends on the set of items and on how far time has come. A visit is told when it closes, so the watermark must
@@ -43,8 +44,8 @@ from pipeline.core.persons.signal_rules import (
 from schemas.touchpoint import Touch
 
 SETTLE_MS: Final = HOUR_MS
-_USUAL, _RECENT = 8, 3  # visits that the averages remember
-_SHORT_STAY_MS, _SHORT_GAP_MS = 30_000, HOUR_MS  # usual values below are noise
+_USUAL, _RECENT, _PAST = 8, 4, 16  # visits
+_SHORT_STAY_MS, _SHORT_GAP_MS = 30_000, HOUR_MS  # pasts below are noise
 _MOST_TICKETS: Final = 50
 _ONE: Final = 1_000_000  # scores are in micros
 BEFORE_ALL: Final = -(1 << 62)
@@ -54,16 +55,17 @@ _encode = msgspec.json.Encoder().encode
 class Risk(Struct, array_like=True, gc=False):
     """State of the fold. ``raised``: reason -> when it was last given reason for. ``steps``: reason -> how many so far.
 
-    ``is_silence_told``: of the silence since the last visit. ``cart``: time of the last one without an order.
+    ``recent``: gap before, and length of, the latest visits. ``is_silence_told``: of that since the last visit.
+    ``cart``: time of the last one without an order.
     ``fired``: the latest timer that the watermark has fired; what lies before it must be folded anew.
     """
 
     visits: int = 0
     last_end: int = 0
     usual_gap: int = 0
-    recent_gap: int = 0
-    usual_stay: int = 0
-    recent_stay: int = 0
+    past_gap: int = 0
+    past_stay: int = 0
+    recent: tuple[tuple[int, int], ...] = ()
     is_silence_told: bool = False
     raised: dict[int, int] = {}
     steps: dict[int, int] = {}
@@ -219,14 +221,17 @@ def _timers(rules: SignalRules, risk: Risk, until: int) -> list[Step]:
 
 
 def _average(risk: Risk, visit: Visit) -> None:
-    stay, gaps = visit.end - visit.start, risk.visits
-    if gaps:
-        gap = max(0, visit.start - risk.last_end)
-        risk.usual_gap = _mixed(risk.usual_gap, gap, gaps, _USUAL)
-        risk.recent_gap = _mixed(risk.recent_gap, gap, gaps, _RECENT)
+    gap = max(0, visit.start - risk.last_end) if risk.visits else 0
+    if risk.visits:
+        risk.usual_gap = _mixed(risk.usual_gap, gap, risk.visits, _USUAL)
+    if len(risk.recent) == _RECENT:
+        old_gap, old_stay = risk.recent[0]
+        older = risk.visits - _RECENT + 1
+        risk.past_stay = _mixed(risk.past_stay, old_stay, older, _PAST)
+        if older > 1:  # the first visit of all has no gap before it
+            risk.past_gap = _mixed(risk.past_gap, old_gap, older - 1, _PAST)
+    risk.recent = (*risk.recent, (gap, visit.end - visit.start))[-_RECENT:]
     risk.visits += 1
-    risk.usual_stay = _mixed(risk.usual_stay, stay, risk.visits, _USUAL)
-    risk.recent_stay = _mixed(risk.recent_stay, stay, risk.visits, _RECENT)
     risk.last_end = visit.end
 
 
@@ -237,14 +242,14 @@ def _mixed(average: int, value: int, count: int, memory: int) -> int:
 
 
 def _compare(risk: Risk, time: int) -> list[Step]:
-    stay, usual_stay, gap, usual_gap = risk.recent_stay, risk.usual_stay, risk.recent_gap, risk.usual_gap
-    is_shorter = usual_stay >= _SHORT_STAY_MS and 2 * stay <= usual_stay
-    is_rarer = usual_gap >= _SHORT_GAP_MS and gap >= 2 * usual_gap
+    gap, stay = (sum(values) // _RECENT for values in zip(*risk.recent, strict=True))
+    past_gap, past_stay = risk.past_gap, risk.past_stay
+    is_shorter = past_stay >= _SHORT_STAY_MS and 2 * stay <= past_stay
+    is_rarer = past_gap >= _SHORT_GAP_MS and gap >= 2 * past_gap
     if is_shorter or is_rarer:
-        return _raise(
-            risk, FADING, time, stay_ms=stay, usual_stay_ms=usual_stay, gap_ms=gap, usual_gap_ms=usual_gap
-        )
-    if 4 * stay >= 3 * usual_stay and 3 * gap <= 4 * usual_gap:
+        seen = {"stay_ms": stay, "past_stay_ms": past_stay, "gap_ms": gap, "past_gap_ms": past_gap}
+        return _raise(risk, FADING, time, **seen)
+    if 4 * stay >= 3 * past_stay and 3 * gap <= 4 * past_gap:
         return _clear(risk, FADING, time, stay_ms=stay, gap_ms=gap)
     return []
 

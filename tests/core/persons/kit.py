@@ -35,9 +35,9 @@ def key(an_id: str) -> str:
 
 
 def visit(
-    start: int, minutes: int = 5, *, channel: str = "direct", known: bool = False, name: str = ""
+    start: int, minutes: float = 5, *, channel: str = "direct", known: bool = False, name: str = ""
 ) -> Visit:
-    return Visit(start + minutes * MINUTE, start, name or f"s{start}", channel, known)
+    return Visit(start + round(minutes * MINUTE), start, name or f"s{start}", channel, known)
 
 
 def note(
