@@ -1,8 +1,8 @@
 """Real Prometheus and Alertmanager with the files of deploy/, and somebody who listens.
 
-So that a test need not wait for hours, time is divided: every duration in the rules and in Alertmanager's file is 60
-times shorter (``for``, ranges, offsets, waits), and Prometheus looks twice a second. Thresholds stay as they are, and
-so do the windows of the metrics themselves (labels).
+So that a test need not wait for hours, time is divided: every duration in the rules and in Alertmanager's file
+(``for``, ranges, offsets, waits) is 60 times shorter, or as the test says, and Prometheus looks twice a second.
+Thresholds stay as they are, and so do the windows of the metrics themselves (labels).
 """
 
 import json
@@ -10,7 +10,6 @@ import re
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,11 +31,11 @@ _DURATION = re.compile(
 )
 
 
-def shortened(text: str) -> str:
-    """Every duration of rules or of Alertmanager's file, 60 times shorter; label values stay."""
+def shortened(text: str, faster: int = FASTER) -> str:
+    """Every duration of rules or of Alertmanager's file divided; label values stay."""
 
     def divide(found: re.Match[str]) -> str:
-        ms = int(found["number"]) * _UNITS_MS[found["unit"]] // FASTER
+        ms = int(found["number"]) * _UNITS_MS[found["unit"]] // faster
         return f"{found['before']}{ms}ms"
 
     return _DURATION.sub(divide, text)
@@ -95,12 +94,14 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(directory: Path, targets: Sequence[str], alertmanager: str = "") -> Iterator[Prometheus]:
+def prometheus(
+    directory: Path, targets: Sequence[str], alertmanager: str = "", faster: int = FASTER
+) -> Iterator[Prometheus]:
     """Prometheus with our configuration and our rules, both faster."""
     (directory / "rules").mkdir(parents=True)
     for path in RULES:
         rules = re.sub(r"interval: \w+", f"interval: {EVERY}", path.read_text())
-        (directory / "rules" / path.name).write_text(shortened(rules))
+        (directory / "rules" / path.name).write_text(shortened(rules, faster))
     config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
     config["global"] = {"scrape_interval": EVERY, "scrape_timeout": EVERY, "evaluation_interval": EVERY}
     config["scrape_configs"][0]["static_configs"][0]["targets"] = list(targets)
@@ -182,8 +183,3 @@ def alertmanager(directory: Path) -> Iterator[tuple[str, Inbox]]:
         inbox.server.shutdown()
         inbox.server.server_close()
         thread.join()
-
-
-def pause(seconds: float) -> None:
-    """Let real time pass: two programs and their clocks are tested here."""
-    time.sleep(seconds)

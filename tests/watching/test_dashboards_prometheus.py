@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from urllib.request import urlopen
 
 import pytest
-from system.kit import post
 
 from bench.running import Running, wait_for
 from watching.grafana import VARIABLES, Query, expand_promql, interpolate, queries
 from watching.servers import Prometheus, prometheus
-from watching.traffic import garbage, traffic
+from watching.traffic import traffic
 
 PROMQL = [query for query in queries() if not query.is_sql]
 SITES = ("shop", "wiki")
@@ -21,9 +20,10 @@ QUICK = {"session_timeout_seconds": 1, "out_of_orderness_seconds": 0.1, "pane_se
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Prometheus, set[str]]]:
     """A server that has data, and the metrics that the pipeline declares but nothing feeds."""
     directory = tmp_path_factory.mktemp("watched")
-    with Running(directory / "data", **QUICK) as pipeline, traffic(pipeline, *SITES):
-        post(pipeline, *garbage(40))
-        with prometheus(directory / "prometheus", [pipeline.url.removeprefix("http://")]) as server:
+    with Running(directory / "data", **QUICK) as pipeline, traffic(pipeline, *SITES) as visits:
+        visits.unreadable = 20
+        target = pipeline.url.removeprefix("http://")
+        with prometheus(directory / "prometheus", [target], faster=240) as server:
             wait_for(
                 lambda: len(server.ask('masir_bounce_ratio{channel="all"}')) == 2 * 3, "ratios of both sites"
             )

@@ -1,6 +1,5 @@
 """Live traffic for a running pipeline: people of a shop who look, buy, open e-mails and answer surveys, now."""
 
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,16 +43,15 @@ def events(site: str, persons: int, event: str, **fields: Any) -> list[bytes]:
     ]
 
 
-def garbage(number: int) -> list[bytes]:
-    """Hits that cannot be read."""
-    return [b"{ not json %d" % n for n in range(number)] + [json.dumps({"event": "page_view"}).encode()]
-
-
 class Traffic:
-    """Visits to sites, again and again, until told otherwise. ``sites``: who is visited now."""
+    """Visits to sites, again and again, until told otherwise.
+
+    ``sites``: who is visited now. ``unreadable``: hits of each round that are none.
+    """
 
     def __init__(self, pipeline: Running, sites: set[str]) -> None:
         self.sites = set(sites)
+        self.unreadable = 0
         self._pipeline = pipeline
         self._stop = threading.Event()
 
@@ -65,6 +63,7 @@ class Traffic:
             hits = [
                 one for site in sorted(self.sites) for n in range(5) for one in visit(site, number * 5 + n)
             ]
+            hits += [b"{ not json %d" % n for n in range(self.unreadable)]
             if hits:
                 post(self._pipeline, *hits)
             self._stop.wait(0.25)
