@@ -19,6 +19,7 @@ from pipeline.collector.protocols.fields import (
 )
 from pipeline.collector.protocols.instants import instant
 from pipeline.collector.protocols.signatures import is_hex_hmac, site_of, unsigned
+from pipeline.collector.protocols.survey_metrics import as_effort
 from pipeline.collector.protocols.typeform import USERS, VISITORS, first_of
 
 _OK = Answer(200, b"ok", "text/plain")
@@ -55,11 +56,13 @@ def _hit(kind: str, data: dict[str, Any]) -> Hit:
     metric, scale = _KINDS.get(text_of(data.get("survey_type")), (text_of(data.get("survey_type")), None))
     score = number(data.get("score"))
     response = text_of(data.get("id"))
-    props = {
+    props: dict[str, Any] = {
         "metric": metric, "provider": "delighted", "comment": text_of(data.get("comment")),
         "tags": list_of(data.get("tags")), "answers": list_of(data.get("additional_answers")),
         **object_of(data.get("person_properties")),
     }  # fmt: skip
+    if metric == "ces":  # asked as "it was easy": 5 is the best answer
+        score = as_effort(score, scale, props)
     if kind == "survey_response.updated":
         changed = text_of(data.get("updated_at"))
         update = {

@@ -8,13 +8,13 @@ Time: ``timestamp``, corrected by when the request was sent; ``offset`` says how
 like switch the correction off.
 """
 
-import re
 from typing import Any, Final
 
 from pipeline.collector.protocols.base import Hit
 from pipeline.collector.protocols.commerce import event_of, put_commerce
 from pipeline.collector.protocols.fields import fitted, number, object_of, text_of
 from pipeline.collector.protocols.instants import instant
+from pipeline.collector.protocols.survey_metrics import BEST, as_effort, asks_for_ease, metric_in
 from pipeline.collector.protocols.urls import absolute, host_of
 
 _NAMES: Final = {
@@ -42,8 +42,6 @@ _KNOWN: Final = frozenset({
 _REPEATED: Final = ("$session_entry_", "$initial_", "$sdk_debug_", "$replay_", "utm_")
 _SERVERS_WORD: Final = "_server_side"
 _DIRECT: Final = "$direct"
-_SURVEYS: Final = re.compile(r"(?<![a-z])(nps|csat|ces)(?![a-z])")
-_BEST: Final = {"nps": 10, "csat": 5, "ces": 7}
 _MAX_DISTINCT_CHARS = 200
 
 
@@ -167,11 +165,14 @@ def _referrer(name: str, url: str, properties: dict[str, Any]) -> str:
 
 def _put_survey(hit: Hit, rest: dict[str, Any]) -> None:
     """An answer with a number is a score; the survey's name tells of what."""
-    metric = _SURVEYS.search(text_of(rest.get("$survey_name")).lower())
+    name = text_of(rest.get("$survey_name"))
+    metric = metric_in(name)
     score = number(rest.get("$survey_response"))
     if score is not None:
-        hit["score"] = score
         del rest["$survey_response"]
     if metric:
-        rest["metric"] = metric[1]
-        hit["scale"] = _BEST[metric[1]]
+        rest["metric"] = metric
+        hit["scale"] = BEST[metric]
+    if metric == "ces" and asks_for_ease(name):
+        score = as_effort(score, BEST[metric], rest)
+    hit["score"] = score

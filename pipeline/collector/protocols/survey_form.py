@@ -9,13 +9,13 @@ answer for everybody. ``POST`` is the answer: a ``survey_response``, and a page 
 
 import re
 from html import escape
-from typing import Final
+from typing import Any, Final
 
 from pipeline.collector.protocols.base import NO_STORE, Answer, Event, Parsed, Request, Verdicts, route
 from pipeline.collector.protocols.fields import decoded, digest, fitted, number, parameters, text_of
+from pipeline.collector.protocols.survey_metrics import BEST, as_effort, asks_for_ease
 
 _FIELDS: Final = ("score", "scale", "user_id", "visitor_id", "order_id", "url", "response_id")
-_BEST: Final = {"nps": 10, "csat": 5, "ces": 7}
 _HEADERS: Final = {
     **NO_STORE,
     "Content-Security-Policy": "default-src 'none'; form-action 'self'; base-uri 'none'",
@@ -54,10 +54,13 @@ def parse_question(request: Request) -> Parsed:
     return Parsed(answer=_page(200, "Your answer", form))
 
 
-def _hit(fields: dict[str, str]) -> dict[str, object]:
+def _hit(fields: dict[str, str]) -> dict[str, Any]:
     metric = fields.get("metric", "").lower()
     response = fields.get("response_id", "")
-    rest = {name: value for name, value in fields.items() if name not in _FIELDS}
+    rest: dict[str, Any] = {name: value for name, value in fields.items() if name not in _FIELDS}
+    score, scale = number(fields.get("score")), number(fields.get("scale")) or BEST.get(metric)
+    if metric == "ces" and asks_for_ease(rest.get("direction", "")):
+        score = as_effort(score, scale, rest)
     return fitted({
         "event": "survey_response",
         "user_id": fields.get("user_id", ""),
@@ -65,8 +68,8 @@ def _hit(fields: dict[str, str]) -> dict[str, object]:
         "order_id": fields.get("order_id", ""),
         "url": fields.get("url", ""),
         "hit_id": digest("survey", response, metric) if response else "",
-        "score": number(fields.get("score")),
-        "scale": number(fields.get("scale")) or _BEST.get(metric),
+        "score": score,
+        "scale": scale,
         "props": {**rest, "metric": metric},
     })  # fmt: skip
 

@@ -4,16 +4,15 @@ The person is ``user_id`` or ``visitor_id`` of the hidden fields, else the e-mai
 response itself. ``scale`` is the best mark; the other answers are ``props.answers`` of the first hit.
 """
 
-import re
 from typing import Any
 
 from pipeline.collector.protocols.base import Answer, Event, Hit, Parsed, Request, route
 from pipeline.collector.protocols.fields import decoded, digest, fitted, list_of, number, object_of, text_of
 from pipeline.collector.protocols.instants import instant
 from pipeline.collector.protocols.signatures import is_base64_hmac, site_of, unsigned
+from pipeline.collector.protocols.survey_metrics import as_effort, asks_for_ease, metric_in
 
 _OK = Answer(200, b"ok", "text/plain")
-_METRIC = re.compile(r"(?<![a-z])(nps|csat|ces)(?![a-z])")
 USERS = ("user_id", "userId", "customer_id", "userid")
 VISITORS = ("visitor_id", "visitorId", "anonymous_id")
 
@@ -37,35 +36,53 @@ def parse(request: Request) -> Parsed:
 
 
 def _hits(response: dict[str, Any]) -> list[Hit]:
-    hidden = object_of(response.get("hidden"))
     definition = object_of(response.get("definition"))
     fields = {text_of(f.get("id")): f for f in list_of(definition.get("fields")) if isinstance(f, dict)}
+    given = [answer for answer in list_of(response.get("answers")) if isinstance(answer, dict)]
+    answers = [{**answer, "field": _field(answer, fields)} for answer in given]
+    scored = [answer for answer in answers if answer.get("type") == "number" and _scale(answer["field"])]
+    texts = {_title(answer["field"]): _said(answer) for answer in answers if answer not in scored}
     token = text_of(response.get("token"))
-    answers = [answer for answer in list_of(response.get("answers")) if isinstance(answer, dict)]
-    texts = {_title(answer, fields): _said(answer) for answer in answers if answer.get("type") != "number"}
-    common: Hit = {
+    hits = []
+    for place, answer in enumerate(scored or [{"field": {}}]):
+        common = _common(response, token, answers)
+        said, hit = _scored(answer) if scored else ({}, {})
+        hit["hit_id"] = digest("typeform", token, text_of(answer["field"].get("id"))) if token else ""
+        props = {**common.pop("props"), **said, **({"answers": texts} if place == 0 else {})}
+        hits.append(fitted({**common, **hit, "props": props}))
+    return hits
+
+
+def _common(response: dict[str, Any], token: str, answers: list[dict[str, Any]]) -> Hit:
+    hidden = object_of(response.get("hidden"))
+    user, visitor = first_of(hidden, USERS), first_of(hidden, VISITORS)
+    if not user and not visitor:
+        user = _email(answers)
+    rest = {name: value for name, value in hidden.items() if name not in (*USERS, *VISITORS, "order_id")}
+    return {
         "event": "survey_response",
-        "user_id": first_of(hidden, USERS) or ("" if first_of(hidden, VISITORS) else _email(answers)),
-        "visitor_id": first_of(hidden, VISITORS) or ("" if first_of(hidden, USERS) or _email(answers) else token),
+        "user_id": user,
+        "visitor_id": visitor or ("" if user else token),
         "order_id": text_of(hidden.get("order_id")),
         "time": instant(response.get("submitted_at")),
-        "campaign": {"source": hidden.get("utm_source"), "medium": hidden.get("utm_medium"),
-                     "name": hidden.get("utm_campaign")},
-    }  # fmt: skip
-    rest = {name: value for name, value in hidden.items() if name not in (*USERS, *VISITORS, "order_id")}
-    props = {"provider": "typeform", "form": text_of(response.get("form_id")), **rest}
-    scored = [answer for answer in answers if answer.get("type") == "number" and _scale(answer, fields)]
-    hits = []
-    for place, answer in enumerate(scored or [{}]):
-        said = {"metric": _metric(answer, fields), "question": _title(answer, fields)} if answer else {}
-        hits.append(fitted({
-            **common,
-            "hit_id": digest("typeform", token, text_of(object_of(answer.get("field")).get("id"))) if token else "",
-            "score": number(answer.get("number")),
-            "scale": _scale(answer, fields) if answer else None,
-            "props": {**props, **said, **({"answers": texts} if place == 0 else {})},
-        }))  # fmt: skip
-    return hits
+        "campaign": {
+            "source": hidden.get("utm_source"),
+            "medium": hidden.get("utm_medium"),
+            "name": hidden.get("utm_campaign"),
+        },
+        "props": {"provider": "typeform", "form": text_of(response.get("form_id")), **rest},
+    }
+
+
+def _scored(answer: dict[str, Any]) -> tuple[dict[str, Any], Hit]:
+    """What a mark says: props, and fields."""
+    field = answer["field"]
+    asked = f"{text_of(field.get('ref'))} {text_of(field.get('title'))}"
+    props: dict[str, Any] = {"metric": _metric(field, asked), "question": _title(field)}
+    score, scale = number(answer.get("number")), _scale(field)
+    if props["metric"] == "ces" and asks_for_ease(asked):
+        score = as_effort(score, scale, props)
+    return props, {"score": score, "scale": scale}
 
 
 def _field(answer: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
@@ -73,9 +90,8 @@ def _field(answer: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
     return {**object_of(fields.get(text_of(own.get("id")))), **own}
 
 
-def _scale(answer: dict[str, Any], fields: dict[str, Any]) -> int | float | None:
+def _scale(field: dict[str, Any]) -> int | float | None:
     """The best mark; None for a number that is no mark."""
-    field = _field(answer, fields)
     properties = object_of(field.get("properties"))
     steps = number(properties.get("steps"))
     if field.get("type") == "nps":
@@ -88,16 +104,13 @@ def _scale(answer: dict[str, Any], fields: dict[str, Any]) -> int | float | None
     return None
 
 
-def _metric(answer: dict[str, Any], fields: dict[str, Any]) -> str:
+def _metric(field: dict[str, Any], asked: str) -> str:
     """By the kind of question, else by a word in its ref or title; a rating is one of satisfaction."""
-    field = _field(answer, fields)
     kind = text_of(field.get("type"))
-    named = _METRIC.search(f"{text_of(field.get('ref'))} {text_of(field.get('title'))}".lower())
-    return "nps" if kind == "nps" else named[1] if named else "csat" if kind == "rating" else "other"
+    return "nps" if kind == "nps" else metric_in(asked) or ("csat" if kind == "rating" else "other")
 
 
-def _title(answer: dict[str, Any], fields: dict[str, Any]) -> str:
-    field = _field(answer, fields)
+def _title(field: dict[str, Any]) -> str:
     return text_of(field.get("title")) or text_of(field.get("ref")) or text_of(field.get("id"))
 
 

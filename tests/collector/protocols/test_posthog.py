@@ -222,6 +222,7 @@ def test_campaign_of_the_properties_is_for_events_without_a_url() -> None:
 @pytest.mark.parametrize(
     ("name", "answer", "expected"),
     [("Our NPS", "9", (9, 10, "nps")), ("CSAT after chat", 4, (4, 5, "csat")), ("Mood", 3, (3, None, None)),
+     ("CES: how easy was it?", 7, (1, 7, "ces")), ("CES (effort)", 7, (7, 7, "ces")),
      ("NPS", "great", (None, 10, "nps"))],
 )  # fmt: skip
 def test_survey(name: str, answer: Any, expected: tuple[Any, Any, Any]) -> None:

@@ -70,7 +70,7 @@ def test_typeform_has_a_hit_for_each_score() -> None:
         "table": "7",
         "metric": "nps",
         "question": "Would you recommend us?",
-        "answers": {"Why?": "fast", "Mail": "A@b.example"},
+        "answers": {"Why?": "fast", "Mail": "A@b.example", "How many are you?": 3},
     }
     assert "answers" not in csat["props"]
     assert len({hit["hit_id"] for hit in result.hits}) == 4
@@ -108,7 +108,8 @@ def test_part_of_a_response_is_none_yet() -> None:
 @pytest.mark.parametrize(
     ("kind", "score", "expected"),
     [
-        ("nps", 10, ("nps", 10, 10)), ("csat", 4, ("csat", 4, 5)), ("ces", 2, ("ces", 2, 5)),
+        ("nps", 10, ("nps", 10, 10)), ("csat", 4, ("csat", 4, 5)), ("ces", 5, ("ces", 1, 5)),
+        ("ces7", 1, ("ces", 7, 7)),
         ("stars", 5, ("csat", 5, 5)), ("thumbs", 1, ("thumbs", 1, 1)), ("new_kind", 3, ("new_kind", 3, None)),
     ],
 )  # fmt: skip
@@ -117,6 +118,30 @@ def test_delighted(kind: str, score: int, expected: tuple[str, int, int | None])
     hit = delighted("survey_response.created", data).hit
     assert (hit["props"]["metric"], hit["score"], hit.get("scale")) == expected
     assert (hit["user_id"], hit["time"]) == ("a@b.example", NOW_MS)
+
+
+@pytest.mark.parametrize(
+    ("ref", "title", "score"),
+    [
+        ("ces", "How easy was it?", 2),
+        ("ces_effort", "How much effort was it?", 4),
+        ("easy", "Ease of use", 4),
+    ],
+)
+def test_ease_is_turned_into_effort(ref: str, title: str, score: int) -> None:
+    properties = {"steps": 5, "start_at_one": True}
+    field = {"id": "f", "ref": ref, "title": title, "type": "opinion_scale", "properties": properties}
+    hit = typeform(
+        definition={"fields": [field]}, answers=[{"type": "number", "number": 4, "field": {"id": "f"}}]
+    ).hit
+    assert hit["score"] == score
+    assert hit["props"].get("score_given") == (4 if score == 2 else None)
+
+
+def test_form_may_say_that_it_asks_for_ease() -> None:
+    hit = judged("POST", "/survey/shop", b"metric=ces&score=7&direction=ease&user_id=u").hit
+    assert (hit["score"], hit["scale"], hit["props"]["score_given"]) == (1, 7, 7)
+    assert judged("POST", "/survey/shop", b"metric=ces&score=7&user_id=u").hit["score"] == 7
 
 
 def test_delighted_update_is_not_counted_again() -> None:

@@ -1,6 +1,7 @@
 """posthog (PyPI), one batch: posthog_client.py COLLECTOR"""
 
 import sys
+import time
 
 from posthog import Posthog
 
@@ -13,6 +14,7 @@ ORDER = {
 posthog.set(distinct_id="u-42", properties={"plan": "pro"})
 referrer = {"$referrer": "https://search.example/"}
 posthog.capture("$pageview", distinct_id="u-42", properties={**PAGE, **referrer})
+time.sleep(0.01)  # nobody orders in the millisecond of the view
 posthog.capture("Order Completed", distinct_id="u-42", properties=ORDER)
 posthog.alias("d-1", "u-42")
 posthog.group_identify("company", "acme", {"seats": 3})

@@ -1,6 +1,7 @@
 """rudder-sdk-python, gzip as is its rule: rudderstack_client.py COLLECTOR"""
 
 import sys
+import time
 
 import rudderstack.analytics as analytics
 
@@ -19,6 +20,7 @@ ORDER = {
 }  # fmt: skip
 analytics.identify("u-42", {"plan": "pro"}, anonymous_id="d-1")
 analytics.page("u-42", "category", "Shoes", PAGE, anonymous_id="d-1")
+time.sleep(0.01)  # nobody orders in the millisecond of the view
 analytics.track("u-42", "Order Completed", ORDER, anonymous_id="d-1")
 analytics.alias("d-1", "u-42")
 analytics.shutdown()

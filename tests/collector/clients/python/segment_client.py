@@ -1,6 +1,7 @@
 """segment-analytics-python, one batch: segment_client.py COLLECTOR"""
 
 import sys
+import time
 
 import segment.analytics as analytics
 
@@ -20,6 +21,7 @@ ORDER = {
 }  # fmt: skip
 analytics.identify("u-42", {"plan": "pro"}, anonymous_id="d-1")
 analytics.page("u-42", "category", "Shoes", PAGE, anonymous_id="d-1")
+time.sleep(0.01)  # nobody orders in the millisecond of the view
 analytics.track("u-42", "Order Completed", ORDER, anonymous_id="d-1")
 analytics.alias("d-1", "u-42")
 analytics.shutdown()
