@@ -1,3 +1,6 @@
+"""Stores for the tests. ``bench``, which runs a server, is not installed: it is imported from the repository."""
+
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -6,6 +9,8 @@ import pytest
 from pipeline.store.client import STORE_DIRECTORY, Client, connect
 from pipeline.store.migrations import migrate
 from pipeline.store.sink import Sink
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 
 @pytest.fixture
