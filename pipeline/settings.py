@@ -14,9 +14,19 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from pipeline.core.goals import DEFAULT_GOALS
+from pipeline.core.persons.identity import MOST_VISITORS
+from pipeline.core.persons.notable import CANCEL_URLS
+from pipeline.core.persons.signal_rules import (
+    END_DAYS,
+    REGRESS_MODELS,
+    THRESHOLDS,
+    WEIGHTS,
+    SignalRules,
+    rules_of,
+)
 
 PREFIX = "MASIR_"
 CONFIG_VARIABLE = "MASIR_CONFIG"
@@ -73,6 +83,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bot_patterns: tuple[str, ...] = ()
     models: tuple[str, ...] = ()  # files of own stage models, beside the built-in ones
 
+    person_max_visitors: Count = MOST_VISITORS
+    cancel_urls: tuple[str, ...] = CANCEL_URLS
+    churn_thresholds: dict[str, float] = field(default_factory=THRESHOLDS.copy)  # left out: as usual
+    churn_weights: dict[str, float] = field(default_factory=WEIGHTS.copy)
+    churn_end_days: dict[str, float] = field(default_factory=END_DAYS.copy)
+    churn_regress_models: tuple[str, ...] = REGRESS_MODELS
+
     session_update_seconds: Seconds = 1.0  # how often a session that goes on is written
     pane_seconds: Seconds = 10.0
     store_flush_seconds: Seconds = 0.5
@@ -106,6 +123,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def timeout_ms(self) -> int:
         """The session timeout."""
         return round(self.session_timeout_seconds * 1000)
+
+    @property
+    def signal_rules(self) -> SignalRules:
+        """Of the signs of leaving."""
+        return rules_of(self.churn_thresholds, self.churn_weights, self.churn_end_days)
 
     @property
     def pane_ms(self) -> int:
@@ -170,6 +192,10 @@ def _check(settings: Settings) -> None:
         raise SettingsError("pane_seconds must divide 300 (the shortest window is 5 minutes)")
     if settings.dedupe_hours * 3_600 < settings.allowed_lateness_seconds:
         raise SettingsError("dedupe_hours must reach as far back as allowed_lateness_seconds")
+    try:
+        _ = settings.signal_rules
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
     _check_address("listen", settings.listen)
     if settings.metrics_listen:
         _check_address("metrics_listen", settings.metrics_listen)

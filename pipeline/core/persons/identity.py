@@ -20,6 +20,7 @@ from typing import Final
 from msgspec import Struct
 
 MAX_OWNERS: Final = 64
+MOST_VISITORS: Final = 100  # of one user, unless the settings say otherwise
 NOBODY: Final = ""
 
 Owners = tuple[tuple[int, ...], tuple[str, ...]]  # since when, who: by time, then by value

@@ -16,7 +16,7 @@ from pipeline.core.ids import SEPARATOR
 from pipeline.core.persons import emails
 from pipeline.core.persons.attribution import Credit
 from pipeline.core.persons.fold import Change, due_at, let_time_pass, may_signal
-from pipeline.core.persons.identity import Owners
+from pipeline.core.persons.identity import MOST_VISITORS, Owners
 from pipeline.core.persons.items import Note, Visit
 from pipeline.core.persons.news import gather
 from pipeline.core.persons.person import News, Outcome, Person, receive
@@ -29,7 +29,6 @@ from schemas.signal import Signal
 from schemas.touchpoint import Touchpoints
 
 META: Final = "\x00"  # no id's key: a site has at least one character
-MOST_VISITORS: Final = 100
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Person).decode
 

@@ -36,6 +36,7 @@ from pipeline.core.persons.signal_rules import (
     LEAVING,
     OVERDUE,
     PAYMENT,
+    RECENT_VISITS,
     REGRESS,
     SUPPORT,
     UNHAPPY,
@@ -44,7 +45,7 @@ from pipeline.core.persons.signal_rules import (
 from schemas.touchpoint import Touch
 
 SETTLE_MS: Final = HOUR_MS
-_USUAL, _RECENT, _PAST = 8, 4, 16  # visits
+_USUAL, _RECENT, _PAST = 8, RECENT_VISITS, 16  # visits
 _SHORT_STAY_MS, _SHORT_GAP_MS = 30_000, HOUR_MS  # pasts below are noise
 _MOST_TICKETS: Final = 50
 _ONE: Final = 1_000_000  # scores are in micros

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.core.persons.fold import BEFORE_ALL, Items, Touches, change_items, due_at, let_time_pass
 from pipeline.core.persons.items import Note, Visit
-from pipeline.core.persons.signal_rules import END_DAYS, REASONS, WEIGHTS, SignalRules
+from pipeline.core.persons.signal_rules import END_DAYS, REASONS, WEIGHTS, SignalRules, rules_of
 from schemas.touchpoint import Touch
 from tests.core.persons.kit import DAY, HOUR, MINUTE, note, visit
 
@@ -34,8 +34,8 @@ def visits(*starts: int) -> list[Visit]:
 
 
 def test_weights_of_all_reasons_add_up_to_one() -> None:
-    assert sum(WEIGHTS) == pytest.approx(1)
-    assert len(WEIGHTS) == len(END_DAYS) == len(REASONS)
+    assert sum(WEIGHTS.values()) == pytest.approx(1)
+    assert tuple(WEIGHTS) == tuple(END_DAYS) == REASONS
 
 
 def test_overdue_is_silence_longer_than_three_usual_gaps() -> None:
@@ -196,3 +196,28 @@ def test_evidence_says_what_was_seen() -> None:
     come: Sequence[Note] = [note(Touch.LEAVING, 2, text="/account/cancel", event="page_view")]
     (step,) = change_items(RULES, items, Touches([], list(come)), Touches([], []), BEFORE_ALL).steps
     assert step.evidence == '{"event":"page_view","what":"/account/cancel"}'
+
+
+def test_the_settings_say_what_differs() -> None:
+    assert rules_of({}, {}, {}) == SignalRules()
+    rules = rules_of({"overdue_days": 1.5, "csat_low": 2}, {"regress": 0}, {"abandoned": 1})
+    assert (rules.overdue_ms, rules.csat_low) == (DAY + DAY // 2, 2)
+    assert (rules.weights[-1], rules.ends_ms[3]) == (0, DAY)
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "weights", "days", "says"),
+    [
+        ({"overdue": 1}, {}, {}, "churn_thresholds: there is no overdue; there is overdue_gaps, "),
+        ({"overdue_days": -1}, {}, {}, "overdue_days must lie between 0 and"),
+        ({"tickets": 2.5}, {}, {}, "are whole numbers"),
+        ({"fading_visits": 4}, {}, {}, "fading_visits must be more than 4"),
+        ({}, {"overdue": 0.3}, {}, "add up to 1 at most"),
+        ({}, {}, {"sad": 1}, "churn_end_days: there is no sad"),
+    ],
+)
+def test_settings_that_cannot_be(
+    thresholds: dict[str, float], weights: dict[str, float], days: dict[str, float], says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        rules_of(thresholds, weights, days)
