@@ -47,6 +47,7 @@ def parse_click(request: Request) -> Parsed:
 
 
 def _event(request: Request, query: dict[str, str], hit: dict[str, Any]) -> Event:
+    hit["ip"] = request.ip  # the reader's: he comes himself, though the site has signed for him
     return Event(fitted(hit), _site(request), is_signed=_is_signed(request, query.get("sig", "")))
 
 
