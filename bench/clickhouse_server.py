@@ -1,6 +1,7 @@
 """A ClickHouse server for tests and for the benchmark of faults: the real engine (chDB) behind as much of ClickHouse's
 HTTP interface as clickhouse-connect uses. ``python -m bench.clickhouse_server DIRECTORY --port 8123``.
 
+Replicated tables become plain ones and ON CLUSTER is left out, since there is no Keeper; Distributed tables are real.
 Queries in body or URL, settings and ``param_*`` in the URL, inserts in any input format, compressed bodies both ways,
 authentication by Basic, header or URL, errors with ClickHouse's codes. A process has one directory. Each request has a
 connection of its own, and so settings of its own. Not there: sessions, progress headers, external data, roles.
@@ -49,6 +50,8 @@ LARGEST_LINE = 1 << 20  # http_max_uri_size
 _INSERT = re.compile(rb"\s*(INSERT\s+INTO\s.*?)\s+FORMAT\s+(\w+)\s*?(?:\n|$)", re.IGNORECASE | re.DOTALL)
 _VALUES = re.compile(rb"\s*INSERT\s.*?\bVALUES\b", re.IGNORECASE | re.DOTALL)
 _FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
+_ON_CLUSTER = re.compile(r" ON CLUSTER '[^']*'")
+_REPLICATED = re.compile(r"ENGINE = Replicated(\w+)(\('/[^']*', '[^']*'(?:, )?)?")
 _CODE = re.compile(r"Code: (\d+)\.")
 _DECOMPRESS = {
     "lz4": lz4.frame.decompress,
@@ -174,7 +177,7 @@ class Server:
             whole = sql + b"\n" + body if sql else body
             insert = None if _VALUES.match(whole) else _INSERT.match(whole)
             if insert is None:
-                text = whole.decode()
+                text = _without_keeper(whole.decode())
                 named = _FORMAT.search(text)
                 output_format = named[1] if named else query.get("default_format", "TabSeparated")
                 return connection.query(text, output_format).bytes() or b"", output_format
@@ -223,6 +226,11 @@ class Server:
         if half:
             self._cut(request)
         return response
+
+
+def _without_keeper(statement: str) -> str:
+    replicated = _REPLICATED.sub(lambda found: f"ENGINE = {found[1]}{'(' if found[2] else ''}", statement)
+    return _ON_CLUSTER.sub("", replicated)
 
 
 def _escaped(value: str) -> str:
