@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from agents.erasures import Erasures
 from pipeline.metrics import Metrics
 from pipeline.transport.batch import Batch
 from pipeline.transport.journal import Journal
@@ -46,9 +47,12 @@ def wall_ms() -> int:
 
 
 class Context(Struct):
-    """What every hop is given. ``away``: what a hop waits for now (the store), and why."""
+    """What every hop is given. ``away``: what a hop waits for now (the store), and why. ``erasures``: who is to be
+    forgotten.
+    """
 
     transport: Transport
     metrics: Metrics
     now_ms: Callable[[], int] = wall_ms
     away: dict[str, str] = {}
+    erasures: Erasures = field(default_factory=Erasures)

@@ -19,7 +19,7 @@ MAX_FUNCTION_LINES = 60
 
 # Longer today. These numbers may fall and never rise; a new entry needs a reason here.
 LONGER_FILES = {
-    "pipeline/core/intake.py": 373,
+    "pipeline/core/intake.py": 350,
     "tests/collector/test_server.py": 317,
     "tests/core/test_journeys.py": 359,
 }
@@ -28,7 +28,7 @@ LONGER_FILES = {
 PURE = frozenset({
     "bisect", "collections", "copy", "datetime", "difflib", "enum", "functools", "hashlib", "heapq",
     "itertools", "math", "operator", "re", "tomllib", "typing", "urllib.parse", "zlib",
-    "msgspec", "crawlerdetect", "ua_parser", "ua_parser_rs", "schemas", "pipeline.core",
+    "msgspec", "numpy", "crawlerdetect", "ua_parser", "ua_parser_rs", "schemas", "pipeline.core",
 })  # fmt: skip
 IMPURE_CALLS = frozenset({"open", "print", "input", "exec", "eval", "now", "utcnow", "today"})
 

@@ -214,15 +214,21 @@ class Classifier:
         self, url: str, referrer: str, channel: str = "", campaign: Campaign | None = None
     ) -> Traffic:
         """Where a hit came from: :func:`traffic`."""
-        query = self._query(url) if "?" in url else ""
-        page = sender = ""
-        if referrer:
-            page = _origin(url)
-            # Most people go from page to page of a site: then the referrer says nothing.
-            if not referrer.startswith(page):
-                sender = _origin(referrer)
+        return self.traffic_of(origin(url), self.query(url), origin(referrer), channel, campaign)
+
+    def query(self, url: str) -> str:
+        """The part of a url in which a campaign stands; "" without one."""
+        return self._query(url) if "?" in url else ""
+
+    def traffic_of(
+        self, page: str, query: str, sender: str, channel: str = "", campaign: Campaign | None = None
+    ) -> Traffic:
+        """The same of what decides: the origins of page and referrer, and the page's query."""
+        # Most people go from page to page of a site: then the referrer says nothing.
+        if sender == page:
+            sender = ""
         if sender or query or channel or campaign is not None:
-            return self._traffic(page, query, sender, channel, campaign)
+            return self._traffic(page if sender else "", query, sender, channel, campaign)
         return _DIRECT
 
     def device(self, user_agent: str) -> Device:
@@ -244,8 +250,10 @@ def language(tags: str) -> str:
     return tags.partition(",")[0].partition(";")[0].strip().lower()
 
 
-def _origin(url: str) -> str:
-    """As much of a url as its host needs, and a character that ends a host."""
+def origin(url: str) -> str:
+    """As much of a url as its host needs, and a character that ends a host; "" of no url."""
+    if not url:
+        return ""
     if url.startswith(("https://", "http://")):
         end = url.find("/", 8) + 1
         if end:

@@ -43,4 +43,9 @@ class Codes:
         """The column, coded; the table is shared and grows."""
         code = self._code
         codes = [code.setdefault(value, len(code)) for value in values]
-        return Coded(np.array(codes, np.int64), list(code))
+        return Coded(np.array(codes, np.int64), self.values)
+
+    @property
+    def values(self) -> list[Any]:
+        """The values, each at the place that is its number."""
+        return list(self._code)

@@ -5,6 +5,7 @@ is how unknown fields are counted at no cost for the hits that have none.
 """
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -40,6 +41,20 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MIN_BYTES_OF_65_KEYS = (MAX_PROPS_KEYS + 1) * len('"a":1,')
 
 
+def decode_all(raws: Sequence[bytes]) -> list[Hit | Flaw]:
+    """Each of them as :func:`decode` says it, faster where all of them are plain."""
+    try:
+        hits = list(map(_decode_known, raws))
+    except _UNREADABLE:
+        return list(map(decode, raws))
+    if max(map(len, raws), default=0) > MAX_HIT_BYTES:
+        return list(map(decode, raws))
+    return [
+        hit if (hit.visitor_id or hit.user_id) and not (hit.props or hit.items) else _checked(hit)
+        for hit in hits
+    ]
+
+
 def decode(raw: bytes) -> Hit | Flaw:
     """The hit in ``raw`` (UTF-8 JSON, at most 64 KiB), or what is wrong with it."""
     if len(raw) > MAX_HIT_BYTES:
@@ -52,6 +67,10 @@ def decode(raw: bytes) -> Hit | Flaw:
             hit = _decode_any(raw)
         except _UNREADABLE as error:
             return _flaw(raw, error)
+    return _checked(hit)
+
+
+def _checked(hit: Hit) -> Hit | Flaw:
     if not hit.visitor_id and not hit.user_id:
         return Flaw(Reason.MISSING_FIELD, "visitor_id", "one of visitor_id and user_id is required", hit.site)
     if hit.props or hit.items:
@@ -90,6 +109,8 @@ def _check_props(hit: Hit) -> Hit | Flaw:
 
 def _flaw(raw: bytes, error: Exception) -> Flaw:
     message = str(error)
+    if not raw:
+        return Flaw(Reason.ERASED, "", "emptied: the person was erased")
     if not isinstance(error, msgspec.ValidationError):
         return Flaw(Reason.NOT_JSON, "", message)
     site = _site_of(raw)

@@ -1,11 +1,11 @@
 """Which hits some stage model understands, as columns for the journeys' hop."""
 
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 
-from pipeline.core.coded import Codes
+from pipeline.core.coded import Coded, Codes
 from pipeline.core.ids import SEPARATOR, hex_ids, partition_of
 from pipeline.core.look import Looks
 from pipeline.core.models import Models
@@ -30,7 +30,6 @@ class Evidences(NamedTuple):
     urls: Sequence[str]
     url: Index
     session: Array  # V16
-    scores: dict[int, float]
 
     def by_partition(self, source: int, partitions: int) -> Iterator[tuple[int, EvidenceBatch]]:
         """A message for each partition that persons of these belong to."""
@@ -38,7 +37,6 @@ class Evidences(NamedTuple):
         target = np.array([partition_of(person, partitions) for person in people.values])[people.codes]
         for partition in np.unique(target).tolist():
             rows = np.flatnonzero(target == partition)
-            at = {row: place for place, row in enumerate(rows.tolist())} if self.scores else {}
             persons, person = _used(people.values, people.codes[rows])
             kinds, kind = _used(self.kinds, self.kind[rows])
             urls, url = _used(self.urls, self.url[rows])
@@ -54,7 +52,6 @@ class Evidences(NamedTuple):
                     kind,
                     url,
                     self.session[rows].tobytes(),
-                    {at[row]: score for row, score in self.scores.items() if row in at},
                 ),
             )
 
@@ -76,13 +73,12 @@ class Matcher:
         )
         codes = [self._kind(*divmod(pair, len(self._looks.traffics))) for pair in pairs.tolist()]
         kind = np.array(codes, np.int64)[inverse] if len(rows) else np.empty(0, np.int64)
-        scores = self._details(reading, rows, page, traffic, kind)
+        self._details(reading, rows, page, traffic, kind)
         found = kind != _NONE
         chosen = rows[found].tolist()
         fields = reading.fields
         sites, users, visitors = fields["site"], fields["user_id"], fields["visitor_id"]
         used, url = np.unique(page[rows[found]], return_inverse=True)
-        place = np.cumsum(found) - 1
         return Evidences(
             [f"{sites[at]}{SEPARATOR}{users[at] or visitors[at]}" for at in chosen],
             reading.time[rows[found]],
@@ -91,7 +87,6 @@ class Matcher:
             [self._looks.pages[code].url for code in used.tolist()],
             url,
             session[rows[found]],
-            {int(place[at]): score for at, score in scores.items() if found[at]},
         )
 
     def _kind(self, page: int, traffic: int) -> int:
@@ -115,28 +110,21 @@ class Matcher:
             return _NONE
         return self._kinds.setdefault((touched, event, channel), len(self._kinds))
 
-    def _details(
-        self, reading: Reading, rows: Index, page: Index, traffic: Index, kind: Index
-    ) -> dict[int, float]:
-        """Hits whose score or props may decide are asked about one by one; gives the scores, by place in ``rows``."""
+    def _details(self, reading: Reading, rows: Index, page: Index, traffic: Index, kind: Index) -> None:
+        """Hits whose score or props may decide are asked about one by one."""
         marks, props = reading.fields["score"], reading.fields["props"]
         if marks.count(None) == len(marks) and props.count(ABSENT) == len(props):
-            return {}
-        scores: dict[int, float] = {}
+            return
         for place, row in enumerate(rows.tolist()):
-            if marks[row] is None and props[row] is ABSENT:
+            look = self._looks.pages[page[row]]
+            if (marks[row] is None and props[row] is ABSENT) or not self._models.looks_at_details(look.event):
                 continue
             raw = None if props[row] is ABSENT else bytes(props[row])
             score = None
             if marks[row] is not None:
                 score = normalised_score(metric_of(raw), marks[row], reading.fields["scale"][row])
-            if score is not None:
-                scores[place] = score
-            look = self._looks.pages[page[row]]
-            if self._models.looks_at_details(look.event):
-                channel = self._looks.traffics[traffic[row]].channel
-                kind[place] = self._ask(look.event, look.url, channel, look.is_goal, score, raw)
-        return scores
+            channel = self._looks.traffics[traffic[row]].channel
+            kind[place] = self._ask(look.event, look.url, channel, look.is_goal, score, raw)
 
     def forget(self) -> None:
         """The numbers of pages and channels are not good any more."""
@@ -149,16 +137,64 @@ def _used(values: Sequence[Value], codes: Index) -> tuple[list[Value], bytes]:
     return [values[code] for code in used.tolist()], places.astype(np.int32).tobytes()
 
 
-def unpacked(batch: EvidenceBatch) -> Iterator[tuple[str, Evidence]]:
-    """(person's key, evidence) of each row."""
-    time = np.frombuffer(batch.time, np.int64).tolist()
-    person, kind, url = (
-        np.frombuffer(one, np.int32).tolist() for one in (batch.person, batch.kind, batch.url)
-    )
-    sessions = hex_ids(np.frombuffer(batch.session, "V16"))
-    for row, (at, who, what, where, session) in enumerate(
-        zip(time, person, kind, url, sessions, strict=True)
-    ):
-        rules, event, channel = batch.kinds[what]
-        one = Evidence(at, rules, event, batch.urls[where], channel, session, batch.scores.get(row))
-        yield batch.persons[who], one
+class Arrived(NamedTuple):
+    """The evidence of some messages as columns; ``person kind url`` are places in the lists before them."""
+
+    persons: list[str]
+    person: Index
+    kinds: list[Kind]
+    kind: Index
+    urls: list[str]
+    url: Index
+    time: Index
+    session: Array
+
+    def columns(self, rows: Index) -> dict[str, Array]:
+        """Some of it, as it is kept."""
+        return {
+            "time": self.time[rows],
+            "kind": objects(self.kinds)[self.kind[rows]],
+            "url": objects(self.urls)[self.url[rows]],
+            "session": self.session[rows],
+        }
+
+    def causes(self, rows: Index) -> dict[str, Sequence[Any]]:
+        """Some of it, as what moved a person."""
+        _, events, channels = zip(*self.kinds, strict=True)
+        kind = self.kind[rows]
+        return {
+            "cause_event": Coded(kind, events),
+            "cause_url": Coded(self.url[rows], self.urls),
+            "cause_channel": Coded(kind, channels),
+            "cause_session_id": hex_ids(self.session[rows]),
+        }
+
+    def evidence(self, row: int) -> Evidence:
+        """One piece."""
+        rules, event, channel = self.kinds[self.kind[row]]
+        (session,) = hex_ids(self.session[row : row + 1])
+        return Evidence(int(self.time[row]), rules, event, self.urls[self.url[row]], channel, session)
+
+
+def arrived(messages: Iterable[EvidenceBatch]) -> Arrived:
+    """The messages one after the other; each text is one object."""
+    persons, kinds, urls = Codes(), Codes(), Codes()
+    parts = [
+        (
+            persons.of(message.persons).codes[np.frombuffer(message.person, np.int32)],
+            kinds.of(message.kinds).codes[np.frombuffer(message.kind, np.int32)],
+            urls.of(message.urls).codes[np.frombuffer(message.url, np.int32)],
+            np.frombuffer(message.time, np.int64),
+            np.frombuffer(message.session, "V16"),
+        )
+        for message in messages
+    ]
+    person, kind, url, time, session = map(np.concatenate, zip(*parts, strict=True))
+    return Arrived(persons.values, person, kinds.values, kind, urls.values, url, time, session)
+
+
+def objects(values: Sequence[Any]) -> Array:
+    """A column of objects, tuples too."""
+    column = np.empty(len(values), object)
+    column[:] = values
+    return column

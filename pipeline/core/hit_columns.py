@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.core.channels import language
 from pipeline.core.coded import Coded
 from pipeline.core.money import micros
 from pipeline.core.reading import Reading
@@ -29,7 +28,6 @@ def own_columns(reading: Reading, partition: int) -> Columns:
         "received_time": reading.received,
         "clock_clamped": reading.clamped,
         "revenue_micros": _micros(fields["revenue"]),
-        "language": [tags and language(tags) for tags in fields["language"]],
         "items": _texts(fields["items"]),
         "props": _texts(fields["props"]),
         "source_partition": np.full(len(reading), partition),

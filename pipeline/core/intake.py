@@ -16,10 +16,9 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from pipeline.core.channels import language
 from pipeline.core.coded import Coded, Codes
 from pipeline.core.duplicates import SeenIds, digests_of
-from pipeline.core.evidence import Evidences, Matcher
+from pipeline.core.evidence import Evidences, Matcher, objects
 from pipeline.core.hit_columns import DEVICE, TRAFFIC, Columns, coded_columns, own_columns, picked
 from pipeline.core.ids import SEPARATOR, hex_ids, visitor_key
 from pipeline.core.intake_rules import IntakeRules
@@ -32,6 +31,7 @@ from pipeline.core.session_table import SessionTable
 from pipeline.core.sessionizer import Said
 from pipeline.core.slots import Array, Index
 from pipeline.core.watermark import Watermark
+from schemas.erasure import Erasure
 from schemas.outcome import DeadLetter, LedgerRow, Outcome
 
 _NEVER = -(1 << 60)
@@ -101,6 +101,7 @@ class Intake:
         self._looks = Looks(rules.goals, rules.classifier, rules.background)
         self._matcher = Matcher(rules.models, self._looks)
         self._records = Records([], [], [])
+        self._erasures: list[Erasure] = []
         self._contexts: dict[str, str] = {}
         self._forgotten_until = 0
         self._said_at = 0
@@ -127,6 +128,10 @@ class Intake:
         """Of this partition, ms; None before the first hit."""
         return self._meta.watermark.value
 
+    def erase(self, erasure: Erasure) -> None:
+        """Forget the person in this unit of work. That nothing of them comes in any more is the caller's affair."""
+        self._erasures.append(erasure)
+
     def take(self, values: Sequence[bytes], timestamps: Sequence[int], offsets: Sequence[int]) -> None:
         """Records of the topic, in order. ``timestamps``: when each was received, ms."""
         self._records.values.extend(values)
@@ -149,6 +154,9 @@ class Intake:
         that the entries of the journals will get.
         """
         output = Output(Said(self._meta.version + 1))
+        for erasure in self._erasures:
+            self._table.erase(erasure, output.said)
+        self._erasures.clear()
         records, self._records = self._records, Records([], [], [])
         if records.values:
             reading = read(records, self.partition, knows_received=not self.rules.bounded)
@@ -178,8 +186,8 @@ class Intake:
             self._matcher.forget()
         page, kind, is_goal = looks.page_codes(fields["event"], fields["url"])
         device, is_bot = looks.device_codes(fields["user_agent"])
-        words = (fields["url"], fields["referrer"], fields["channel"], fields["campaign"])
-        traffic = looks.traffic_codes(*words)
+        traffic = looks.traffic_codes(page, fields["referrer"], fields["channel"], fields["campaign"])
+        fields["language"] = looks.languages(fields["language"])
         outcome = np.full(len(reading), _SESSIONIZED)
         if rules.sessions.lateness_ms is not None:
             outcome[reading.time < marks - rules.sessions.lateness_ms] = _LATE
@@ -247,15 +255,14 @@ class Intake:
             self._ids.append((ids_number, latest))
         return known
 
-    def _context(self, fields: dict[str, Sequence[Any]], row: int, traffic: Index, device: Index) -> str:
+    def _context(self, fields: dict[str, list[Any]], row: int, traffic: Index, device: Index) -> str:
         """What a session takes from its first hit."""
-        tags = fields["language"][row]
         words = (
             fields["referrer"][row],
             *self._looks.traffics[traffic[row]],
             *self._looks.devices[device[row]][:3],
             fields["country"][row] or "",
-            language(tags) if tags else "",
+            fields["language"][row],
         )
         context = context_of(words)
         if len(self._contexts) >= MOST_REMEMBERED:
@@ -306,7 +313,7 @@ class Intake:
         self._told_watermark = output.watermark
 
 
-def _keys(fields: dict[str, Sequence[Any]]) -> list[str]:
+def _keys(fields: dict[str, list[Any]]) -> list[str]:
     """Whose session each hit belongs to."""
     return [
         f"{site}{SEPARATOR}v{visitor}" if visitor else visitor_key(site, "", user)
@@ -334,14 +341,8 @@ def _hits(
         reading.time[rows],
         is_view[rows],
         is_goal[rows],
-        _objects([fields["url"][row] for row in chosen]),
-        _objects([fields["user_id"][row] or "" for row in chosen]),
+        objects([fields["url"][row] for row in chosen]),
+        objects([fields["user_id"][row] or "" for row in chosen]),
         revenue,
         context_of_hit,
     )
-
-
-def _objects(texts: list[str]) -> Array:
-    column = np.empty(len(texts), object)
-    column[:] = texts
-    return column

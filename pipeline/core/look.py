@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from pipeline.core.channels import Classifier, Traffic
+from pipeline.core.channels import Classifier, Traffic, language, origin
 from pipeline.core.devices import UNKNOWN, Device
 from pipeline.core.goals import VIEWS, Goals
 from pipeline.core.slots import Array, Index
@@ -20,11 +20,20 @@ MOST_REMEMBERED: Final = 100_000  # of each table; about 300 bytes each
 
 
 class Page(NamedTuple):
-    """An event on a page. ``url`` is the one object that all hits with this text share."""
+    """An event on a page. ``url`` is the one object that all hits with this text share.
+
+    ``origin`` and ``query`` are numbers of texts: all that matters of the url for the traffic.
+    """
 
     event: str
     url: str
     is_goal: bool
+    origin: int
+    query: int
+
+
+_Words = tuple[int, int, int, str, Campaign | None]  # origin, query and sender, channel and campaign as sent
+_EMPTY: Final = 0
 
 
 class Looks:
@@ -40,13 +49,20 @@ class Looks:
         self.devices: list[Device] = []
         # The page's place and, in the lowest bits, its kind and goal; the device's place and whether it is a bot.
         self._page: dict[tuple[str, str], int] = {}
-        self._traffic: dict[tuple[str, str, str | None, Campaign | None], int] = {}
+        self._texts = [""]
+        self._text_code = {"": _EMPTY}
+        self._language: dict[str | None, str] = {None: "", "": ""}
+        self._sender: dict[str, int] = {"": _EMPTY}
+        self._traffic: dict[_Words, int] = {}
         self._traffic_code: dict[Traffic, int] = {}
         self._device: dict[str | None, int] = {}
 
     def trim(self) -> bool:
         """Forget everything when it has become much: then all numbers are given anew."""
-        is_much = max(len(self._page), len(self._traffic), len(self._device)) > MOST_REMEMBERED
+        is_much = (
+            max(map(len, (self._page, self._sender, self._traffic, self._device, self._language)))
+            > MOST_REMEMBERED
+        )
         if is_much:
             self._forget()
         return is_much
@@ -62,18 +78,26 @@ class Looks:
 
     def traffic_codes(
         self,
-        urls: Sequence[str],
+        pages: Index,
         referrers: Sequence[str],
         channels: Sequence[str | None],
         campaigns: Sequence[Campaign | None],
     ) -> Index:
         """Places in ``traffics``."""
-        get, add = self._traffic.get, self._add_traffic
-        codes = [
-            add(*words) if (code := get(words)) is None else code
-            for words in zip(urls, referrers, channels, campaigns, strict=True)
-        ]
-        return np.array(codes, np.int64)
+        get, add = self._sender.get, self._add_sender
+        senders = [add(one) if (code := get(one)) is None else code for one in referrers]
+        used, place = np.unique(pages, return_inverse=True)
+        words = np.array([self.pages[page][-2:] for page in used.tolist()])[place]
+        words = np.column_stack((words, senders))
+        shape = len(self._texts), len(self._texts), len(self._texts)
+        packed, place = np.unique(np.ravel_multi_index(tuple(words.T), shape), return_inverse=True)
+        triples = zip(*(part.tolist() for part in np.unravel_index(packed, shape)), strict=True)
+        codes = np.array([self._code_of((*triple, "", None)) for triple in triples])[place]
+        if channels.count(None) < len(channels) or campaigns.count(None) < len(campaigns):
+            for row, sent in enumerate(zip(channels, campaigns, strict=True)):
+                if sent != (None, None):
+                    codes[row] = self._code_of((*words[row].tolist(), sent[0] or "", sent[1]))
+        return codes
 
     def device_codes(self, agents: Sequence[str | None]) -> tuple[Index, Array]:
         """Places in ``devices``, and which are bots."""
@@ -81,19 +105,41 @@ class Looks:
         found = np.array([add(agent) if (code := get(agent)) is None else code for agent in agents], np.int64)
         return found >> 1, (found & 1).astype(np.bool_)
 
+    def languages(self, tags: Sequence[str | None]) -> list[str]:
+        """The first tag of each; "" where there is none."""
+        get, add = self._language.get, self._add_language
+        return [add(one) if (found := get(one)) is None else found for one in tags]
+
     def _add_page(self, event: str, url: str) -> int:
         kind = VIEW if event in VIEWS else BACKGROUND if event in self._background else OTHER
         is_goal = self._goals.matches(event, url)
         code = self._page[event, url] = len(self.pages) << 3 | kind << 1 | is_goal
-        self.pages.append(Page(event, url, is_goal))
+        words = self._text(origin(url)), self._text(self._classifier.query(url))
+        self.pages.append(Page(event, url, is_goal, *words))
         return code
 
-    def _add_traffic(self, url: str, referrer: str, channel: str | None, campaign: Campaign | None) -> int:
-        found = self._classifier.traffic(url, referrer, channel or "", campaign)
-        code = self._traffic_code.setdefault(found, len(self.traffics))
-        if code == len(self.traffics):
-            self.traffics.append(found)
-        self._traffic[url, referrer, channel, campaign] = code
+    def _add_language(self, tags: str | None) -> str:
+        found = self._language[tags] = language(tags or "")
+        return found
+
+    def _add_sender(self, referrer: str) -> int:
+        code = self._sender[referrer] = self._text(origin(referrer))
+        return code
+
+    def _text(self, text: str) -> int:
+        code = self._text_code.setdefault(text, len(self._texts))
+        if code == len(self._texts):
+            self._texts.append(text)
+        return code
+
+    def _code_of(self, words: _Words) -> int:
+        code = self._traffic.get(words)
+        if code is None:
+            page, query, sender = (self._texts[word] for word in words[:3])
+            found = self._classifier.traffic_of(page, query, sender, *words[3:])
+            code = self._traffic[words] = self._traffic_code.setdefault(found, len(self.traffics))
+            if code == len(self.traffics):
+                self.traffics.append(found)
         return code
 
     def _add_device(self, agent: str | None) -> int:

@@ -11,14 +11,13 @@ from typing import Any, Final
 
 import msgspec
 
-from pipeline.core.codes import Codes
 from pipeline.core.globs import GlobSet, path_of
 from pipeline.core.model_check import ModelError, parse
 from pipeline.core.plans import BoundRule, Plan, make_plan
 from pipeline.core.rules import Model, Rule
 from pipeline.core.scores import metric_of
 from pipeline.core.toml_lines import find_lines, line_of
-from schemas.evidence import Evidence
+from schemas.evidence import Kind as EvidenceKind
 from schemas.transition import Kind
 
 MAX_CACHED_TOUCHPOINTS: Final = 32_768  # about 200 bytes each
@@ -39,8 +38,7 @@ class Models:
             default=0,
         )
         self._by_event, self._any_event = self._split_by_event()
-        self._plans: dict[tuple[tuple[int, ...], str, str], Plan] = {}
-        self._codes = Codes(self.rules, self._by_event)
+        self._plans: dict[EvidenceKind, Plan] = {}
         self._detailed = {event for event, bounds in self._by_event.items() if _look_at_details(bounds)}
         self._any_details = _look_at_details(self._any_event)
         self._globs = GlobSet(glob for bound in self.rules.values() for glob in bound.rule.url or ())
@@ -103,19 +101,15 @@ class Models:
         _keep(self._by_url, (event, url, channel, goal), found, MAX_CACHED_TOUCHPOINTS)
         return found
 
-    def plan_of(self, evidence: Evidence) -> Plan:
-        """What evidence of its kind does; ids of no rule of these models are ignored."""
-        kind = (evidence.rules, evidence.event, evidence.channel)
+    def plan_of(self, kind: EvidenceKind) -> Plan:
+        """What evidence of this kind does; ids of no rule of these models are ignored."""
         plan = self._plans.get(kind)
         if plan is None:
-            bounds = tuple(self.rules[rule] for rule in evidence.rules if rule in self.rules)
-            plan = make_plan(bounds, evidence.event, self._codes.pack(*kind))
+            rules, event, _ = kind
+            bounds = tuple(self.rules[rule] for rule in rules if rule in self.rules)
+            plan = make_plan(bounds, event)
             _keep(self._plans, kind, plan, MAX_CACHED_PLANS)
         return plan
-
-    def kind(self, packed: bytes) -> tuple[tuple[int, ...], str, str]:
-        """The rules, event and channel of a plan's ``packed``."""
-        return self._codes.unpack(packed)
 
 
 def load(texts: Mapping[str, str]) -> Models:

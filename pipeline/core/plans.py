@@ -43,7 +43,7 @@ class Timed(NamedTuple):
 
 
 class Plan(Struct, gc=False):
-    """``packed``: the kind, for the log. ``moves`` remembers what :meth:`decide` said.
+    """``moves`` remembers what :meth:`decide` said.
 
     ``since_order`` holds those timed rules of which nothing can hold, nor is to be noted, before the first
     order.
@@ -53,7 +53,6 @@ class Plan(Struct, gc=False):
     since_order: tuple[Timed, ...]
     timed: tuple[Timed, ...]
     is_order: bool
-    packed: bytes
     moves: dict[tuple[bytes, int, int], Moves] = {}
 
     def decide(self, stages: bytes, orders: int, held: int) -> Moves:
@@ -81,12 +80,12 @@ class Plan(Struct, gc=False):
         return found
 
 
-def make_plan(bounds: tuple[BoundRule, ...], event: str, packed: bytes) -> Plan:
+def make_plan(bounds: tuple[BoundRule, ...], event: str) -> Plan:
     """The plan of evidence that satisfies these rules."""
     timed = [_timed(1 << nth, bound) for nth, bound in enumerate(bounds) if bound.rule.timed]
     since_order = tuple(one for one in timed if one.of == "order" and not one.earlier)
     others = tuple(one for one in timed if one not in since_order)
-    return Plan(bounds, since_order, others, event == ORDER_EVENT, packed)
+    return Plan(bounds, since_order, others, event == ORDER_EVENT)
 
 
 def _timed(bit: int, bound: BoundRule) -> Timed:

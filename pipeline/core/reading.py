@@ -1,17 +1,19 @@
 """Records of the topic ``hits`` as columns: what can be read of them, and the dead letters of what cannot."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from msgspec.structs import astuple
 
-from pipeline.core.decode import Flaw, KnownHit, decode
+from pipeline.core.decode import Flaw, KnownHit, decode_all
 from pipeline.core.event_time import END_OF_TIME_MS, UNKNOWN_MS, column_of, event_times
 from pipeline.core.slots import Array, Index
 from schemas.hit import MAX_HIT_BYTES, MAX_URL_CHARS, Hit
 from schemas.outcome import DeadLetter, Reason
 from schemas.topics import HITS
+
+CHUNK: Final = 1_000  # hits as objects at a time: few enough for the processor's cache
 
 
 class Records(NamedTuple):
@@ -25,7 +27,7 @@ class Records(NamedTuple):
 class Reading(NamedTuple):
     """``fields``: a column for each field of a hit, urls cut and "" where absent. Times in ms."""
 
-    fields: dict[str, Sequence[Any]]
+    fields: dict[str, list[Any]]
     time: Index
     received: Index
     clamped: Array
@@ -43,11 +45,18 @@ def read(records: Records, partition: int, *, knows_received: bool) -> Reading:
 
     ``knows_received`` false: files; when a recorded hit was received is not known if it tells only when it happened.
     """
-    found = list(map(decode, records.values))
-    letters = {at: flaw for at, flaw in enumerate(found) if type(flaw) is Flaw}
-    hits = [hit for hit in found if not isinstance(hit, Flaw)]
-    good = [at for at in range(len(found)) if at not in letters] if letters else list(range(len(found)))
-    fields = _fields_of(hits)
+    letters: dict[int, Flaw] = {}
+    fields: dict[str, list[Any]] = {name: [] for name in Hit.__struct_fields__}
+    unknown_fields = 0
+    for at in range(0, len(records.values), CHUNK):
+        found = decode_all(records.values[at : at + CHUNK])
+        letters |= {at + place: flaw for place, flaw in enumerate(found) if type(flaw) is Flaw}
+        hits = [hit for hit in found if not isinstance(hit, Flaw)]
+        unknown_fields += sum(type(hit) is not KnownHit for hit in hits)
+        if hits:
+            for column, values in zip(fields.values(), zip(*map(astuple, hits), strict=True), strict=True):
+                column.extend(values)
+    good = [at for at in range(len(records.values)) if at not in letters]
     time, sent = column_of(fields["time"]), column_of(fields["sent_time"])
     received = column_of(fields["received_time"])
     arrived = np.array(records.timestamps, np.int64)[good]
@@ -58,9 +67,8 @@ def read(records: Records, partition: int, *, knows_received: bool) -> Reading:
     usable = event != UNKNOWN_MS
     if not usable.all():
         for at in np.flatnonzero(~usable).tolist():
-            letters[good[at]] = _no_time(hits[at], int(received[at]))
+            letters[good[at]] = _no_time(fields["site"][at], int(received[at]))
         kept = np.flatnonzero(usable).tolist()
-        hits = [hits[at] for at in kept]
         fields = {name: [column[at] for at in kept] for name, column in fields.items()}
     cut = [_cut(fields, name) for name in ("url", "referrer")]
     return Reading(
@@ -70,18 +78,12 @@ def read(records: Records, partition: int, *, knows_received: bool) -> Reading:
         clamped[usable],
         np.array(records.offsets, np.int64)[good][usable],
         list(_letters(letters, records, partition)),
-        sum(type(hit) is not KnownHit for hit in hits),
+        unknown_fields,
         sum(cut),
     )
 
 
-def _fields_of(hits: list[Hit]) -> dict[str, Sequence[Any]]:
-    names = Hit.__struct_fields__
-    columns = zip(*map(astuple, hits), strict=True) if hits else [()] * len(names)
-    return dict(zip(names, columns, strict=True))
-
-
-def _cut(fields: dict[str, Sequence[Any]], name: str) -> int:
+def _cut(fields: dict[str, list[Any]], name: str) -> int:
     """Absent ones become "", those that are too long are cut, and counted."""
     texts = [text or "" for text in fields[name]]
     long = [at for at, text in enumerate(texts) if len(text) > MAX_URL_CHARS]
@@ -106,7 +108,7 @@ def _letters(flaws: dict[int, Flaw], records: Records, partition: int) -> Iterat
         )
 
 
-def _no_time(hit: Hit, received: int) -> Flaw:
+def _no_time(site: str, received: int) -> Flaw:
     is_received_good = received == UNKNOWN_MS or 0 <= received < END_OF_TIME_MS
     field = "time" if is_received_good else "received_time"
-    return Flaw(Reason.BAD_VALUE, field, "no time between 1970 and 2100 can be made of it", hit.site)
+    return Flaw(Reason.BAD_VALUE, field, "no time between 1970 and 2100 can be made of it", site)

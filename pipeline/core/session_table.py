@@ -12,41 +12,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipeline.core.ids import SEPARATOR, hex_ids, session_id
+from pipeline.core.ids import SEPARATOR, session_id
 from pipeline.core.money import add_micros
 from pipeline.core.segments import Hits, Segments, Sums, cut, sums
-from pipeline.core.session import CONTEXT, OpenSession, channel_of, fact, is_bounce, of_one_hit
+from pipeline.core.session import OpenSession, fact, of_one_hit
+from pipeline.core.session_columns import COLUMNS, rows_of, session_at, told_of, write
 from pipeline.core.sessionizer import Said, SessionRules, count_active, place, settle
 from pipeline.core.slots import Array, Index, Slots
-from schemas.session import SessionFact
+from schemas.erasure import Erasure
 
 _NEVER: Final = -(1 << 60)
-_TEXTS = ("key", "url", "context", "entry_url", "exit_url", "user")
-_COLUMNS: dict[str, Any] = {
-    **dict.fromkeys(_TEXTS, object),
-    **dict.fromkeys(("start", "end", "entry_time", "exit_time", "user_time", "close_time"), np.int64),
-    **dict.fromkeys(("revenue", "since"), np.int64),
-    **dict.fromkeys(("hits", "views", "conversions"), np.int32),
-    "told": np.int8,  # what the counters were told, as the bits below; 0 while it is open
-    "id": "V16",
-    "old_ids": object,  # ids that stored rows may still carry; None where there are none
-    "prev": np.int64,  # the visitor's session before this one, or -1
-    "unsaid": np.bool_,  # its row has not left since it changed
-}
-_CLOSED, _COUNTED, _BOUNCED, _CONVERTED = 1, 2, 4, 8
-_AS_IT_IS = (
-    "start",
-    "end",
-    "hits",
-    "views",
-    "conversions",
-    "url",
-    "entry_time",
-    "entry_url",
-    "exit_time",
-    "exit_url",
-)
-_SAID = (*_AS_IT_IS, "key", "context", "user", "revenue", "told")
 
 
 class SessionTable:
@@ -54,18 +29,14 @@ class SessionTable:
 
     def __init__(self, rules: SessionRules) -> None:
         self.rules = rules
-        self.slots = Slots(_COLUMNS, derived=("prev", "unsaid"))
+        self.slots = Slots(COLUMNS, derived=("prev", "unsaid"))
         self._newest: dict[str, int] = {}  # visitor's key -> slot
 
     def restore(self, entries: Iterable[tuple[int, bytes]]) -> None:
         """Take up the entries of :attr:`slots` again; open sessions are to be said."""
         self.slots.restore(entries)
+        self._chain(self.slots.live().tolist())
         live = self.slots.live()
-        prev, keys = self.slots["prev"], self.slots["key"]
-        for slot in live[np.argsort(self.slots["start"][live], kind="stable")].tolist():
-            key = keys[slot]
-            prev[slot] = self._newest.get(key, -1)
-            self._newest[key] = slot
         self.slots["unsaid"][live] = self.slots["told"][live] == 0
 
     def place(self, hits: Hits, said: Said) -> Index:
@@ -111,7 +82,9 @@ class SessionTable:
         closing = np.flatnonzero(due)
         for slot in closing.tolist():
             key = slots["key"][slot]
-            one = fact(self._session(slot), key, timeout_ms=self.rules.timeout_ms, preset=self.rules.bounce)
+            one = fact(
+                session_at(self.slots, slot), key, timeout_ms=self.rules.timeout_ms, preset=self.rules.bounce
+            )
             said.facts.append(one)
             count_active(said, key, -1)
             slots["told"][slot] = told_of(one)
@@ -134,45 +107,44 @@ class SessionTable:
         prev[(prev >= 0) & gone[prev]] = -1
         slots.free(leaving)
 
-    def rows(self, slots: Index, version: int) -> dict[str, list[Any]]:
+    def erase(self, erasure: Erasure, said: Said) -> None:
+        """Forget the person's sessions at once. The counters keep what they were told, which names nobody."""
+        slots = self.slots
+        keys, users = slots["key"], slots["user"]
+        names = {f"{erasure.site}{SEPARATOR}v{one}" for one in erasure.visitors}
+        names |= {f"{erasure.site}{SEPARATOR}u{one}" for one in erasure.users}
+        begin = erasure.site + SEPARATOR
+        leaving = [
+            slot
+            for slot in slots.live().tolist()
+            if keys[slot] in names or (users[slot] in erasure.users and keys[slot].startswith(begin))
+        ]
+        for slot in leaving:
+            if slots["told"][slot] == 0:
+                count_active(said, keys[slot], -1)
+        touched = {keys[slot] for slot in leaving}
+        for key in touched:
+            self._newest.pop(key, None)
+        slots.free(np.array(leaving, np.int64))
+        slots.write_all()
+        self._chain([slot for slot in slots.live().tolist() if keys[slot] in touched])
+
+    def rows(self, at: Index, version: int) -> dict[str, list[Any]]:
         """The sessions as they stand, as columns of ``schemas.rows.SESSION_ROWS``; at least one."""
-        column = {name: self.slots[name][slots].tolist() for name in _SAID}
-        keys = [key.partition(SEPARATOR) for key in column["key"]]
-        visitors = [name[1:] if name[0] == "v" else "" for _, _, name in keys]
-        start, end = self.slots["start"][slots], self.slots["end"][slots]
-        self.slots["unsaid"][slots] = False
-        contexts = zip(*[context.split(SEPARATOR) for context in column["context"]], strict=True)
-        return {
-            "session_id": hex_ids(self.slots["id"][slots]),
-            "site": [site for site, _, _ in keys],
-            "visitor_id": visitors,
-            "user_id": column["user"],
-            "person_id": [user or visitor for user, visitor in zip(column["user"], visitors, strict=True)],
-            "start_time": column["start"],
-            "end_time": column["end"],
-            "duration_ms": (end - start).tolist(),
-            "hits": column["hits"],
-            "page_views": column["views"],
-            "entry_url": column["entry_url"],
-            "exit_url": column["exit_url"],
-            **dict(zip(CONTEXT, map(list, contexts), strict=True)),
-            "bounced": self._bounces(column),
-            "converted": [goals > 0 for goals in column["conversions"]],
-            "conversions": column["conversions"],
-            "revenue_micros": column["revenue"],
-            "closed": [told != 0 for told in column["told"]],
-            "withdrawn": [False] * len(slots),
-            "version": [version] * len(slots),
-        }
+        self.slots["unsaid"][at] = False
+        return rows_of(self.slots, at, version, self.rules.bounce)
 
     def unsaid(self) -> Index:
         """The open sessions whose rows have not left since they changed."""
         return np.flatnonzero(self.slots["unsaid"] & self.slots["live"] & (self.slots["told"] == 0))
 
-    def _bounces(self, column: dict[str, list[Any]]) -> list[bool]:
-        names = ("views", "hits", "start", "end", "conversions")
-        preset = self.rules.bounce
-        return [is_bounce(preset, *one) for one in zip(*(column[name] for name in names), strict=True)]
+    def _chain(self, added: list[int]) -> None:
+        """Link each visitor's sessions by their start."""
+        prev, keys, start = self.slots["prev"], self.slots["key"], self.slots["start"]
+        for slot in sorted(added, key=start.__getitem__):
+            key = keys[slot]
+            prev[slot] = self._newest.get(key, -1)
+            self._newest[key] = slot
 
     def _cases(self, segments: Segments, newest: Index) -> tuple[Array, Array]:
         """Which segments are new sessions, and which are more of the visitor's newest one."""
@@ -242,7 +214,7 @@ class SessionTable:
         while at >= 0:
             chain.append(at)
             at = int(self.slots["prev"][at])
-        sessions = [self._session(slot) for slot in reversed(chain)]
+        sessions = [session_at(self.slots, slot) for slot in reversed(chain)]
         slot_of = {id(session): slot for session, slot in zip(sessions, reversed(chain), strict=True)}
         loaded = list(sessions)  # so that no other object gets the id of one of these
         for hit in places:
@@ -265,35 +237,6 @@ class SessionTable:
         found = np.searchsorted(starts, hits.time[places], side="right") - 1
         return [slot_of[id(sessions[one])] for one in found.tolist()]
 
-    def _session(self, slot: int) -> OpenSession:
-        """The row as an object of its own."""
-        value = {name: self.slots[name][slot] for name in _COLUMNS}
-        as_it_is: dict[str, Any] = {
-            name: value[name] if name in _TEXTS else int(value[name]) for name in _AS_IT_IS
-        }
-        site = value["key"].partition(SEPARATOR)[0]
-        told = int(value["told"])
-        closed = SessionFact(
-            site,
-            channel_of(value["context"]),
-            int(value["close_time"]),
-            int(value["end"] - value["start"]),
-            bool(told & _COUNTED),
-            bool(told & _BOUNCED),
-            bool(told & _CONVERTED),
-            int(value["revenue"]),
-        )
-        return OpenSession(
-            session_id=value["id"].tobytes().hex(),
-            since=int(value["since"]),
-            revenue_micros=int(value["revenue"]),
-            context=value["context"],
-            user=(int(value["user_time"]), value["user"]) if value["user"] else None,
-            closed=closed if told else None,
-            old_ids=value["old_ids"] or [],
-            **as_it_is,
-        )
-
     def _write_back(self, key: str, sessions: list[OpenSession], slot_of: dict[int, int]) -> None:
         """``slot_of``: by identity, -1 for those that have none yet; they get one, and those not there any more go."""
         kept = {id(session) for session in sessions}
@@ -305,31 +248,8 @@ class SessionTable:
             slot = slot_of[id(session)]
             if slot < 0:
                 slot = slot_of[id(session)] = int(self.slots.take(1)[0])
-            self._write(slot, session)
+            write(self.slots, slot, session)
             self.slots["key"][slot], self.slots["prev"][slot] = key, before
             before = slot
         self.slots.touch(np.array([slot_of[id(session)] for session in sessions]))
         self._newest[key] = before
-
-    def _write(self, slot: int, session: OpenSession) -> None:
-        user_time, user = session.user or (-1, "")
-        told = session.closed
-        values = {name: getattr(session, name) for name in _AS_IT_IS} | {
-            "id": bytes.fromhex(session.session_id),
-            "since": session.since,
-            "revenue": session.revenue_micros,
-            "context": session.context,
-            "user_time": user_time,
-            "user": user,
-            "old_ids": session.old_ids or None,
-            "told": told_of(told) if told else 0,
-            "close_time": told.close_time if told else 0,
-            "unsaid": told is None,
-        }
-        for name, value in values.items():
-            self.slots[name][slot] = value
-
-
-def told_of(one: SessionFact) -> int:
-    """What the counters were told, as bits."""
-    return _CLOSED | _COUNTED * one.counted | _BOUNCED * one.bounced | _CONVERTED * one.converted

@@ -8,7 +8,7 @@ rows, in turn. When it has gone round once, everything before the round is no lo
 these entries stays within about four times what lives, with no pause to compact it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -24,7 +24,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class _Entry(Struct, array_like=True):
-    """``written`` and ``freed``: slots as int64 bytes. ``columns``: raw bytes of an array, or a list."""
+    """``written`` and ``freed``: slots as int64 bytes. ``columns``: as :func:`_packed` gives them."""
 
     written: bytes
     freed: bytes
@@ -35,11 +35,13 @@ _decode = msgspec.msgpack.Decoder(_Entry).decode
 
 
 class Slots:
-    """``columns``: name -> dtype. ``derived``: columns that are not stored, since they follow from the others."""
+    """``columns``: name -> dtype, which may have a shape. ``derived``: those that are not stored, since they follow
+    from the others. Objects are texts, tuples, bytes or None; equal ones are stored once in an entry.
+    """
 
     def __init__(self, columns: Mapping[str, DTypeLike], *, derived: Iterable[str] = ()) -> None:
         types = {**columns, "live": np.bool_}
-        self._columns = {name: np.zeros(_FIRST_SIZE, dtype) for name, dtype in types.items()}
+        self._columns = {name: _blank(_FIRST_SIZE, dtype) for name, dtype in types.items()}
         self._derived = frozenset((*derived, "live"))
         self._free: list[int] = []
         self._top = 0
@@ -48,6 +50,7 @@ class Slots:
         self._next = 0  # where the round goes on
         self._round_began = 0  # number of the entry in which it began
         self._needed = 0  # number of the first entry that is needed to restore
+        self._is_whole = False  # the next entry holds all rows
 
     def __getitem__(self, name: str) -> Array:
         return self._columns[name][: self._top]
@@ -80,6 +83,11 @@ class Slots:
         """The rows were changed, and are to be stored."""
         self._written.append(slots)
 
+    def write_all(self) -> None:
+        """The next entry holds all rows, and none before it is needed: nothing of what was freed is left."""
+        self._is_whole = True
+        self.touch(self.live())
+
     def live(self) -> Index:
         """All rows there are."""
         return np.flatnonzero(self["live"])
@@ -101,6 +109,9 @@ class Slots:
         self._next = until
         if until == self._top:
             self._needed, self._round_began, self._next = self._round_began, number + 1, 0
+        if self._is_whole:
+            self._needed, self._round_began, self._next = number, number + 1, 0
+            self._is_whole = False
         columns = {
             name: _packed(column[written])
             for name, column in self._columns.items()
@@ -112,41 +123,63 @@ class Slots:
     def restore(self, entries: Iterable[tuple[int, bytes]]) -> None:
         """Take up (number, entry) again, oldest first. The derived columns are the caller's affair."""
         first, last = None, -1
+        known: dict[Any, Any] = {}
         for last, entry in entries:
-            self._apply(_decode(entry))
+            self._apply(_decode(entry), known)
             first = last if first is None else first
         self._free = np.flatnonzero(~self["live"]).tolist()
         # The next round must go over all rows before any of these entries may go.
         self._next, self._round_began, self._needed = 0, last + 1, first or 0
         self._written, self._freed = [], []
 
-    def _apply(self, entry: _Entry) -> None:
+    def _apply(self, entry: _Entry, known: dict[Any, Any]) -> None:
         written = np.frombuffer(entry.written, np.int64)
         freed = np.frombuffer(entry.freed, np.int64)
         top = int(max(written.max(initial=-1), freed.max(initial=-1))) + 1
         self._reach(max(top, self._top))
         for name, packed in entry.columns.items():
             column = self._columns[name]
-            column[written] = _unpacked(packed, column.dtype)
+            column[written] = _unpacked(packed, column, known)
         self._columns["live"][freed] = False
         self._columns["live"][written] = True
 
     def _reach(self, top: int) -> None:
-        while top > len(self._columns["live"]):
-            self._columns = {
-                name: np.concatenate((column, np.zeros_like(column)))
-                for name, column in self._columns.items()
-            }
+        size = len(self._columns["live"])
+        if top > size:
+            more = max(top, size * 5 // 4) - size  # a quarter: what is not used yet is memory, too
+            for name, column in self._columns.items():
+                dtype = (column.dtype, column.shape[1:])
+                self._columns[name] = np.concatenate((column, _blank(more, dtype)))
         self._top = top
 
 
-def _packed(values: Array) -> bytes | list[Any]:
-    return values.tolist() if values.dtype == object else values.tobytes()
+def _blank(size: int, dtype: DTypeLike) -> Array:
+    column = np.zeros(size, dtype)
+    if column.dtype == object:
+        column[:] = None
+    return column
 
 
-def _unpacked(packed: bytes | Sequence[Any], dtype: np.dtype[Any]) -> Array:
+def _packed(values: Array) -> bytes | tuple[list[Any], bytes]:
+    """Objects as (distinct ones, each row's place among them)."""
+    if values.dtype != object:
+        return values.tobytes()
+    code: dict[Any, int] = {}
+    places = [code.setdefault(value, len(code)) for value in values.tolist()]
+    return list(code), np.array(places, np.int32).tobytes()
+
+
+def _unpacked(packed: bytes | list[Any], column: Array, known: dict[Any, Any]) -> Array:
+    """``known``: objects that other rows have already, so that equal ones are kept once."""
     if isinstance(packed, bytes):
-        return np.frombuffer(packed, dtype)
-    values = np.empty(len(packed), object)
-    values[:] = packed
-    return values
+        return np.frombuffer(packed, column.dtype).reshape(-1, *column.shape[1:])
+    distinct, places = packed
+    values = np.empty(len(distinct), object)
+    for at, value in enumerate(distinct):
+        one = _hashable(value)
+        values[at] = known.setdefault(one, one)
+    return values[np.frombuffer(places, np.int32)]
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value

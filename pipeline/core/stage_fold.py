@@ -22,16 +22,14 @@ in_order = attrgetter("time", "rules", "event", "url", "channel", "session_id")
 
 
 class State(Struct, array_like=True, gc=False):
-    """Where a person stands after some evidence. Per model, in the models' order: ``stages highest entered
-    steps``.
+    """Where a person stands after some evidence. Per model, in the models' order: ``stages entered steps``.
 
-    ``stages`` and ``highest``: 0 is none, n the n-th stage. ``entered``: when the stage was entered, ms.
+    ``stages``: 0 is none, n the n-th stage. ``entered``: when the stage was entered, ms.
     ``steps``: transitions so far. ``recent``: per ``count`` rule, the times of its newest matches, one less
     than it asks for.
     """
 
     stages: bytes
-    highest: bytes
     entered: tuple[int, ...]
     steps: tuple[int, ...]
     orders: int = 0
@@ -56,7 +54,7 @@ class Step(NamedTuple):
 def nowhere(models: Models) -> State:
     """The state before all evidence."""
     size = len(models.models)
-    return State(bytes(size), bytes(size), (0,) * size, (0,) * size)
+    return State(bytes(size), (0,) * size, (0,) * size)
 
 
 def advance(models: Models, state: State, evidence: Evidence, plan: Plan) -> list[Step]:
@@ -87,11 +85,15 @@ def advance(models: Models, state: State, evidence: Evidence, plan: Plan) -> lis
 
 def fold(models: Models, state: State, evidence: Iterable[Evidence]) -> list[Step]:
     """Take all the evidence, given in order, into ``state``; the transitions it makes."""
-    return [step for one in evidence for step in advance(models, state, one, models.plan_of(one))]
+    return [
+        step
+        for one in evidence
+        for step in advance(models, state, one, models.plan_of((one.rules, one.event, one.channel)))
+    ]
 
 
 def _move(state: State, moves: Moves, cause: Evidence) -> list[Step]:
-    stages, highest = bytearray(state.stages), bytearray(state.highest)
+    stages = bytearray(state.stages)
     entered, ordinals = list(state.entered), list(state.steps)
     steps = []
     for model, stage in moves:
@@ -99,10 +101,9 @@ def _move(state: State, moves: Moves, cause: Evidence) -> list[Step]:
         dwell = cause.time - entered[model] if before else 0
         steps.append(Step(model, cause.time, ordinals[model], before, stage, dwell, cause))
         stages[model] = stage
-        highest[model] = max(highest[model], stage)
         entered[model] = cause.time
         ordinals[model] += 1
-    state.stages, state.highest = bytes(stages), bytes(highest)
+    state.stages = bytes(stages)
     state.entered, state.steps = tuple(entered), tuple(ordinals)
     return steps
 

@@ -42,6 +42,14 @@ def read_blocks(table: str, blocks: Sequence[bytes]) -> pa.Table:
     return pa.Table.from_batches(batches, TABLES[table])
 
 
+def pack(rows: pa.Table) -> bytes:
+    """Rows of a table as one block; there may be none."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_table(rows)
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+
 def _columns(table: str, records: Sequence[Struct]) -> dict[str, Sequence[Any]]:
     names = TABLES[table].names
     return dict(zip(names, zip(*map(attrgetter(*names), records), strict=True), strict=True))

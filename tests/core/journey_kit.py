@@ -2,13 +2,22 @@
 slowly.
 """
 
+from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
+import numpy as np
+from msgspec.msgpack import decode, encode
+
+from pipeline.core.journeys import Journeys, Output
 from pipeline.core.models import Models
+from pipeline.core.person_table import PersonTable
 from pipeline.core.rules import Model, Rule
-from schemas.evidence import Evidence
+from pipeline.store.blocks import block, blocks_of, read_blocks
+from schemas.evidence import Evidence, EvidenceBatch
 from schemas.transition import Transition, TransitionFact
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = 86_400_000
 NOON = 1_767_268_800_000  # 2026-01-01 12:00 UTC
 
@@ -42,7 +51,77 @@ class Person:
         at = NOON + next(self._minutes) * 60_000 if time is None else time
         score, props = more.get("score"), more.get("props")
         rules = self.models.touchpoint(event, url, channel, bool(more.get("goal")), score, props)  # type: ignore[arg-type]
-        return Evidence(at, rules, event, url, channel, str(more.get("session_id", "")), score)  # type: ignore[arg-type]
+        return Evidence(at, rules, event, url, channel, str(more.get("session_id", "")))  # type: ignore[arg-type]
+
+
+def message(key: str, evidence: list[Evidence]) -> EvidenceBatch:
+    """Evidence of one person as it travels."""
+    kinds = [(one.rules, one.event, one.channel) for one in evidence]
+    places = np.arange(len(evidence), dtype=np.int32).tobytes()
+    return EvidenceBatch(
+        source=0,
+        persons=[key],
+        kinds=kinds,
+        urls=[one.url for one in evidence],
+        person=bytes(4 * len(evidence)),
+        time=np.array([one.time for one in evidence], np.int64).tobytes(),
+        kind=places,
+        url=places,
+        session=b"".join(bytes.fromhex(one.session_id) or bytes(16) for one in evidence),
+    )
+
+
+class Partition:
+    """One partition of the journeys' hop; each unit of work is taken up from the journal's entries alone."""
+
+    def __init__(self, models: Models) -> None:
+        self.models = models
+        self.entries: list[tuple[int, bytes]] = []
+        self.version = 0
+
+    @property
+    def core(self) -> Journeys:
+        """As a restart finds it."""
+        core = Journeys(self.models)
+        core.restore(self.entries)
+        return core
+
+    def take(self, *messages: EvidenceBatch) -> tuple[list[Transition], list[TransitionFact]]:
+        """One unit of work: the rows, and the net facts."""
+        core, number = self.core, len(self.entries) and self.entries[-1][0] + 1
+        output = core.take(
+            [decode(encode(one), type=EvidenceBatch) for one in messages], self.version, number
+        )
+        self.entries = [entry for entry in self.entries if entry[0] >= output.needed]
+        self.entries.append((number, output.state))
+        self.version += 1
+        facts = [TransitionFact(*change, count) for change, count in output.changes.items() if count]
+        return transitions_of(output), facts
+
+    def table(self) -> tuple[PersonTable, int]:
+        """What is kept, and the place of the only person in it."""
+        table = self.core._table
+        (slot,) = table.slot_of.values()
+        return table, slot
+
+    def stages(self, key: str) -> dict[str, str]:
+        """The stage of each model that the person has entered."""
+        table = self.core._table
+        at = table.state(table.slot_of[key]).stages
+        models = self.models.models
+        return {model.name: model.stage[n - 1].id for model, n in zip(models, at, strict=True) if n}
+
+
+def transitions_of(output: Output) -> list[Transition]:
+    """The rows of a unit of work, as they are stored."""
+    blocks = [block("transitions", output.columns)] if output.columns else []
+    rows = read_blocks("transitions", blocks + blocks_of("transitions", output.corrections))
+    return [_row(row) for row in rows.to_pylist()]
+
+
+def _row(row: dict[str, Any]) -> Transition:
+    time = (row.pop("time") - EPOCH) // timedelta(milliseconds=1)
+    return Transition(**row, time=time)
 
 
 def oracle(models: Models, site: str, person_id: str, evidence: list[Evidence]) -> set[tuple[object, ...]]:

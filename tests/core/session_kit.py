@@ -2,16 +2,16 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
 import msgspec
 
 from pipeline.core.channels import Classifier
-from pipeline.core.evidence import unpacked
+from pipeline.core.evidence import arrived
 from pipeline.core.goals import Goals
-from pipeline.core.ids import session_id, visitor_key
+from pipeline.core.ids import visitor_key
 from pipeline.core.intake import Intake, Output
 from pipeline.core.intake_rules import IntakeRules
 from pipeline.core.models import load
@@ -95,8 +95,10 @@ def said_sessions(output: Output) -> list[Session]:
 
 def evidence_of(output: Output) -> list[tuple[str, Evidence]]:
     """(person's key, evidence) of the unit, as the journeys' hop reads it."""
-    messages = output.evidence.by_partition(0, 1) if output.evidence else []
-    return [one for _, message in messages for one in unpacked(message)]
+    if output.evidence is None or not output.evidence.persons:
+        return []
+    found = arrived(message for _, message in output.evidence.by_partition(0, 1))
+    return [(found.persons[who], found.evidence(row)) for row, who in enumerate(found.person.tolist())]
 
 
 class Follower:
@@ -193,7 +195,7 @@ class Follower:
     def sessions(self) -> list[dict[str, Any]]:
         """The live rows, without versions, in a fixed order."""
         live = [_plain(row) for row in self.rows.values() if not row.withdrawn]
-        return sorted(live, key=_by_name)
+        return sorted(live, key=by_name)
 
     def session_of(self, offset: int) -> str:
         """Where a stored hit belongs, as the view says it."""
@@ -230,88 +232,19 @@ def at(*times: int, visitor: str = "ann", event: str = "page_view") -> list[Hit]
     return [Hit(NOON + time, visitor, event) for time in times]
 
 
-def oracle(
-    hits: Iterable[Hit], *, timeout: int = TIMEOUT, watermark: int | None = None, preset: str = "pages"
-) -> list[dict[str, Any]]:
-    """The sessions of these hits: sort by time, cut at gaps. ``watermark`` None: all are closed."""
-    of_key: dict[str, list[Hit]] = {}
-    for hit in hits:
-        of_key.setdefault(hit.key, []).append(hit)
-    found = []
-    for key, of_visitor in of_key.items():
-        groups: list[list[Hit]] = []
-        for hit in sorted(of_visitor, key=lambda h: h.time):
-            if not groups or hit.time - groups[-1][-1].time > timeout:
-                groups.append([])
-            groups[-1].append(hit)
-        found += [_session(key, group, timeout, watermark, preset) for group in groups]
-    return sorted(found, key=_by_name)
-
-
-def _session(key: str, hits: list[Hit], timeout: int, watermark: int | None, preset: str) -> dict[str, Any]:
-    start, end = hits[0].time, hits[-1].time
-    views = [hit for hit in hits if hit.event in VIEWS]
-    goals = [hit for hit in hits if hit.event in GOALS]
-    first = min(hits, key=lambda h: (h.time, h.url, h.referrer, h.channel))
-    user = max(((h.time, h.user) for h in hits if h.user), default=(0, ""))[1]
-    custom = len(hits) - len(views) - len([h for h in goals if h not in views])
-    bounced = len(views) == 1
-    if preset == "plausible":
-        bounced = bounced and len(hits) == 1
-    elif preset == "ga4":
-        bounced = bounced and end - start < 10_000 and not goals
-    assert custom >= 0
-    return {
-        "session_id": session_id(key, start), "site": hits[0].site, "visitor_id": hits[0].visitor,
-        "user_id": user, "person_id": user or hits[0].visitor, "start_time": start, "end_time": end,
-        "duration_ms": end - start, "hits": len(hits), "page_views": len(views),
-        "entry_url": min((h.time, h.url) for h in views or hits)[1],
-        "exit_url": max((h.time, h.url) for h in views or hits)[1],
-        "referrer": first.referrer, "channel": first.channel, "bounced": bounced, "converted": bool(goals),
-        "conversions": len(goals), "revenue_micros": sum(round((h.revenue or 0) * 1e6) for h in goals),
-        "closed": watermark is None or end + timeout < watermark,
-    }  # fmt: skip
-
-
-def facts_of(sessions: Iterable[dict[str, Any]], timeout: int = TIMEOUT) -> Counter[SessionFact]:
-    """What the counters should hold of these sessions: the closed ones."""
-    return Counter(
-        SessionFact(
-            site=s["site"], channel=s["channel"], close_time=s["end_time"] + timeout,
-            duration_ms=s["duration_ms"],
-            counted=s["page_views"] > 0, bounced=s["bounced"], converted=s["converted"],
-            revenue_micros=s["revenue_micros"],
-        )
-        for s in sessions
-        if s["closed"]
-    )  # fmt: skip
-
-
-def active_of(sessions: Iterable[dict[str, Any]]) -> dict[str, int]:
-    """Open sessions per site."""
-    return dict(Counter(s["site"] for s in sessions if not s["closed"]))
-
-
-def session_id_at(sessions: Iterable[dict[str, Any]], hit: Hit) -> str:
-    """The one session that holds the hit."""
-    (found,) = [
-        s["session_id"]
-        for s in sessions
-        if (s["site"], s["visitor_id"]) == (hit.site, hit.visitor)
-        and (hit.visitor or s["user_id"] == hit.user)
-        and s["start_time"] <= hit.time <= s["end_time"]
-    ]
-    return str(found)
-
-
-_KEPT = list(_session("a\x1fvb", [Hit(0)], 0, None, "pages"))
+_KEPT = (
+    "session_id", "site", "visitor_id", "user_id", "person_id", "start_time", "end_time", "duration_ms", "hits",
+    "page_views", "entry_url", "exit_url", "referrer", "channel", "bounced", "converted", "conversions",
+    "revenue_micros", "closed",
+)  # fmt: skip
 
 
 def _plain(row: Session) -> dict[str, Any]:
     return {name: getattr(row, name) for name in _KEPT}
 
 
-def _by_name(session: dict[str, Any]) -> tuple[str, str, str, int]:
+def by_name(session: dict[str, Any]) -> tuple[str, str, str, int]:
+    """A fixed order of sessions."""
     return session["site"], session["visitor_id"], session["user_id"], session["start_time"]
 
 

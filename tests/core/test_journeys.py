@@ -2,27 +2,16 @@
 
 from datetime import UTC, datetime
 
-import msgspec
 import pytest
-from journey_kit import DAY, NOON, Person, live, model_text, oracle, summed
+from journey_kit import DAY, NOON, Partition, Person, live, message, model_text, oracle, summed
 
 from pipeline.core import journeys
-from pipeline.core.evidence_log import entries
-from pipeline.core.journeys import Journey, apply, current_stages, highest_stages
 from pipeline.core.models import Models, load
 from pipeline.model_files import builtin_texts
 from schemas.evidence import Evidence
 from schemas.transition import Transition, TransitionFact
 
-ORIGINS = [
-    "https://a.example",
-    "https://a.example=x",
-    "",
-    "=",
-    "app:",
-    "https://a.example:1",
-    "http://a.example",
-]
+SESSION = "0123456789abcdef" * 2
 SEEN = 'seen\nname = "seen"\nevent = ["see"]'
 TRIED = 'tried\nname = "tried"\nevent = ["try"]'
 BOUGHT = 'bought\nname = "bought"\nevent = ["purchase"]'
@@ -37,16 +26,16 @@ def tiny(*stages: str, head: str = 'backward = "always"') -> Person:
     return Person(load({"tiny.toml": model_text(*stages, head=head)}))
 
 
-def take(models: Models, *batches: list[Evidence]) -> tuple[Journey, list[Transition], list[TransitionFact]]:
-    """All batches, one after the other, the state packed and unpacked in between."""
-    journey, said, facts = None, [], []
-    for version, batch in enumerate(batches):
-        journey, transitions, changes = apply(models, journey, "shop", "ann", batch, version)
-        journey = msgspec.msgpack.decode(msgspec.msgpack.encode(journey), type=Journey)
+def take(
+    models: Models, *batches: list[Evidence]
+) -> tuple[Partition, list[Transition], list[TransitionFact]]:
+    """All batches, one after the other, with a restart in between."""
+    partition, said, facts = Partition(models), list[Transition](), list[TransitionFact]()
+    for batch in batches:
+        transitions, changes = partition.take(message("shop\x1fann", batch))
         said += transitions
         facts += changes
-    assert journey is not None
-    return journey, said, facts
+    return partition, said, facts
 
 
 def way(said: list[Transition], model: str = "tiny") -> list[str]:
@@ -58,16 +47,16 @@ def way(said: list[Transition], model: str = "tiny") -> list[str]:
 def test_first_evidence_enters_at_its_stage_and_may_skip_stages() -> None:
     person = tiny(SEEN, TRIED, BOUGHT)
     journey, said, facts = take(
-        person.models, [person.did("try", "https://a.example/x", NOON, "email", session_id="s1")]
+        person.models, [person.did("try", "https://a.example/x", NOON, "email", session_id=SESSION)]
     )
     assert said == [
         Transition(
             "shop", "ann", "tiny", "", "tried", "enter", NOON, 0, 0,
-            "try", "https://a.example/x", "email", "s1", False, 0,
+            "try", "https://a.example/x", "email", SESSION, False, 0,
         )
     ]  # fmt: skip
     assert facts == [TransitionFact("shop", "tiny", "", "tried", 1)]
-    assert current_stages(person.models, journey) == {"tiny": "tried"}
+    assert journey.stages("shop\x1fann") == {"tiny": "tried"}
 
 
 def test_dwell_is_the_time_since_the_stage_was_entered_not_since_the_last_evidence() -> None:
@@ -83,8 +72,7 @@ def test_lower_stage_moves_back_when_the_model_says_so() -> None:
     person = tiny(SEEN, TRIED)
     journey, said, _ = take(person.models, [person.did("try"), person.did("see")])
     assert way(said) == ["+tried", "-seen"]
-    assert current_stages(person.models, journey) == {"tiny": "seen"}
-    assert highest_stages(person.models, journey) == {"tiny": "tried"}
+    assert journey.stages("shop\x1fann") == {"tiny": "seen"}
 
 
 @pytest.mark.parametrize(
@@ -254,56 +242,25 @@ def test_evidence_of_the_same_millisecond_is_ordered_by_value_not_by_arrival() -
     assert len(ways) == 1
 
 
-def test_a_score_beside_none_at_the_same_millisecond_is_no_error() -> None:
-    person = tiny(SEEN, TRIED)
-    pair = [person.did("see", time=NOON), person.did("see", time=NOON, score=5.0)]
-    assert way(take(person.models, pair, pair)[1]) == ["+seen"]
-
-
-def test_what_was_handed_in_is_left_as_it_was(builtin: Models) -> None:
+def test_the_chain_gives_back_what_was_put_in(builtin: Models) -> None:
     person = Person(builtin)
-    journey, _, _ = apply(
-        builtin, None, "shop", "ann", [person.did("page_view", "/"), person.did("login")], 1
-    )
-    before = msgspec.msgpack.encode(journey)
-    for more in (
-        [person.did("purchase")],
-        [person.did("login")],
-        [person.did("page_view", "/blog", NOON - 1)],
-    ):
-        apply(builtin, journey, "shop", "ann", more, 2)
-        assert msgspec.msgpack.encode(journey) == before
-
-
-def test_log_gives_back_what_was_put_in_however_many_pages(builtin: Models) -> None:
-    person = Person(builtin)
-    urls = [f"{ORIGINS[n % 7]}/p/{n}" for n in range(100)]
-    sessions = ["", "f" * 32, "F" * 32, "١" * 32, "short"]
     story = [
-        person.did("page_view", url, session_id=sessions[n % 5], score=n / 2 if n % 3 else None)
-        for n, url in enumerate(urls + urls[60:])
+        person.did("page_view", f"/p/{n % 60}", session_id=["", "f" * 32, SESSION][n % 3]) for n in range(100)
     ]
-    journey, said, _ = take(builtin, story, [person.did("purchase", time=NOON - 1)])
-    assert live(said) == oracle(builtin, "shop", "ann", [person.did("purchase", time=NOON - 1), *story])
-    kept = [(e.time, e.url, e.session_id, e.score) for e in entries(journey.log)]
-    assert kept[1:] == [(e.time, e.url, e.session_id, e.score) for e in story]
-    assert len(journey.log.urls) == len(urls) + 1
+    late = person.did("purchase", time=NOON - 1)
+    partition, said, _ = take(builtin, story[:50], story[50:], [late])
+    assert live(said) == oracle(builtin, "shop", "ann", [late, *story])
+    table, slot = partition.table()
+    assert table.history(slot) == [late, *story]
+    assert table.persons["size"][slot] == len(table.evidence) == 101
 
 
-def test_ten_pieces_of_evidence_pack_into_400_bytes(builtin: Models) -> None:
+def test_messages_of_one_unit_are_taken_together(builtin: Models) -> None:
     person = Person(builtin)
-    pages = ["/", "/pricing", "/product/12", "/compare", "/cart"]
-    story = [
-        person.did(
-            "page_view",
-            f"https://shop.example{pages[n % 5]}",
-            channel="organic_search",
-            session_id=f"{n // 5:032x}",
-        )
-        for n in range(10)
-    ]
-    journey, _, _ = take(builtin, story)
-    assert len(msgspec.msgpack.encode(journey)) <= 400
+    story = [person.did("page_view", "/"), person.did("view_item", "/product/7"), person.did("purchase")]
+    partition = Partition(builtin)
+    said, _ = partition.take(*(message("shop\x1fann", [one]) for one in reversed(story)))
+    assert live(said) == oracle(builtin, "shop", "ann", story)
 
 
 def test_beyond_its_limit_a_journey_forgets_evidence_but_not_the_stage(
@@ -315,20 +272,24 @@ def test_beyond_its_limit_a_journey_forgets_evidence_but_not_the_stage(
     story = [person.did("see"), *(person.did(event) for event in ["look", "see", "purchase"] * 9)]
     journey, said, _ = take(person.models, *([one] for one in story))
     assert live(said) == oracle(person.models, "shop", "ann", story)
-    assert journey.log.size <= 10
-    assert journey.state.orders == 9
+    table, slot = journey.table()
+    assert table.persons["size"][slot] == len(table.evidence) <= 10
+    assert table.state(slot).orders == 9
 
 
 def test_evidence_before_the_checkpoint_is_counted_as_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journeys, "MAX_EVIDENCE", 4)
     person = tiny(SEEN, TRIED)
     story = [person.did("see", time=NOON + n) for n in range(5)]
-    journey, _, _ = take(person.models, story)
-    assert journey.checkpoint is not None
-    assert journey.checkpoint.last == NOON + 2
     for time, missed in ((NOON + 2, 1), (NOON + 3, 0)):
-        after, more, _ = apply(person.models, journey, "shop", "ann", [person.did("try", time=time)], 1)
-        assert after.missed == missed
+        partition, _, _ = take(person.models, story)
+        table, slot = partition.table()
+        checkpoint = table.checkpoint(slot)
+        assert checkpoint is not None
+        assert checkpoint.last == NOON + 2
+        more, _ = partition.take(message("shop\x1fann", [person.did("try", time=time)]))
+        table, slot = partition.table()
+        assert table.persons["missed"][slot] == missed
         assert bool(more) is not bool(missed)
 
 

@@ -6,20 +6,8 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from session_kit import (
-    HOUR,
-    MINUTE,
-    NOON,
-    TIMEOUT,
-    Follower,
-    Hit,
-    active_of,
-    facts_of,
-    oracle,
-    rules,
-    said_sessions,
-    session_id_at,
-)
+from session_kit import HOUR, MINUTE, NOON, TIMEOUT, Follower, Hit, rules, said_sessions
+from session_oracle import active_of, facts_of, oracle, session_id_at
 
 # Steps around the timeout make gaps that are just within and just beyond it; small ones make equal times.
 steps = st.sampled_from(

@@ -6,23 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from session_kit import (
-    HOUR,
-    MINUTE,
-    NOON,
-    TIMEOUT,
-    Follower,
-    Hit,
-    active_of,
-    at,
-    facts_of,
-    follow,
-    oracle,
-    rules,
-    said_sessions,
-    session_id_at,
-    spans,
-)
+from session_kit import HOUR, MINUTE, NOON, TIMEOUT, Follower, Hit, at, follow, rules, said_sessions, spans
+from session_oracle import active_of, facts_of, oracle, session_id_at
 
 from pipeline.store.blocks import to_arrow
 from pipeline.store.client import STORE_DIRECTORY, Client, connect, rows

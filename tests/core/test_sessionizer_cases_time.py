@@ -2,21 +2,8 @@
 at its exact boundary and named after where it is known from."""
 
 import pytest
-from session_kit import (
-    HOUR,
-    MINUTE,
-    NOON,
-    TIMEOUT,
-    Follower,
-    Hit,
-    at,
-    facts_of,
-    follow,
-    oracle,
-    rules,
-    said_sessions,
-    spans,
-)
+from session_kit import HOUR, MINUTE, NOON, TIMEOUT, Follower, Hit, at, follow, rules, said_sessions, spans
+from session_oracle import facts_of, oracle
 
 
 @pytest.mark.parametrize(("behind", "outcome"), [(0, "sessionized"), (1, "late")])

@@ -5,8 +5,9 @@ with.
 import random
 
 import pytest
+from journey_kit import message, transitions_of
 
-from pipeline.core.journeys import apply
+from pipeline.core.journeys import Journeys
 from pipeline.core.models import Models, load
 from pipeline.core.scores import metric_of, normalised_score
 from pipeline.model_files import builtin_texts
@@ -130,7 +131,7 @@ def random_hits(seed: int, persons: int) -> list[Row]:
                     event=event,
                     url=dice.choice(URLS),
                     channel=dice.choice(["direct", "email"]),
-                    session_id=dice.choice(["", "a", "b"]),
+                    session_id=dice.choice(["", "a" * 32, "b" * 32]),
                     goal=dice.random() < 0.5,
                     score=dice.choice([None, *range(11), 3.5]) if survey else None,
                     scale=dice.choice([None, 5.0, 7.0, 10.0, 1.0]) if survey else None,
@@ -144,7 +145,7 @@ def random_hits(seed: int, persons: int) -> list[Row]:
 
 def said_of(models: Models, hits: list[Row]) -> list[Transition]:
     """What the stream says, one hit after the other."""
-    journeys, said = {}, []
+    journeys, said = Journeys(models), list[Transition]()
     for version, row in enumerate(hits):
         props = row["props"].encode()
         score = normalised_score(metric_of(props), row["score"], row["scale"])
@@ -153,12 +154,10 @@ def said_of(models: Models, hits: list[Row]) -> list[Transition]:
             continue
         site, person = row["site"], row["person_id"]
         evidence = Evidence(
-            row["event_time"], rules, row["event"], row["url"], row["channel"], row["session_id"], score
+            row["event_time"], rules, row["event"], row["url"], row["channel"], row["session_id"]
         )
-        journeys[site, person], transitions, _ = apply(
-            models, journeys.get((site, person)), site, person, [evidence], version
-        )
-        said += transitions
+        output = journeys.take([message(f"{site}\x1f{person}", [evidence])], version, version)
+        said += transitions_of(output)
     return said
 
 

@@ -1,0 +1,260 @@
+"""What evidence that comes on time does to many persons at once. Columns are sorted by person, then time.
+
+The stages of a person in all models are one state of an automaton. Its steps are worked out by the models' plans when
+they are first needed, and remembered.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from pipeline.core.coded import Coded
+from pipeline.core.models import Models
+from pipeline.core.person_table import NONE_MS, PersonTable
+from pipeline.core.plans import NO_SINCE, Plan
+from pipeline.core.slots import Array, Index
+from schemas.evidence import Kind
+
+MOST_REMEMBERED: Final = 200_000
+_decode_recent = msgspec.msgpack.Decoder(dict[int, tuple[int, ...]]).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Steps(NamedTuple):
+    """Transitions as columns. ``row``: of the evidence. ``name``: place in :attr:`Moves.names`."""
+
+    who: Index
+    row: Index
+    name: Index
+    time: Index
+    ordinal: Index
+    dwell: Index
+
+
+class _Move(NamedTuple):
+    """``steps``: (model, stage left or 0, stage entered, place of its names)."""
+
+    to: int
+    steps: tuple[tuple[int, int, int, int], ...]
+
+
+class _Rows(NamedTuple):
+    """``leads``: a person's first row. ``first last_order before``: times as they are when the row is taken in."""
+
+    who: Index
+    time: Index
+    plan: Index
+    leads: Array
+    orders: Index  # with this one
+    first: Index
+    last_order: Index
+    before: Index
+
+
+class Moves:
+    """The automaton of a set of models. ``names``: model, stage left, stage entered and kind of each step."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self.names: list[tuple[str, str, str, str]] = []
+        self._name_code: dict[tuple[int, int, int], int] = {}
+        self._forget()
+
+    def _forget(self) -> None:
+        self._states: list[bytes] = []
+        self._state_code: dict[bytes, int] = {}
+        self._plans: list[Plan] = []
+        self._plan_code: dict[Kind, int] = {}
+        self._known: dict[tuple[int, int, int, int], _Move] = {}
+
+    def take(
+        self, table: PersonTable, who: Index, time: Index, kinds: Sequence[Kind], kind: Index
+    ) -> Steps | None:
+        """Move the persons on; the transitions that makes."""
+        if max(len(self._known), len(self._plans), len(self._states)) > MOST_REMEMBERED:
+            self._forget()
+        plans = np.array([self._plan(one) for one in kinds])
+        rows = self._rows(table, who, time, plans[kind])
+        moved, moves = self._walk(table, rows, self._held(table, rows))
+        self._keep_times(table, rows)
+        return self._step(table, rows, moved, moves) if moved else None
+
+    def _plan(self, kind: Kind) -> int:
+        code = self._plan_code.get(kind)
+        if code is None:
+            code = self._plan_code[kind] = len(self._plans)
+            self._plans.append(self._models.plan_of(kind))
+        return code
+
+    def _rows(self, table: PersonTable, who: Index, time: Index, plan: Index) -> _Rows:
+        persons, place = table.persons, np.arange(len(who))
+        leads = np.concatenate(([True], who[1:] != who[:-1]))
+        begin = np.maximum.accumulate(np.where(leads, place, 0))  # of the person's rows
+        is_order = np.array([one.is_order for one in self._plans])[plan]
+        so_far = np.cumsum(is_order)
+        orders = persons["orders"][who] + so_far - (so_far - is_order)[begin]
+        latest = np.maximum.accumulate(np.where(is_order, place, -1))
+        earlier = np.concatenate(([-1], latest[:-1]))
+        last_order = np.where(earlier >= begin, time[earlier], persons["last_order"][who])
+        first = persons["first"][who]
+        first = np.where((first == NONE_MS) & ~leads, time[begin], first)
+        before = np.where(leads, persons["last"][who], np.roll(time, 1))
+        return _Rows(who, time, plan, leads, orders, first, last_order, before)
+
+    def _held(self, table: PersonTable, rows: _Rows) -> Index:
+        """Per row the bits of the plan's timed rules that hold."""
+        held = np.zeros(len(rows.who), np.int64)
+        starts = {"order": rows.last_order, "previous": rows.before, "first": rows.first}
+        counting = []
+        for code in np.unique(rows.plan).tolist():
+            plan = self._plans[code]
+            timed = plan.since_order + plan.timed
+            if not timed:
+                continue
+            at = np.flatnonzero(rows.plan == code)
+            for one in timed:
+                if one.of != NO_SINCE:
+                    start = starts[one.of][at]
+                    since = rows.time[at] - start
+                    held[at] |= one.bit * ((start != NONE_MS) & (since >= one.min_ms) & (since <= one.max_ms))
+            if any(one.earlier for one in timed):
+                counting += at.tolist()
+        self._count(table, rows, sorted(counting), held)
+        return held
+
+    def _count(self, table: PersonTable, rows: _Rows, at: list[int], held: Index) -> None:
+        """Rules with ``count`` look at their newest matches: row by row."""
+        recent = table.persons["recent"]
+        for row in at:
+            who, time = rows.who[row], int(rows.time[row])
+            newest = _decode_recent(recent[who]) if recent[who] else {}
+            for one in self._plans[rows.plan[row]].timed:
+                if not one.earlier:
+                    continue
+                times = newest.get(one.id, ())
+                is_many = len(times) == one.earlier and times[0] >= time - one.window_ms
+                if one.of == NO_SINCE and is_many:
+                    held[row] |= one.bit
+                elif not is_many:
+                    held[row] &= ~one.bit
+                newest[one.id] = (*times, time)[-one.earlier :]
+            recent[who] = _encode(newest)
+
+    def _walk(self, table: PersonTable, rows: _Rows, held: Index) -> tuple[list[int], list[_Move]]:
+        """The rows that move their person, and how."""
+        moved: list[int] = []
+        moves: list[_Move] = []
+        get, state = self._known.get, 0
+        orders = np.minimum(rows.orders, self._models.order_limit)
+        begin = self._state_codes(table.persons["stages"][rows.who[rows.leads]])
+        beginnings = iter(begin)
+        columns = (rows.leads, rows.plan, orders, held)
+        for row, (leads, *what) in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+            if leads:
+                state = next(beginnings)
+            key = (state, *what)
+            move = get(key)
+            if move is None:
+                move = self._known[key] = self._work_out(*key)
+            if move.steps:
+                moved.append(row)
+                moves.append(move)
+                state = move.to
+        return moved, moves
+
+    def _state_codes(self, stages: Array) -> list[int]:
+        packed = np.ascontiguousarray(stages).view(f"V{stages.shape[1]}").ravel().tolist()
+        return [self._state(one) for one in packed]
+
+    def _state(self, stages: bytes) -> int:
+        code = self._state_code.get(stages)
+        if code is None:
+            code = self._state_code[stages] = len(self._states)
+            self._states.append(stages)
+        return code
+
+    def _work_out(self, state: int, plan: int, orders: int, held: int) -> _Move:
+        stages = bytearray(self._states[state])
+        steps = []
+        for model, stage in self._plans[plan].decide(bytes(stages), orders, held):
+            steps.append((model, stages[model], stage, self._name(model, stages[model], stage)))
+            stages[model] = stage
+        return _Move(self._state(bytes(stages)), tuple(steps))
+
+    def _name(self, model: int, left: int, entered: int) -> int:
+        code = self._name_code.get((model, left, entered))
+        if code is None:
+            code = self._name_code[model, left, entered] = len(self.names)
+            self.names.append(self._models.step_names(model, left, entered))
+        return code
+
+    @staticmethod
+    def _keep_times(table: PersonTable, rows: _Rows) -> None:
+        persons = table.persons
+        first = np.flatnonzero(rows.leads)
+        last = np.append(first[1:], len(rows.who)) - 1
+        who = rows.who[first]
+        new = persons["first"][who] == NONE_MS
+        persons["first"][who[new]] = rows.time[first[new]]
+        persons["last"][who] = rows.time[last]
+        is_order = rows.orders[last] > np.where(first == last, persons["orders"][who], rows.orders[last - 1])
+        persons["last_order"][who] = np.where(is_order, rows.time[last], rows.last_order[last])
+        persons["orders"][who] = rows.orders[last]
+        persons.touch(who)
+
+    def _step(self, table: PersonTable, rows: _Rows, moved: list[int], moves: list[_Move]) -> Steps:
+        """Write the moves into the persons, all first moves at once, then all second ones."""
+        parts: list[tuple[Index, Index, Index, Index, Index, Index]] = []
+        numbers = {move: number for number, move in enumerate(dict.fromkeys(moves))}
+        which = np.array([numbers[move] for move in moves])
+        at = np.array(moved)
+        who = rows.who[at]
+        leads = np.flatnonzero(np.concatenate(([True], who[1:] != who[:-1])))
+        nth = np.arange(len(at)) - np.repeat(leads, np.diff(np.append(leads, len(at))))
+        for turn in range(int(nth.max()) + 1):
+            for number in np.unique(which[nth == turn]).tolist():
+                chosen = np.flatnonzero((nth == turn) & (which == number))
+                for step in moves[int(chosen[0])].steps:
+                    parts.append(self._one(table, rows, at[chosen], step))
+        return Steps(*map(np.concatenate, zip(*parts, strict=True)))
+
+    @staticmethod
+    def _one(
+        table: PersonTable, rows: _Rows, at: Index, step: tuple[int, int, int, int]
+    ) -> tuple[Index, Index, Index, Index, Index, Index]:
+        model, left, entered, name = step
+        persons, who, time = table.persons, rows.who[at], rows.time[at]
+        dwell = time - persons["entered"][who, model] if left else np.zeros(len(at), np.int64)
+        ordinal = persons["steps"][who, model]
+        persons["stages"][who, model] = entered
+        persons["entered"][who, model] = time
+        persons["steps"][who, model] = ordinal + 1
+        return who, at, np.full(len(at), name), time, ordinal, dwell
+
+
+def columns_of(
+    steps: Steps,
+    sites: list[str],
+    persons: list[str],
+    names: Sequence[tuple[str, str, str, str]],
+    causes: dict[str, Sequence[Any]],
+    version: int,
+) -> dict[str, Sequence[Any]]:
+    """Transitions as columns of ``schemas.rows.TRANSITION_ROWS``. ``causes``: its columns cause_*."""
+    model, left, entered, kind = zip(*names, strict=True)
+    return {
+        "site": sites,
+        "person_id": persons,
+        "model": Coded(steps.name, model),
+        "from_stage": Coded(steps.name, left),
+        "to_stage": Coded(steps.name, entered),
+        "kind": Coded(steps.name, kind),
+        "time": steps.time,  # type: ignore[dict-item]
+        "ordinal": steps.ordinal,  # type: ignore[dict-item]
+        "dwell_ms": steps.dwell,  # type: ignore[dict-item]
+        **causes,
+        "withdrawn": [False] * len(sites),
+        "version": [version] * len(sites),
+    }

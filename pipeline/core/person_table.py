@@ -1,0 +1,207 @@
+"""All persons of one partition and their evidence, as columns.
+
+A person's evidence is a chain from the newest piece to older ones. Nothing of it is ever changed when more comes on
+time; what comes late has the chain written anew. Times in ms.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from pipeline.core.ids import hex_ids
+from pipeline.core.slots import Array, Index, Slots
+from pipeline.core.stage_fold import State
+from schemas.evidence import Evidence
+
+NONE_MS: Final = -(1 << 62)  # a time that never was
+_NO_PLACE: Final = -1
+_encode = msgspec.msgpack.Encoder().encode
+_decode_state = msgspec.msgpack.Decoder(State).decode
+
+
+class _Entry(Struct, array_like=True):
+    persons: bytes
+    evidence: bytes
+
+
+_decode_entry = msgspec.msgpack.Decoder(_Entry).decode
+
+
+def _person_columns(models: int) -> dict[str, Any]:
+    """``stages entered steps``: per model. ``orders`` to ``recent``: as in :class:`State`."""
+    return {
+        "key": object,  # site, 0x1F, person
+        "stages": (np.uint8, (models,)),
+        "entered": (np.int64, (models,)),
+        "steps": (np.int32, (models,)),
+        "orders": np.int32,
+        "last_order": np.int64,
+        "first": np.int64,
+        "last": np.int64,
+        "recent": object,  # msgpack, or None
+        "checkpoint": object,  # msgpack of a State, or None
+        "missed": np.int32,
+        "size": np.int32,  # pieces of evidence
+        "newest": np.int64,  # place of the newest of them
+    }
+
+
+_EVIDENCE: dict[str, Any] = {
+    "time": np.int64,
+    "kind": object,
+    "url": object,
+    "session": "V16",
+    "before": np.int64,
+}
+
+
+class PersonTable:
+    """``models``: how many there are."""
+
+    def __init__(self, models: int) -> None:
+        self.persons = Slots(_person_columns(models))
+        self.evidence = Slots(_EVIDENCE)
+        self.slot_of: dict[str, int] = {}
+
+    def restore(self, entries: Iterable[tuple[int, bytes]]) -> None:
+        """Take up the entries again, oldest first."""
+        found = [(number, _decode_entry(entry)) for number, entry in entries]
+        self.persons.restore((number, entry.persons) for number, entry in found)
+        self.evidence.restore((number, entry.evidence) for number, entry in found)
+        live = self.persons.live()
+        self.slot_of = dict(zip(self.persons["key"][live].tolist(), live.tolist(), strict=True))
+
+    def changes(self, number: int) -> tuple[bytes, int]:
+        """What changed, as the entry of this number; and the number of the first one still needed."""
+        persons, needed = self.persons.changes(number)
+        evidence, also_needed = self.evidence.changes(number)
+        return _encode(_Entry(persons, evidence)), min(needed, also_needed)
+
+    def slots(self, keys: Sequence[str]) -> Index:
+        """The persons' slots; who is new gets one."""
+        get = self.slot_of.get
+        found = np.array([get(key, _NO_PLACE) for key in keys], np.int64)
+        new = np.flatnonzero(found == _NO_PLACE)
+        if len(new):
+            found[new] = self.persons.take(len(new))
+            for at, slot in zip(new.tolist(), found[new].tolist(), strict=True):
+                self.slot_of[keys[at]] = slot
+                self.persons["key"][slot] = keys[at]
+            self._begin(found[new])
+        return found
+
+    def _begin(self, slots: Index) -> None:
+        for name in ("stages", "entered", "steps", "orders", "missed", "size"):
+            self.persons[name][slots] = 0
+        for name in ("last_order", "first", "last"):
+            self.persons[name][slots] = NONE_MS
+        self.persons["newest"][slots] = _NO_PLACE
+
+    def append(self, who: Index, columns: dict[str, Array]) -> None:
+        """Evidence of persons, sorted by person and time, later than all that is known of each."""
+        places = self.evidence.take(len(who))
+        leads = np.concatenate(([True], who[1:] != who[:-1]))
+        newest = self.persons["newest"]
+        before = np.where(leads, newest[who], np.roll(places, 1))
+        for name, values in (columns | {"before": before}).items():
+            self.evidence[name][places] = values
+        first = np.flatnonzero(leads)
+        last = np.append(first[1:], len(who)) - 1
+        newest[who[first]] = places[last]
+        self.persons["size"][who[first]] += last - first + 1
+        self.persons.touch(who[first])
+
+    def history(self, who: int) -> list[Evidence]:
+        """The evidence kept of a person, oldest first."""
+        places = self._chain(who)
+        column = {name: self.evidence[name][places].tolist() for name in ("time", "kind", "url")}
+        sessions = hex_ids(self.evidence["session"][places])
+        return [
+            Evidence(time, rules, event, url, channel, session)
+            for time, (rules, event, channel), url, session in zip(*column.values(), sessions, strict=True)
+        ]
+
+    def rewrite(self, who: int, history: Sequence[Evidence]) -> None:
+        """Keep this evidence of a person, oldest first, instead of what was kept."""
+        self.evidence.free(self._chain(who))
+        self.persons["newest"][who], self.persons["size"][who] = _NO_PLACE, 0
+        self.persons.touch(np.array([who]))
+        if history:
+            self.append(np.full(len(history), who), evidence_columns(history))
+
+    def erase(self, keys: Iterable[str]) -> None:
+        """Forget these persons, at once: what is stored from now on holds nothing of them."""
+        for key in keys:
+            slot = self.slot_of.pop(key, None)
+            if slot is not None:
+                self.evidence.free(self._chain(slot))
+                self.persons.free(np.array([slot]))
+        self.persons.write_all()
+        self.evidence.write_all()
+
+    def state(self, who: int) -> State:
+        """Where a person stands."""
+        row = {name: self.persons[name][who] for name in ("orders", "last_order", "first", "last")}
+        times = {
+            name: None if row[name] == NONE_MS else int(row[name]) for name in ("last_order", "first", "last")
+        }
+        recent = self.persons["recent"][who]
+        return State(
+            stages=self.persons["stages"][who].tobytes(),
+            entered=tuple(self.persons["entered"][who].tolist()),
+            steps=tuple(self.persons["steps"][who].tolist()),
+            orders=int(row["orders"]),
+            recent=msgspec.msgpack.decode(recent, type=dict[int, tuple[int, ...]]) if recent else {},
+            **times,
+        )
+
+    def set_state(self, who: int, state: State) -> None:
+        """Where a person stands now."""
+        values = {
+            "stages": list(state.stages),
+            "entered": state.entered,
+            "steps": state.steps,
+            "orders": state.orders,
+            "recent": _encode(state.recent) if state.recent else None,
+            **{
+                name: NONE_MS if (time := getattr(state, name)) is None else time
+                for name in ("last_order", "first", "last")
+            },
+        }
+        for name, value in values.items():
+            self.persons[name][who] = value
+        self.persons.touch(np.array([who]))
+
+    def checkpoint(self, who: int) -> State | None:
+        """The state before the evidence that is kept; None: that of a person nothing is known of."""
+        packed = self.persons["checkpoint"][who]
+        return None if packed is None else _decode_state(packed)
+
+    def set_checkpoint(self, who: int, state: State) -> None:
+        """Evidence up to here is folded for good."""
+        self.persons["checkpoint"][who] = _encode(state)
+
+    def _chain(self, who: int) -> Index:
+        places, before = [], self.evidence["before"]
+        place = int(self.persons["newest"][who])
+        while place != _NO_PLACE:
+            places.append(place)
+            place = int(before[place])
+        return np.array(places[::-1], np.int64)
+
+
+def evidence_columns(history: Sequence[Evidence]) -> dict[str, Array]:
+    """Evidence as the table's columns."""
+    kinds, urls = np.empty(len(history), object), np.empty(len(history), object)
+    for at, one in enumerate(history):
+        kinds[at], urls[at] = (one.rules, one.event, one.channel), one.url
+    sessions = b"".join(bytes.fromhex(one.session_id) or bytes(16) for one in history)
+    return {
+        "time": np.array([one.time for one in history], np.int64),
+        "kind": kinds,
+        "url": urls,
+        "session": np.frombuffer(sessions, "V16"),
+    }

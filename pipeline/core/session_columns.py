@@ -1,0 +1,128 @@
+"""A session as a row of columns: from and to the object that the general way works on, and to what is stored of it."""
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.core.ids import SEPARATOR, hex_ids
+from pipeline.core.session import CONTEXT, OpenSession, channel_of, is_bounce
+from pipeline.core.slots import Index, Slots
+from schemas.session import SessionFact
+
+_TEXTS = ("key", "url", "context", "entry_url", "exit_url", "user")
+COLUMNS: dict[str, Any] = {
+    **dict.fromkeys(_TEXTS, object),
+    **dict.fromkeys(("start", "end", "entry_time", "exit_time", "user_time", "close_time"), np.int64),
+    **dict.fromkeys(("revenue", "since"), np.int64),
+    **dict.fromkeys(("hits", "views", "conversions"), np.int32),
+    "told": np.int8,  # what the counters were told, as the bits below; 0 while it is open
+    "id": "V16",
+    "old_ids": object,  # ids that stored rows may still carry; None where there are none
+    "prev": np.int64,  # the visitor's session before this one, or -1
+    "unsaid": np.bool_,  # its row has not left since it changed
+}
+_CLOSED, _COUNTED, _BOUNCED, _CONVERTED = 1, 2, 4, 8
+_AS_IT_IS = (
+    "start",
+    "end",
+    "hits",
+    "views",
+    "conversions",
+    "url",
+    "entry_time",
+    "entry_url",
+    "exit_time",
+    "exit_url",
+)
+_SAID = (*_AS_IT_IS, "key", "context", "user", "revenue", "told")
+
+
+def rows_of(slots: Slots, at: Index, version: int, bounce: str) -> dict[str, list[Any]]:
+    """The sessions as they stand, as columns of ``schemas.rows.SESSION_ROWS``; at least one."""
+    column = {name: slots[name][at].tolist() for name in _SAID}
+    keys = [key.partition(SEPARATOR) for key in column["key"]]
+    visitors = [name[1:] if name[0] == "v" else "" for _, _, name in keys]
+    start, end = slots["start"][at], slots["end"][at]
+    contexts = zip(*[context.split(SEPARATOR) for context in column["context"]], strict=True)
+    return {
+        "session_id": hex_ids(slots["id"][at]),
+        "site": [site for site, _, _ in keys],
+        "visitor_id": visitors,
+        "user_id": column["user"],
+        "person_id": [user or visitor for user, visitor in zip(column["user"], visitors, strict=True)],
+        "start_time": column["start"],
+        "end_time": column["end"],
+        "duration_ms": (end - start).tolist(),
+        "hits": column["hits"],
+        "page_views": column["views"],
+        "entry_url": column["entry_url"],
+        "exit_url": column["exit_url"],
+        **dict(zip(CONTEXT, map(list, contexts), strict=True)),
+        "bounced": _bounces(column, bounce),
+        "converted": [goals > 0 for goals in column["conversions"]],
+        "conversions": column["conversions"],
+        "revenue_micros": column["revenue"],
+        "closed": [told != 0 for told in column["told"]],
+        "withdrawn": [False] * len(at),
+        "version": [version] * len(at),
+    }
+
+
+def session_at(slots: Slots, slot: int) -> OpenSession:
+    """The row as an object of its own."""
+    value = {name: slots[name][slot] for name in COLUMNS}
+    as_it_is: dict[str, Any] = {
+        name: value[name] if name in _TEXTS else int(value[name]) for name in _AS_IT_IS
+    }
+    site = value["key"].partition(SEPARATOR)[0]
+    told = int(value["told"])
+    closed = SessionFact(
+        site,
+        channel_of(value["context"]),
+        int(value["close_time"]),
+        int(value["end"] - value["start"]),
+        bool(told & _COUNTED),
+        bool(told & _BOUNCED),
+        bool(told & _CONVERTED),
+        int(value["revenue"]),
+    )
+    return OpenSession(
+        session_id=value["id"].tobytes().hex(),
+        since=int(value["since"]),
+        revenue_micros=int(value["revenue"]),
+        context=value["context"],
+        user=(int(value["user_time"]), value["user"]) if value["user"] else None,
+        closed=closed if told else None,
+        old_ids=list(value["old_ids"] or ()),
+        **as_it_is,
+    )
+
+
+def write(slots: Slots, slot: int, session: OpenSession) -> None:
+    """Put the object into the row; ``key`` and ``prev`` are the caller's."""
+    user_time, user = session.user or (-1, "")
+    told = session.closed
+    values = {name: getattr(session, name) for name in _AS_IT_IS} | {
+        "id": bytes.fromhex(session.session_id),
+        "since": session.since,
+        "revenue": session.revenue_micros,
+        "context": session.context,
+        "user_time": user_time,
+        "user": user,
+        "old_ids": tuple(session.old_ids) or None,
+        "told": told_of(told) if told else 0,
+        "close_time": told.close_time if told else 0,
+        "unsaid": told is None,
+    }
+    for name, value in values.items():
+        slots[name][slot] = value
+
+
+def told_of(one: SessionFact) -> int:
+    """What the counters were told, as bits."""
+    return _CLOSED | _COUNTED * one.counted | _BOUNCED * one.bounced | _CONVERTED * one.converted
+
+
+def _bounces(column: dict[str, list[Any]], preset: str) -> list[bool]:
+    names = ("views", "hits", "start", "end", "conversions")
+    return [is_bounce(preset, *one) for one in zip(*(column[name] for name in names), strict=True)]
