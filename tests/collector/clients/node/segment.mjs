@@ -10,6 +10,7 @@ analytics.identify({ ...who, traits: { plan: 'pro' } })
 analytics.page({ ...who, context, name: 'Shoes', properties: {
 	url: 'https://shop.example/shoes?utm_source=news&utm_medium=email', title: 'Shoes', referrer: 'https://search.example/'
 } })
+await new Promise(resolve => setTimeout(resolve, 10)) // nobody orders in the millisecond of the view
 analytics.track({ ...who, context, event: 'Order Completed', properties: {
 	order_id: 'o1', revenue: 49.90, currency: 'EUR',
 	products: [{ product_id: 'S1', name: 'Shoe', price: 24.95, quantity: 2 }]
