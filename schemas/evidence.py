@@ -20,14 +20,13 @@ class Evidence(Struct, frozen=True, array_like=True, gc=False, order=True):
     url: str
     channel: str
     session_id: str
-    score: float | None = None
 
 
 class EvidenceBatch(Struct, array_like=True, gc=False):
     """Evidence as columns, in order of arrival. The lists hold each value once.
 
     ``person kind url``: places in the lists, int32. ``time``: int64, ms. ``session``: 16 bytes each, zeros for none.
-    All little-endian. ``scores``: row -> normalised score, where there is one.
+    All little-endian.
     """
 
     source: int  # partition of hits it came from
@@ -39,4 +38,3 @@ class EvidenceBatch(Struct, array_like=True, gc=False):
     kind: bytes
     url: bytes
     session: bytes
-    scores: dict[int, float] = {}
