@@ -91,7 +91,7 @@ class Worker:
         if self._app is not None:
             self._app.consumer.stop_flow()
             async with asyncio.timeout(CLOSE_SECONDS):
-                await self._transport.owning.close()
+                await self.transport.owning.close()
             await self._app.stop()
         if self._queries is not None:
             await self._queries.stop()
@@ -115,7 +115,8 @@ class Worker:
             raise self._app.crash_reason
 
     @property
-    def _transport(self) -> Transport:
+    def transport(self) -> Transport:
+        """Of the running hops."""
         assert self._app is not None, "not started"
         return self._app.transport  # type: ignore[no-any-return]
 
@@ -156,7 +157,7 @@ class Worker:
         """Every partition this worker has is being read, and the store takes rows. One without any is a spare."""
         waiting = sorted(
             f"{one.tp.topic}-{one.tp.partition}"
-            for one in self._transport.owning.partitions.values()
+            for one in self.transport.owning.partitions.values()
             if not one.is_ready
         )
         status = 503 if waiting or self._away else 200

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any, Protocol
 
 import click
 import msgspec
@@ -44,6 +45,23 @@ SETTINGS: dict[str, object] = {
 }
 
 Strike = Callable[[Running, random.Random], None]
+
+
+class Target(Protocol):
+    """A running pipeline, of whatever form. ``url``: where hits go; empty while that is not known."""
+
+    data: Path
+
+    @property
+    def url(self) -> str: ...
+
+    def query(self, sql: str) -> list[dict[str, Any]]: ...
+
+    def value(self, sql: str) -> Any: ...
+
+    def wait_for_value(self, sql: str, expected: Any) -> None: ...
+
+    def wait_until_drained(self) -> None: ...
 
 
 def kill(running: Running, _: random.Random) -> None:
@@ -120,8 +138,8 @@ def undisturbed(data: Path, hits: Sequence[bytes]) -> dict[str, bytes]:
     """The views of a run in which nothing happens."""
     with Running(data, **SETTINGS) as running:
         with sending(hits, lambda: running.url, connections=CONNECTIONS, batch=BATCH) as senders:
-            _wait_for_hits(senders, len(hits))
-        _settle(running, hits)
+            wait_for_hits(senders, len(hits))
+        settle(running, hits)
         return without_duplicates(export(data))
 
 
@@ -136,37 +154,51 @@ def disturbed(
             hits, lambda: running.url, connections=CONNECTIONS, batch=BATCH, pause_seconds=PAUSE_SECONDS
         ) as senders:
             for number in range(rounds):
-                _wait_for_hits(senders, number * share + rng.randrange(share))
+                wait_for_hits(senders, number * share + rng.randrange(share))
                 FAULTS[fault](running, rng)
-            _wait_for_hits(senders, len(hits))
-        _settle(running, hits)
-        seconds = time.monotonic() - started
-        views = without_duplicates(export(data))
-        stored = [row["hit_id"] for row in running.query(f"SELECT hit_id FROM hits WHERE site = '{SITE}'")]
-        known = _counted(running, "outcome = 'duplicate'")
-        counted = _counted(running, "outcome != 'duplicate'")
+            wait_for_hits(senders, len(hits))
+        settle(running, hits)
+        return result_of(
+            running, hits, fault=fault, rounds=rounds, senders=senders, expected=expected, started=started
+        )
+
+
+def result_of(
+    running: Target,
+    hits: Sequence[bytes],
+    *,
+    fault: str,
+    rounds: int,
+    senders: Sequence[Sender],
+    expected: Mapping[str, bytes],
+    started: float,
+) -> Result:
+    """Compare what a settled pipeline has with what was sent. ``started``: by the monotonic clock."""
+    seconds = time.monotonic() - started
+    views = without_duplicates(export(running.data))
+    stored = [row["hit_id"] for row in running.query(f"SELECT hit_id FROM hits WHERE site = '{SITE}'")]
     return Result(
         fault=fault,
         rounds=rounds,
         hits=len(hits),
         resent=sum(sender.resent for sender in senders),
-        known=known,
-        lost=len(set(map(_hit_id, hits)) - set(stored)),
+        known=counted(running, "outcome = 'duplicate'"),
+        lost=len(set(map(hit_id, hits)) - set(stored)),
         twice=len(stored) - len(set(stored)),
-        uncounted=len(hits) - counted,
+        uncounted=len(hits) - counted(running, "outcome != 'duplicate'"),
         differing=[view for view in views if views[view] != expected[view]],
-        disagreeing=_disagreeing(data),
+        disagreeing=disagreeing(running.data),
         seconds=seconds,
     )
 
 
-def _wait_for_hits(senders: Sequence[Sender], count: int) -> None:
+def wait_for_hits(senders: Sequence[Sender], count: int) -> None:
     wait_for(
         lambda: sum(sender.acknowledged for sender in senders) >= count, f"{count} hits are acknowledged"
     )
 
 
-def _settle(running: Running, hits: Sequence[bytes]) -> None:
+def settle(running: Target, hits: Sequence[bytes]) -> None:
     """Hits of another site, hours after the last, close the shop's sessions in every partition."""
     after_ms = msgspec.json.decode(hits[-1])["time"] + DAY_MS
     clocks = [
@@ -180,16 +212,16 @@ def _settle(running: Running, hits: Sequence[bytes]) -> None:
     running.wait_until_drained()
 
 
-def _hit_id(raw: bytes) -> str:
+def hit_id(raw: bytes) -> str:
     name: str = msgspec.json.decode(raw)["hit_id"]
     return name
 
 
-def _counted(running: Running, where: str) -> int:
+def counted(running: Target, where: str) -> int:
     return int(running.value(f"SELECT sum(hits) FROM ledger WHERE site = '{SITE}' AND {where}") or 0)
 
 
-def _disagreeing(data: Path) -> list[str]:
+def disagreeing(data: Path) -> list[str]:
     done = command("verify", "--data", data, "--json")
     if not done.stdout:
         return [done.stderr.decode(errors="replace")]

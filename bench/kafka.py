@@ -28,7 +28,6 @@ _API_VERSIONS_REQUEST = b"\x00\x00\x00\x0a\x00\x12\x00\x00\x00\x00\x00\x07\xff\x
 
 _SETTINGS = {
     "process.roles": "broker,controller",
-    "node.id": "1",
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
     "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
@@ -48,8 +47,9 @@ _SETTINGS = {
 
 
 class Broker:
-    """``settings`` go over the defaults (Kafka's own names). ``core``: the processor it is kept to; None:
-    any.
+    """``settings`` go over the defaults (Kafka's own names). ``core``: the processor it is kept to; None: any.
+
+    ``voters``: of a cluster of several, node -> address of its controller; ``cluster_id`` is the same for all of them.
     """
 
     def __init__(
@@ -59,13 +59,19 @@ class Broker:
         settings: Mapping[str, str] | None = None,
         core: int | None = None,
         heap: str = "768m",
+        node: int = 1,
+        voters: Mapping[int, str] | None = None,
+        cluster_id: str | None = None,
     ) -> None:
         self.directory = directory
-        self.port = _free_port()
+        self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         self._core, self._heap = core, heap
         self._classpath = f"{fetch(KAFKA)}/*"
         self._process: subprocess.Popen[bytes] | None = None
+        self._node = node
+        self._voters = voters or {node: f"127.0.0.1:{free_port()}"}
+        self._cluster_id = cluster_id or new_cluster_id()
         directory.mkdir(parents=True, exist_ok=True)
         self._write_settings(settings or {})
 
@@ -80,6 +86,11 @@ class Broker:
 
     def start(self, timeout_s: float = 60) -> None:
         """Start, and wait until requests are answered."""
+        self.spawn()
+        self.wait_until_up(timeout_s)
+
+    def spawn(self) -> None:
+        """Start, and do not wait: a node of several answers only when most of them are there."""
         if not (self.directory / "data" / "meta.properties").exists():
             self._format()
         with self._log.open("ab") as log:
@@ -88,9 +99,12 @@ class Broker:
                 stdout=log,
                 stderr=log,
             )
+
+    def wait_until_up(self, timeout_s: float = 60) -> None:
+        """Until requests are answered."""
         deadline = time.monotonic() + timeout_s
         while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise UnavailableError(f"Kafka did not start: {self._log.read_text()[-600:]}")
             time.sleep(0.1)
@@ -119,19 +133,18 @@ class Broker:
         return self.directory / "server.log"
 
     def _write_settings(self, settings: Mapping[str, str]) -> None:
-        controller_port = _free_port()
         merged = _SETTINGS | {
-            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{controller_port}",
-            "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+            "node.id": str(self._node),
+            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://{self._voters[self._node]}",
+            "controller.quorum.voters": ",".join(f"{node}@{at}" for node, at in self._voters.items()),
             "log.dirs": str(self.directory / "data"),
         }
         merged |= settings
         self._config.write_text("".join(f"{name}={value}\n" for name, value in merged.items()))
 
     def _format(self) -> None:
-        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = self._command(
-            "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._config)
+            "kafka.tools.StorageTool", "format", "-t", self._cluster_id, "-c", str(self._config)
         )
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -151,7 +164,55 @@ class Broker:
             return False
 
 
-def _free_port() -> int:
+class Brokers:
+    """A cluster of ``count`` nodes, each broker and controller. With three, what must survive one is on two."""
+
+    def __init__(self, directory: Path, count: int = 1) -> None:
+        voters = {node: f"127.0.0.1:{free_port()}" for node in range(1, count + 1)}
+        cluster_id = new_cluster_id()
+        settings = {
+            "offsets.topic.replication.factor": str(count),
+            "transaction.state.log.replication.factor": str(count),
+            "transaction.state.log.min.isr": str(min(count, 2)),
+        }
+        heap = "768m" if count == 1 else "320m"
+        self.nodes = [
+            Broker(
+                directory / str(node),
+                settings=settings,
+                heap=heap,
+                node=node,
+                voters=voters,
+                cluster_id=cluster_id,
+            )
+            for node in voters
+        ]
+
+    def __enter__(self) -> Self:
+        for node in self.nodes:
+            node.spawn()
+        for node in self.nodes:
+            node.wait_until_up()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for node in self.nodes:
+            node.kill()
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT of each, separated by commas."""
+        return ",".join(node.address for node in self.nodes)
+
+
+def new_cluster_id() -> str:
+    """As Kafka's own tool makes it."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

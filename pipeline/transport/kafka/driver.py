@@ -19,12 +19,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, ConsumerMessage
 
 from pipeline.transport.batch import Batch
 from pipeline.transport.kafka.names import INPUTS, Names
+from pipeline.transport.kafka.offsets import Offsets
 from pipeline.transport.kafka.owning import Owning
 from pipeline.transport.kafka.partition import KafkaBatch, Partition
 from pipeline.transport.kafka.state import KafkaState
@@ -33,8 +40,10 @@ from pipeline.transport.kafka.transactions import PartitionLostError
 from pipeline.transport.kafka.unit import KafkaUnit
 
 TICK_SECONDS = 0.5
-FETCH_SECONDS = 0.5
+FETCH_SECONDS = 0.05  # records of a partition that was not asked for this time wait so long
 MOST_RECORDS = 5_000  # of one batch: keeps a unit of work, which holds the event loop, well under 0.2 s
+
+Fetched = dict[TP, tuple[list[Any], int]]
 
 
 class Cluster(NamedTuple):
@@ -52,10 +61,20 @@ class Consumer(stock.Consumer):
     _thread: ConsumerThread
 
     def on_init(self) -> None:
-        self._fetching: asyncio.Task[dict[TP, list[Any]]] | None = None
-        self._asking: asyncio.Task[set[TP]] | None = None
+        self._fetching: asyncio.Task[Fetched] | None = None
+        self._asking: asyncio.Task[dict[TP, int]] | None = None
         self._generation = 0  # of what is being fetched
         self._wake = asyncio.Event()
+
+    async def on_start(self) -> None:
+        """Before the group is joined."""
+        await self.transport.offsets.start()
+        await super().on_start()
+
+    async def on_stop(self) -> None:
+        """After the last unit of work."""
+        await super().on_stop()
+        await self.transport.offsets.stop()
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -125,8 +144,9 @@ class Consumer(stock.Consumer):
             owning = self.transport.owning
             wanted = {tp for tp, one in owning.partitions.items() if one.is_ready and not one.waiting}
             if wanted:
-                most = self.transport.most_records
-                work = self._thread.fetch(wanted, seconds=FETCH_SECONDS, most=most)
+                generation, most = self._generation, self.transport.most_records
+                is_wanted = lambda: generation == self._generation  # noqa: E731  (called from the thread)
+                work = self._thread.fetch(wanted, FETCH_SECONDS, most, is_wanted)
                 self._fetching = asyncio.create_task(self._of_generation(work))
 
     async def _of_generation(self, work: Any) -> Any:
@@ -135,7 +155,7 @@ class Consumer(stock.Consumer):
         answer = await work
         return answer if generation == self._generation else type(answer)()
 
-    def _take_fetched(self, fetched: "asyncio.Task[dict[TP, list[Any]]]") -> None:
+    def _take_fetched(self, fetched: "asyncio.Task[Fetched]") -> None:
         try:
             found = fetched.result()
         except OffsetOutOfRangeError as error:
@@ -144,14 +164,27 @@ class Consumer(stock.Consumer):
                     TP(*tp), error
                 )  # it is taken up again at the oldest offset, with an error in the log
             return
+        except (
+            NoOffsetForPartitionError
+        ) as error:  # the question for it was under way when we said where to begin
+            self._go_on(TP(*error.args[0]))
+            return
         except IllegalStateError:  # not assigned any more
             return
-        for tp, records in found.items():
+        for tp, (records, next_offset) in found.items():
             one = self.transport.owning.partitions.get(tp)
             if one is not None and one.is_ready:
                 records = [record for record in records if record.offset >= one.position]
                 if records:
-                    one.waiting.append(self._batch(one, records))
+                    one.waiting.append(self._batch(one, records, next_offset))
+                one.position = max(
+                    next_offset, one.position
+                )  # without records: a transaction's marker, or aborted
+
+    def _go_on(self, tp: TP) -> None:
+        one = self.transport.owning.partitions.get(tp)
+        if one is not None and one.is_ready:
+            self.add_future(self._thread.resume({tp: one.position}))
 
     def _give_up(self, tp: TP, error: BaseException) -> None:
         one = self.transport.owning.partitions.get(tp)
@@ -168,28 +201,28 @@ class Consumer(stock.Consumer):
                 if one.is_ready and one.in_hand is None and now - one.ticked >= TICK_SECONDS
             }
             if idle:
-                self._asking = asyncio.create_task(self._of_generation(self._thread.are_at_end(idle)))
+                self._asking = asyncio.create_task(self._of_generation(self.transport.offsets.ends(idle)))
 
-    def _take_asked(self, asked: "asyncio.Task[set[TP]]") -> None:
+    def _take_asked(self, asked: "asyncio.Task[dict[TP, int]]") -> None:
         try:
-            at_end = asked.result()
+            ends = asked.result()
         except KafkaError:  # the broker is away: no time passes
             return
-        for tp in at_end:
+        for tp, end in ends.items():
             one = self.transport.owning.partitions.get(tp)
-            if one is not None and one.is_ready and one.in_hand is None and not one.waiting:
-                one.waiting.append(self._batch(one, ()))
+            if one is None or not one.is_ready or one.in_hand is not None or one.waiting:
+                continue
+            if one.position >= end:
+                one.waiting.append(self._batch(one, (), one.position))
 
-    def _batch(self, one: Partition, records: Sequence[Any]) -> KafkaBatch:
-        if records:
-            one.position = records[-1].offset + 1
+    def _batch(self, one: Partition, records: Sequence[Any], next_offset: int) -> KafkaBatch:
         return KafkaBatch(
             topic=self.transport.cluster.names.bare(one.tp.topic),
             partition=one.tp.partition,
             values=[record.value for record in records],
             timestamps=[record.timestamp for record in records],
             offsets=[record.offset for record in records],
-            next_offset=one.position,
+            next_offset=next_offset,
             is_caught_up=not records,  # what is so after a batch, the next tick tells
             is_final=False,
             on_release=self._released,
@@ -254,13 +287,15 @@ class Transport(stock.Transport):
     driver_version = f"batch, {stock.Transport.driver_version}"
 
     cluster: Cluster
+    offsets: Offsets
     owning: Owning
     most_records = MOST_RECORDS
 
     def join(self, cluster: Cluster) -> None:
         """Say where the cluster is."""
         self.cluster = cluster
-        self.owning = Owning(cluster.names, cluster.options)
+        self.offsets = Offsets(cluster.names.group, cluster.options)
+        self.owning = Owning(cluster.names, cluster.options, self.offsets)
         self.owning.on_ready = self._wake
 
     def _wake(self) -> None:
@@ -282,6 +317,18 @@ class Transport(stock.Transport):
         """How many partitions the topic has; KeyError if there is no such topic."""
         return self.cluster.partitions[topic]
 
+    async def ends(self, names: frozenset[str]) -> dict[TP, int]:
+        """Where the partitions of these topics (bare names) that this worker has end now."""
+        wanted = {tp for tp in self.owning.partitions if self.cluster.names.bare(tp.topic) in names}
+        return await self.offsets.ends(wanted)
+
+    async def lags(self) -> dict[tuple[str, int], int]:
+        """Records that are not committed yet, of each (topic, partition) that this worker has."""
+        owned = {tp: one.committed for tp, one in self.owning.partitions.items() if one.is_ready}
+        ends = await self.offsets.ends(set(owned))
+        bare = self.cluster.names.bare
+        return {(bare(tp.topic), tp.partition): ends[tp] - committed for tp, committed in owned.items()}
+
     async def _commit_as_member(self, consumed: Sequence[tuple[Partition, int]]) -> None:
         offsets: dict[TP, int] = {}
         for one, offset in consumed:
@@ -290,3 +337,5 @@ class Transport(stock.Transport):
             await self.app.consumer._thread.commit_as_member(offsets)
         except (CommitFailedError, IllegalStateError) as error:
             raise PartitionLostError(str(error)) from error
+        for one, offset in consumed:
+            one.committed = max(offset, one.committed)

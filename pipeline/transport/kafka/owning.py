@@ -14,11 +14,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from faust.types import TP
 
 from pipeline.transport.kafka.assignor import Assignor, Claims
 from pipeline.transport.kafka.names import INPUTS, Names, state_topic
+from pipeline.transport.kafka.offsets import Offsets
 from pipeline.transport.kafka.partition import Partition
 from pipeline.transport.kafka.restore import restore
 from pipeline.transport.kafka.state import KafkaState
@@ -34,21 +34,20 @@ class Reader(Protocol):
 
     async def resume(self, offsets: dict[TP, int]) -> None: ...
 
-    async def begins(self, tps: set[TP]) -> dict[TP, int]: ...
-
     async def rejoin(self) -> None: ...
 
 
 class Owning:
     """The partitions of one worker. ``on_lost``: told of each partition that is lost: (bare topic, partition)."""
 
-    def __init__(self, names: Names, options: dict[str, Any]) -> None:
+    def __init__(self, names: Names, options: dict[str, Any], offsets: Offsets) -> None:
         self.names = names
         self.partitions: dict[TP, Partition] = {}
         self.assignor = Assignor(self._claims)
         self.on_lost: list[Callable[[str, int], None]] = []
         self.on_ready: Callable[[], None] = lambda: None
         self._options = options
+        self._offsets = offsets
         self._generation = -1
         self._failures: dict[TP, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -112,7 +111,7 @@ class Owning:
         try:
             await one.transactions.start()
             one.check()
-            offsets = await self._offsets({tp}, reader)
+            offsets = await self._starts({tp})
             one.state = KafkaState(await restore(changelog, tp.partition, self._options))
             one.check()
             await self._read(one, offsets[tp], reader)
@@ -126,7 +125,7 @@ class Owning:
         if not ones:
             return
         try:
-            offsets = await self._offsets({one.tp for one in ones}, reader)
+            offsets = await self._starts({one.tp for one in ones})
             for one in ones:
                 if not one.is_lost:
                     await self._read(one, offsets[one.tp], reader)
@@ -141,26 +140,19 @@ class Owning:
         self._failures.pop(one.tp, None)
         self.on_ready()
 
-    async def _offsets(self, tps: set[TP], reader: Reader) -> dict[TP, int]:
+    async def _starts(self, tps: set[TP]) -> dict[TP, int]:
         """Where each is read on: what the group committed, the beginning if nothing."""
-        admin = AIOKafkaAdminClient(**self._options)
-        await admin.start()
-        try:
-            wanted = [TopicPartition(*tp) for tp in tps]
-            committed = await admin.list_consumer_group_offsets(self.names.group, partitions=wanted)
-        finally:
-            await admin.close()
-        begins = await reader.begins(tps)
-        offsets = {}
+        committed, begins = await self._offsets.committed(tps), await self._offsets.begins(tps)
+        starts = {}
         for tp in tps:
-            known = committed[TopicPartition(*tp)].offset
+            known = committed[tp]
             if 0 <= known < begins[tp]:
                 _log.error(
                     "%s-%d: %d records were deleted by the broker before they were read; raise the topic's retention",
                     tp.topic, tp.partition, begins[tp] - known,
                 )  # fmt: skip
-            offsets[tp] = max(known, begins[tp])
-        return offsets
+            starts[tp] = max(known, begins[tp])
+        return starts
 
     def _committed(self, one: Partition, offset: int) -> None:
         one.committed = offset

@@ -1,10 +1,11 @@
 """The consumer, in its thread: what the driver asks of aiokafka, each call made on that thread's event loop.
 
 Heartbeats are sent from here, and go on while the main thread works on a batch. aiokafka's objects are not safe to be
-called from another thread, so every method goes through the thread's queue.
+called from another thread.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -17,7 +18,7 @@ from pipeline.transport.kafka.records import fetch
 if TYPE_CHECKING:
     from pipeline.transport.kafka.driver import Transport
 
-FETCH_WAIT_MS = 500
+FETCH_WAIT_MS = 100  # a fetch that waits holds up the next one to the same broker, for other partitions
 FETCH_BYTES = 4 * 1024**2  # of one partition
 
 
@@ -47,21 +48,36 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
         await super().on_start()
         self._ensure_consumer()._fetcher._prefetch_backoff = 0
 
-    async def fetch(self, tps: set[TP], *, seconds: float, most: int) -> dict[TP, list[Any]]:
-        """Records of these, as soon as there are some."""
-        return await self.call_thread(self._fetch, tps, seconds, most)  # type: ignore[no-any-return]
+    async def _call(self, work: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any) -> Any:
+        """On the thread's loop; Faust's own queue lets two calls pass at a time, and a fetch waits."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(*arguments), self.thread_loop))
 
-    async def _fetch(self, tps: set[TP], seconds: float, most: int) -> dict[TP, list[Any]]:
+    async def fetch(
+        self, tps: set[TP], seconds: float, most: int, is_wanted: Callable[[], bool]
+    ) -> dict[TP, tuple[list[Any], int]]:
+        """Records of these, as soon as there are some, and where each is read on: behind what has no records, too."""
+        return await self._call(self._fetch, tps, seconds, most, is_wanted)  # type: ignore[no-any-return]
+
+    async def _fetch(
+        self, tps: set[TP], seconds: float, most: int, is_wanted: Callable[[], bool]
+    ) -> dict[TP, tuple[list[Any], int]]:
         consumer = self._ensure_consumer()
         if consumer._closed or not self.consumer.flow_active:
             return {}
         with consumer._fetcher._subscriptions.fetch_context():
-            found = await fetch(consumer, _ours(tps), seconds=seconds, most=most)
-        return {TP(*tp): records for tp, records in found.items()}
+            found = await fetch(consumer, _ours(tps), seconds=seconds, most=most, is_wanted=is_wanted)
+        if not is_wanted():
+            return {}
+        assigned = consumer.assignment()
+        return {
+            tp: (found.get(TopicPartition(*tp), []), await consumer.position(TopicPartition(*tp)))
+            for tp in tps
+            if TopicPartition(*tp) in assigned
+        }
 
     async def pause(self, tps: set[TP]) -> None:
         """Do not fetch from these before :meth:`resume`."""
-        await self.call_thread(self._pause, tps)
+        await self._call(self._pause, tps)
 
     async def _pause(self, tps: set[TP]) -> None:
         consumer = self._ensure_consumer()
@@ -69,7 +85,7 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
 
     async def resume(self, offsets: Mapping[TP, int]) -> None:
         """Fetch from these offsets on; what is not assigned (any more) is left out."""
-        await self.call_thread(self._resume, offsets)
+        await self._call(self._resume, offsets)
 
     async def _resume(self, offsets: Mapping[TP, int]) -> None:
         consumer = self._ensure_consumer()
@@ -77,33 +93,14 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
             consumer.seek(tp, offsets[tp])
             consumer.resume(tp)
 
-    async def begins(self, tps: set[TP]) -> dict[TP, int]:
-        """The oldest offset that each still has."""
-        found = await self.call_thread(self._ensure_consumer().beginning_offsets, _ours(tps))
-        return {TP(*tp): offset for tp, offset in found.items()}
-
-    async def are_at_end(self, tps: set[TP]) -> set[TP]:
-        """Those with nothing more to read, as of now: asked of the broker, since a process may have been stopped."""
-        return await self.call_thread(self._are_at_end, tps)  # type: ignore[no-any-return]
-
-    async def _are_at_end(self, tps: set[TP]) -> set[TP]:
-        consumer = self._ensure_consumer()
-        ends = await consumer.end_offsets(_ours(tps))
-        assigned = consumer.assignment()
-        return {
-            TP(*tp)
-            for tp, end in ends.items()
-            if tp in assigned and await consumer.position(tp) >= end and tp not in consumer._fetcher._records
-        }
-
     async def commit_as_member(self, offsets: Mapping[TP, int]) -> None:
         """The group refuses it if this worker is no member of the present generation."""
         wanted = {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
-        await self.call_thread(self._ensure_consumer().commit, wanted)
+        await self._call(self._ensure_consumer().commit, wanted)
 
     async def rejoin(self) -> None:
         """Ask for a rebalance: what comes out of it is ours for certain."""
-        await self.call_thread(self._rejoin)
+        await self._call(self._rejoin)
 
     async def _rejoin(self) -> None:
         self._ensure_consumer()._coordinator.request_rejoin()

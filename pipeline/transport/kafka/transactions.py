@@ -26,6 +26,9 @@ MAX_REQUEST_BYTES = (
 )  # what one record may have: a unit's rows of one kind; also set on the topics
 BATCH_BYTES = 1024**2
 TIMEOUT_MS = 60_000  # after which the broker aborts a transaction whose producer says nothing
+BACKOFF_MS = (
+    15  # a transaction's markers may still be under way when the next begins: the broker says so, try again
+)
 _ABORT_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
@@ -87,6 +90,7 @@ class Transactions:
             transaction_timeout_ms=TIMEOUT_MS,
             max_batch_size=BATCH_BYTES,
             max_request_size=MAX_REQUEST_BYTES,
+            retry_backoff_ms=BACKOFF_MS,
         )
         self._staged = Staged()
         self._committing: asyncio.Task[None] | None = None

@@ -1,0 +1,232 @@
+"""The distributed form on one machine: ``masir collect`` and several ``masir worker`` as processes of their own.
+
+One worker holds the store, as only one process can hold a data directory; the others run the hops before it, as many as
+wanted, and any of them may be killed, stopped, frozen. What a process prints goes to a file beside the data directory.
+Every wait has a deadline and raises ``LateError``. Needs an installed ``masir`` beside the running Python.
+"""
+
+import asyncio
+import re
+import signal
+import subprocess
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
+from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
+
+from bench.running import MASIR, PATIENCE_SECONDS, LateError, command, environment, wait_for
+from pipeline.store.client import rows
+from pipeline.store.errors import StoreError
+from pipeline.store.query_socket import SocketReader
+from pipeline.transport.kafka.names import Names
+from schemas import topics
+
+HOPS = "sessionizer,journeys,counters"
+READ_MS = 700
+STEPS = (  # hop after hop
+    frozenset({topics.HITS.name}),
+    frozenset({topics.EVIDENCE.name}),
+    frozenset({topics.FACTS.name}),
+    frozenset(topic.name for topic in topics.TOPICS if "store" in topic.readers),
+)
+_URL = re.compile(r"http://(\S+?)/(?:v1/hits|metrics)")
+
+
+class Process:
+    """One role: started, killed, frozen, started again."""
+
+    def __init__(self, said: Path, settings: dict[str, object], *arguments: str) -> None:
+        self.said_path = said
+        self.url = ""
+        self._settings = settings
+        self._arguments = arguments
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def spawn(self) -> None:
+        """Start it and do not wait."""
+        self.url = ""
+        with self.said_path.open("ab") as said:
+            self._start = said.tell()
+            self._process = subprocess.Popen(
+                [MASIR, *self._arguments, "--listen", "127.0.0.1:0"],
+                env=environment(self._settings),
+                stdout=said,
+                stderr=said,
+            )
+
+    def wait_until_started(self) -> None:
+        """Until it has said where it listens."""
+        self.url = wait_for(self._address, f"masir {' '.join(self._arguments)} starts")
+
+    def _address(self) -> str:
+        said = self.said
+        if self.process.poll() is not None:
+            raise LateError(f"masir {self._arguments[0]} ended with {self.process.returncode}: {said}")
+        found = _URL.search(said)
+        return f"http://{found[1]}" if found else ""
+
+    @property
+    def said(self) -> str:
+        """What it has printed since its last start."""
+        return self.said_path.read_bytes()[self._start :].decode(errors="replace")
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        """The running process."""
+        if self._process is None:
+            raise RuntimeError("not started")
+        return self._process
+
+    @property
+    def is_running(self) -> bool:
+        """Started, and not ended in whatever way."""
+        return self._process is not None and self._process.poll() is None
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal and do not wait."""
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """``kill -9``, also of one that is frozen."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Ask it to stop; its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> int:
+        process = self.process
+        process.send_signal(number)
+        code = process.wait(PATIENCE_SECONDS)
+        self._process, self.url = None, ""
+        return code
+
+
+class Cluster:
+    """``broker``: HOST:PORT. Topics of its own; ``settings`` as for ``masir``."""
+
+    def __init__(self, data: Path, broker: str, *, workers: int = 2, **settings: object) -> None:
+        self.data = data
+        self.broker = broker
+        self.prefix = f"t{uuid.uuid4().hex[:12]}"
+        self.settings: dict[str, object] = {
+            "broker": f"kafka://{broker}",
+            "broker_prefix": self.prefix,
+            "broker_replication": 1,
+            "worker_lost_seconds": 6,
+            "data": data,
+            **settings,
+        }
+        said = data.with_name(f"{data.name}.log")
+        self.collector = Process(said.with_suffix(".collect.log"), self.settings, "collect")
+        self.store = Process(said.with_suffix(".store.log"), self.settings, "worker", "--hops", "store")
+        self.workers = [
+            Process(said.with_suffix(f".{n}.log"), self.settings, "worker", "--hops", HOPS)
+            for n in range(workers)
+        ]
+
+    def __enter__(self) -> "Cluster":
+        done = command("topics", "--create", settings=self.settings)
+        if done.returncode:
+            raise LateError((done.stdout + done.stderr).decode(errors="replace"))
+        for process in self.processes:
+            process.spawn()
+        for process in self.processes:
+            process.wait_until_started()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.processes:
+            if process.is_running:
+                process.kill()
+
+    @property
+    def processes(self) -> list[Process]:
+        """All of them."""
+        return [self.collector, self.store, *self.workers]
+
+    @property
+    def url(self) -> str:
+        """Where hits go."""
+        return self.collector.url
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Ask the store through the process that holds it."""
+        return rows(SocketReader(self.data), sql)
+
+    def value(self, sql: str) -> Any:
+        """The first column of the only row of the answer."""
+        (row,) = self.query(sql)
+        return next(iter(row.values()))
+
+    def wait_for_value(self, sql: str, expected: Any, *, seconds: float = PATIENCE_SECONDS) -> None:
+        """Until the query's value is ``expected``."""
+        found: list[Any] = [None]
+
+        def is_so() -> bool:
+            try:
+                found[0] = self.value(sql)
+            except StoreError as error:
+                found[0] = error
+            return bool(found[0] == expected)
+
+        try:
+            wait_for(is_so, sql, seconds=seconds)
+        except LateError as error:
+            said = "\n".join(process.said[-2_000:] for process in self.processes)
+            raise LateError(f"{error}: {found[0]!r} and not {expected!r}. Said: {said}") from None
+
+    def wait_until_drained(self) -> None:
+        """Until what the topics hold now has been consumed, hop after hop: the clock goes on, and more always comes."""
+        for step in STEPS:
+            ends = asyncio.run(_ends(self.broker, Names(self.prefix), step))
+            wait_for(lambda ends=ends: not self.unread(ends), f"{sorted(step)} are consumed")
+
+    def unread(self, ends: Mapping[TopicPartition, int]) -> list[TopicPartition]:
+        """Partitions with records before these offsets that the workers have not committed."""
+        return asyncio.run(_unread(self.broker, Names(self.prefix), ends))
+
+
+async def _ends(broker: str, names: Names, topics: frozenset[str]) -> dict[TopicPartition, int]:
+    ours = [names.topic(topic) for topic in topics]
+    async with _clients(broker) as (admin, consumer):
+        partitions = [
+            TopicPartition(topic["topic"], one["partition"])
+            for topic in await admin.describe_topics(ours)
+            for one in topic["partitions"]
+        ]
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
+        return ends
+
+
+async def _unread(broker: str, names: Names, ends: Mapping[TopicPartition, int]) -> list[TopicPartition]:
+    """Transactions' markers and what was aborted are offsets, too, and nobody commits them: so it is tried."""
+    async with _clients(broker) as (admin, consumer):
+        committed = await admin.list_consumer_group_offsets(names.group, partitions=list(ends))
+        behind = {tp: max(0, committed[tp].offset) for tp, end in ends.items() if committed[tp].offset < end}
+        if not behind:
+            return []
+        consumer.assign(list(behind))
+        for tp, offset in behind.items():
+            consumer.seek(tp, offset)
+        found = await consumer.getmany(timeout_ms=READ_MS)
+        return [tp for tp, records in found.items() if records and records[0].offset < ends[tp]]
+
+
+@asynccontextmanager
+async def _clients(broker: str) -> AsyncIterator[tuple[Any, Any]]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=broker, isolation_level="read_committed", auto_offset_reset="earliest"
+    )
+    await admin.start()
+    await consumer.start()
+    try:
+        yield admin, consumer
+    finally:
+        await consumer.stop()
+        await admin.close()

@@ -1,0 +1,53 @@
+"""What the cluster knows of offsets: where partitions begin and end, and where the group goes on.
+
+Over connections of its own: a broker answers the requests of one connection in order, so behind a fetch that waits for
+records they would wait with it.
+"""
+
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from faust.types import TP
+
+
+class Offsets:
+    """``options``: of aiokafka's clients. Ends are those for a reader of what is committed."""
+
+    def __init__(self, group: str, options: dict[str, Any]) -> None:
+        self._group = group
+        self._options = options
+        self._consumer: Any = None
+        self._admin: Any = None
+
+    async def start(self) -> None:
+        """Connect."""
+        self._admin = AIOKafkaAdminClient(**self._options)
+        self._consumer = AIOKafkaConsumer(**self._options, isolation_level="read_committed")
+        await self._admin.start()
+        await self._consumer.start()
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        if self._consumer is not None:
+            await self._consumer.stop()
+            await self._admin.close()
+
+    async def ends(self, tps: set[TP]) -> dict[TP, int]:
+        """The offset behind the last committed record of each."""
+        found = await self._consumer.end_offsets(_plain(tps))
+        return {TP(*tp): offset for tp, offset in found.items()}
+
+    async def begins(self, tps: set[TP]) -> dict[TP, int]:
+        """The oldest offset that each still has."""
+        found = await self._consumer.beginning_offsets(_plain(tps))
+        return {TP(*tp): offset for tp, offset in found.items()}
+
+    async def committed(self, tps: set[TP]) -> dict[TP, int]:
+        """Where the group goes on with each; -1: it has not begun."""
+        found = await self._admin.list_consumer_group_offsets(self._group, partitions=_plain(tps))
+        return {tp: found[TopicPartition(*tp)].offset for tp in tps}
+
+
+def _plain(tps: set[TP]) -> list[TopicPartition]:
+    return [TopicPartition(*tp) for tp in tps]
