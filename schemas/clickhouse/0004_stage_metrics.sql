@@ -157,7 +157,7 @@ WINDOW steps AS (PARTITION BY site, model ORDER BY position ROWS BETWEEN UNBOUND
 
 -- One row per hit and stage model. stage: where the person was when the hit came, the stage that this very hit led to
 -- not yet; the first hit of a journey belongs to the stage it opened. left_kind, left_time: how and when that stay
--- ended. content: what kind of content it was, '' for none that a rule knows.
+-- ended. content: what kind of content it was, '' for none that a rule knows. Channel and campaign are the session's.
 CREATE OR REPLACE VIEW touchpoints AS
 WITH
     views AS
@@ -197,7 +197,9 @@ WITH
 SELECT
     v.site AS site, v.person_id AS person_id, v.model AS model,
     if(before.stage = '', after.stage, before.stage) AS stage,
-    v.event_time AS time, v.event AS event, v.url AS url, v.channel AS channel, v.campaign_name AS campaign_name,
+    v.event_time AS time, v.event AS event, v.url AS url,
+    if(s.session_id = '', v.channel, s.channel) AS channel,
+    if(s.session_id = '', v.campaign_name, s.campaign_name) AS campaign_name,
     v.content AS content, v.session_id AS session_id, v.goal AS goal, v.revenue AS revenue, v.score AS score,
     if(before.stage = '', after.left_kind, before.left_kind) AS left_kind,
     if(before.stage = '', after.left_time, before.left_time) AS left_time,
@@ -217,6 +219,7 @@ ASOF LEFT JOIN stays AS after
     ON after.site = v.site AND after.person_id = v.person_id AND after.model = v.model AND after.entered_time <= v.event_time
 ASOF LEFT JOIN stays AS before
     ON before.site = v.site AND before.person_id = v.person_id AND before.model = v.model AND before.entered_time < v.event_time
+LEFT ANY JOIN sessions AS s ON s.site = v.site AND s.session_id = v.session_id
 SETTINGS join_use_nulls = 0;
 
 -- Of the persons who met a kind of content while in a stage, how many moved on from it within seven days; beside it

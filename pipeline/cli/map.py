@@ -1,0 +1,124 @@
+"""``masir map``: draws the journey map from the store."""
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told
+from pipeline.core.models import load
+from pipeline.journey.map.campaign_sheet import draw_campaign, title_of
+from pipeline.journey.map.campaigns import Campaign, campaigns_of
+from pipeline.journey.map.canvas import Canvas
+from pipeline.journey.map.facts import MapFacts, map_facts
+from pipeline.journey.map.page import html, svg
+from pipeline.journey.map.plain import as_csv, markdown
+from pipeline.journey.map.sheet import Labels, draw_map
+from pipeline.journey.map.theme import Theme
+from pipeline.journey.map.tongue import LANGUAGES, Tongue, tongue
+from pipeline.journey.scope import ScopeError, scope_of
+from pipeline.model_files import builtin_texts, read_texts
+from pipeline.settings import Settings
+from pipeline.store.query_socket import open_reader
+
+KINDS = (".html", ".svg", ".md", ".csv")
+
+EXAMPLES = """
+\b
+Examples:
+  masir map
+  masir map journey-fa.html --lang fa --model digital8
+  masir map july.md --from 2026-07-01 --to 2026-08-01 --campaigns 5
+"""
+
+
+@click.command(name="map", epilog=EXAMPLES)
+@click.argument("file", default="journey-map.html", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--model", default="classic5", show_default=True, help="A stage model, built in or your own.")
+@click.option(
+    "--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language of the map."
+)
+@click.option(
+    "--theme",
+    type=click.Choice(("auto", "light", "dark")),
+    default="auto",
+    show_default=True,
+    help="Auto: as the reader's system. Paper is light.",
+)
+@click.option(
+    "--campaigns", type=click.IntRange(0, 50), default=3, show_default=True, help="How many get a sheet."
+)
+@click.option("--site", help="Which site.  [default: the only one of the store]")
+@click.option("--from", "start", metavar="TIME", help="First day (UTC), or a time.  [default: the first hit]")
+@click.option(
+    "--to", "end", metavar="TIME", help="The day after the last, or a time.  [default: after the last hit]"
+)
+@click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
+def map(  # noqa: A001 - the command's name
+    file: Path,
+    model: str,
+    lang: str,
+    theme: Theme,
+    campaigns: int,
+    site: str | None,
+    start: str | None,
+    end: str | None,
+    data: str | None,
+) -> None:
+    """Draw the journey map into FILE: .html (all sheets, prints on A3), .svg (a file a sheet), .md or .csv.
+
+    The first sheet has the stages as columns: flow, volume, touchpoints, channels, what moves people on, time spent,
+    satisfaction, exits with their reasons. Then a sheet for each of the largest campaigns: what was done, how each
+    stage performed against the time before, and room for ideas.
+    """
+    if file.suffix not in KINDS:
+        raise Wrong(f"{file}: the ending says what to draw; allowed are {', '.join(KINDS)}")
+    settings = settings_of(data=data)
+    try:
+        name, labels = _labels(settings, model, lang)
+        with closing(open_reader(Path(settings.data))) as reader:
+            scope = scope_of(reader, site=site, start=start, end=end)
+            facts = map_facts(reader, scope, model)
+            found = campaigns_of(reader, scope, model, campaigns)
+        written = _write(file, facts, found, tongue(lang), name, labels, theme)
+    except ScopeError as error:
+        raise Wrong(str(error)) from error
+    except KNOWN_ERRORS as error:
+        raise told(error) from error
+    for path in written:
+        click.echo(path)
+
+
+def _labels(settings: Settings, model: str, lang: str) -> tuple[str, Labels]:
+    """The names of the model and of its stages; a model that is only in the store has none but its own."""
+    models = load(builtin_texts() | read_texts(Path(path) for path in settings.models)).models
+    for one in models:
+        if one.name == model:
+            return getattr(one.labels, lang), {stage.id: getattr(stage.labels, lang) for stage in one.stage}
+    return model, {}
+
+
+def _write(
+    file: Path,
+    facts: MapFacts,
+    campaigns: list[Campaign],
+    words: Tongue,
+    model: str,
+    labels: Labels,
+    theme: Theme,
+) -> list[Path]:
+    if file.suffix == ".csv":
+        file.write_text(as_csv(facts, campaigns), "utf-8")
+        return [file]
+    if file.suffix == ".md":
+        file.write_text(markdown(facts, campaigns, words, model, labels), "utf-8")
+        return [file]
+    sheets: list[tuple[str, Canvas]] = [(words["title"], draw_map(facts, words, model, labels))]
+    sheets += [(title_of(one, words), draw_campaign(one, facts.scope, words, labels)) for one in campaigns]
+    if file.suffix == ".html":
+        file.write_text(html(sheets, words, theme), "utf-8")
+        return [file]
+    files = [file, *(file.with_stem(f"{file.stem}-{number}") for number in range(2, len(sheets) + 1))]
+    for path, (title, canvas) in zip(files, sheets, strict=True):
+        path.write_text(svg(title, canvas, words, theme), "utf-8")
+    return files

@@ -1,0 +1,1 @@
+"""The journey map: a sheet for the wall, drawn from the store. Facts, words of three languages, and the drawing."""

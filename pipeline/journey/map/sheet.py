@@ -1,0 +1,310 @@
+"""The first sheet: stages as columns; flow, volume, touchpoints, channels, what moves people on, time, satisfaction
+and exits as rows.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Final
+
+from pipeline.journey.map.canvas import HEIGHT, WIDTH, Canvas
+from pipeline.journey.map.facts import Item, MapFacts, Stage
+from pipeline.journey.map.flow import draw_flow
+from pipeline.journey.map.theme import stage_colour
+from pipeline.journey.map.tongue import Tongue
+
+MARGIN: Final = 40.0
+GUTTER: Final = 150.0  # where the rows are named
+GAP: Final = 14.0  # between columns
+_SATISFIED: Final = 8.0
+_UNHAPPY: Final = 6.0
+
+Labels = Mapping[str, str]
+
+
+class Sheet:
+    """One sheet while it is drawn. ``labels``: stage -> its name in the language."""
+
+    def __init__(self, facts: MapFacts, tongue: Tongue, model: str, labels: Labels) -> None:
+        self.canvas = Canvas(rtl=tongue.rtl)
+        self._facts, self._tongue, self._model, self._labels = facts, tongue, model, labels
+        number = len(facts.stages)
+        first = MARGIN + GUTTER
+        self._step = (WIDTH - MARGIN - first) / number
+        self._columns = [first + self._step * at for at in range(number + 1)]
+        self._size = 13.0 if number <= 6 else 11.5
+
+    def draw(self) -> Canvas:
+        self.canvas.rect(0, 0, WIDTH, HEIGHT, "paper")
+        head(self.canvas, self._tongue, self._tongue["title"], self._subtitle(), self._head_figures())
+        self._chevrons(124)
+        rows: list[tuple[str, str, float, float, Callable[[float], None]]] = [
+            ("flow", "flow_note", 204, 152, self._flow),
+            ("volume", "", 364, 92, self._volume),
+            ("touchpoints", "touchpoints_note", 464, 148, self._touchpoints),
+            ("channels", "channels_note", 620, 148, self._channels),
+            ("contents", "contents_note", 776, 92, self._contents),
+            ("time", "", 876, 58, self._time),
+            ("satisfaction", "satisfaction_note", 942, 102, self._satisfaction),
+            ("exits", "exits_note", 1052, 98, self._exits),
+        ]
+        for name, note, y, height, row in rows:
+            row_panel(self.canvas, self._tongue, name, note, y, height)
+            for x in self._columns[1:-1]:
+                self.canvas.line(x - GAP / 2 - 2, y + 12, x - GAP / 2 - 2, y + height - 12, "dots")
+            row(y)
+        self.canvas.text(MARGIN, HEIGHT - 17, self._tongue["footer"], 10.5, "soft")
+        self.canvas.text(WIDTH - MARGIN, HEIGHT - 17, "Masir", 10.5, "soft", anchor="end")
+        return self.canvas
+
+    def _subtitle(self) -> str:
+        scope = self._facts.scope
+        span = period(self._tongue, scope.start_ms, scope.end_ms)
+        return self._tongue.joined([scope.site, self._model, span])
+
+    def _head_figures(self) -> list[tuple[str, str]]:
+        totals, tongue = self._facts.totals, self._tongue
+        found = [
+            (tongue.number(totals.persons), tongue["persons"]),
+            (tongue.number(totals.sessions), tongue["sessions"]),
+            (tongue.percent(totals.conversion_ratio), tongue["conversion"]),
+        ]
+        if totals.revenue:
+            found.append((tongue.money(totals.revenue), tongue["revenue"]))
+        if totals.nps is not None:
+            found.append((tongue.number(round(totals.nps)), tongue["nps"]))
+        return found
+
+    def _chevrons(self, y: float) -> None:
+        chevrons(
+            self.canvas, self._columns, y, [self._labels.get(s.stage, s.stage) for s in self._facts.stages]
+        )
+
+    def _each(self) -> Sequence[tuple[float, float, Stage, str]]:
+        """(x, usable width, stage, its colour) of each column."""
+        number = len(self._facts.stages)
+        return [
+            (self._columns[at], self._step - GAP - 4, stage, stage_colour(at, number))
+            for at, stage in enumerate(self._facts.stages)
+        ]
+
+    def _flow(self, y: float) -> None:
+        draw_flow(self.canvas, self._facts.stages, self._facts.flows, self._tongue, self._columns, y)
+
+    def _volume(self, y: float) -> None:
+        for x, width, stage, colour in self._each():
+            tongue, canvas = self._tongue, self.canvas
+            curve(canvas, x, y + 58, width, 32, stage.curve, colour)
+            canvas.text(x, y + 34, tongue.number(stage.persons), 25, bold=True, width=width * 0.6)
+            touches = f"{tongue.number(stage.touches)} {tongue['touches']}"
+            canvas.text(x + width, y + 22, touches, 11, "soft", anchor="end", width=width * 0.56)
+            now = f"{tongue.number(stage.now)} {tongue['now']}"
+            canvas.text(x + width, y + 37, now, 11, "soft", anchor="end", width=width * 0.56)
+
+    def _touchpoints(self, y: float) -> None:
+        for x, width, stage, colour in self._each():
+            self._bars(x, y + 14, width, stage.touchpoints, self._tongue.touchpoint, "bar", colour)
+
+    def _channels(self, y: float) -> None:
+        for x, width, stage, colour in self._each():
+            self._bars(x, y + 14, width, stage.channels, self._tongue.channel, "pale", colour)
+
+    def _contents(self, y: float) -> None:
+        for x, width, stage, colour in self._each():
+            self._bars(x, y + 12, width, stage.contents, self._tongue.touchpoint, "bar", colour)
+
+    def _bars(
+        self,
+        x: float,
+        y: float,
+        width: float,
+        items: Sequence[Item],
+        named: Callable[[str], str],
+        look: str,
+        colour: str,
+    ) -> None:
+        """A line each: name, share, and a bar under both."""
+        if not items:
+            self.canvas.text(x, y + 12, self._tongue["none"], self._size - 1, "soft", width=width)
+        for at, item in enumerate(items):
+            line = y + at * 25.5
+            self.canvas.text(x, line + 12, named(item.name), self._size, width=width - 48)
+            share = self._tongue.percent(item.share)
+            self.canvas.text(x + width, line + 12, share, self._size, "soft", anchor="end", width=46)
+            self.canvas.rect(x, line + 16.5, width, 4, "track", round_=2)
+            self.canvas.rect(
+                x, line + 16.5, max(width * min(item.share, 1), 2), 4, look, round_=2, style=colour
+            )
+
+    def _time(self, y: float) -> None:
+        for x, width, stage, _ in self._each():
+            for at, (value, name) in enumerate(
+                ((stage.median_seconds, "stay"), (stage.session_seconds, "visit")),
+            ):
+                left = x + at * width / 2
+                self.canvas.text(
+                    left, y + 29, self._tongue.duration(value), 17, bold=True, width=width / 2 - 4
+                )
+                self.canvas.text(left, y + 46, self._tongue[name], 11, "soft", width=width / 2 - 4)
+
+    def _satisfaction(self, y: float) -> None:
+        """A curve of moods through the stages that were asked about; dashed where one in between was not."""
+        points = []
+        for at, (x, width, stage, _) in enumerate(self._each()):
+            mood = mood_of(stage)
+            if mood is not None:
+                points.append((x + width / 2, y + 52 - (mood - 5.5) / 4.5 * 30, mood, at))
+        for (x0, y0, _, at0), (x1, y1, _, at1) in pairwise(points):
+            half = (x1 - x0) / 2
+            self.canvas.path(
+                [("M", x0, y0), ("C", x0 + half, y0, x1 - half, y1, x1, y1)],
+                "curve" if at1 == at0 + 1 else "gap",
+            )
+        for x, level, mood, _ in points:
+            self.canvas.circle(x, level, 8, "paper")
+            self.canvas.circle(x, level, 5.5, _mood_look(mood))
+        moods = {at: level for _, level, _, at in points}
+        for at, (x, width, stage, _) in enumerate(self._each()):
+            self._answers(x, width, y, stage, moods.get(at))
+
+    def _answers(self, x: float, width: float, y: float, stage: Stage, level: float | None) -> None:
+        tongue, middle = self._tongue, x + width / 2
+        if level is None:
+            self.canvas.text(middle, y + 56, tongue["none"], 11, "soft", anchor="middle", width=width)
+            return
+        scores = [
+            f"{tongue[name]} {tongue.number(value, decimals)}"
+            for name, value, decimals in (
+                ("csat", stage.csat, 1),
+                ("ces", stage.ces, 1),
+                ("nps", stage.nps, 0),
+            )
+            if value is not None
+        ]
+        most = 3 if width > 200 else 2
+        rest = [*scores[most:], f"{tongue.number(stage.answers)} {tongue['answers']}"]
+        # Where the curve runs high the words stand below it, else above.
+        first = y + 76 if level < y + 50 else y + 20
+        self.canvas.text(
+            middle, first, "  ".join(scores[:most]), self._size - 0.5, anchor="middle", width=width, bold=True
+        )
+        self.canvas.text(middle, first + 15, "  ".join(rest), 10.5, "soft", anchor="middle", width=width)
+
+    def _exits(self, y: float) -> None:
+        for x, width, stage, _ in self._each():
+            tongue, canvas = self._tongue, self.canvas
+            ratio = stage.exit_ratio
+            canvas.text(
+                x,
+                y + 27,
+                tongue.percent(ratio),
+                19,
+                "bad" if stage.exited else "ink",
+                bold=True,
+                width=width * 0.4,
+            )
+            canvas.text(x, y + 42, tongue["left"], 11, "soft", width=width * 0.45)
+            if stage.at_risk:
+                risk = f"{tongue.number(stage.at_risk)} {tongue['at_risk']}"
+                canvas.text(x + width, y + 25, risk, 11, "fair", anchor="end", width=width * 0.56)
+            for at, item in enumerate(stage.reasons):
+                line = y + 59 + at * 15
+                canvas.text(x, line, item.name, 11.5, width=width - 44)
+                canvas.text(
+                    x + width, line, tongue.number(item.persons), 11.5, "soft", anchor="end", width=42
+                )
+
+
+def head(
+    canvas: Canvas, tongue: Tongue, title: str, subtitle: str, figures: Sequence[tuple[str, str]]
+) -> None:
+    """The title at one end, the main figures at the other."""
+    canvas.text(MARGIN, 68, title, 36, bold=True, width=640)
+    canvas.text(MARGIN, 96, subtitle, 15, "soft", width=700)
+    x = WIDTH - MARGIN
+    for value, name in reversed(figures):
+        canvas.text(x, 66, value, 25, anchor="end", bold=True)
+        canvas.text(x, 90, name, 12.5, "soft", anchor="end")
+        x -= max(118.0, 15.5 * len(value), 7.6 * len(name)) + 22
+
+
+def chevrons(canvas: Canvas, columns: Sequence[float], y: float, labels: Sequence[str]) -> None:
+    """The stages as arrows that point along the line of writing."""
+    height, tip = 60.0, 16.0
+    size = 19.0 if len(labels) <= 6 else 15.0
+    for at, label in enumerate(labels):
+        x, end = columns[at] - 10, columns[at + 1] - 14
+        notch = tip if at else 0.0
+        canvas.path(
+            [
+                ("M", x, y), ("L", end, y), ("L", end + tip, y + height / 2), ("L", end, y + height),
+                ("L", x, y + height), ("L", x + notch, y + height / 2), ("Z",),
+            ],
+            "stage",
+            style=stage_colour(at, len(labels)),
+        )  # fmt: skip
+        canvas.text(
+            x + notch + 14,
+            y + height / 2 + size * 0.36,
+            label,
+            size,
+            "on",
+            bold=True,
+            width=end - x - notch - 12,
+        )
+
+
+def row_panel(canvas: Canvas, tongue: Tongue, name: str, note: str, y: float, height: float) -> None:
+    """The ground of a row, and what it is."""
+    canvas.rect(MARGIN - 16, y, WIDTH - 2 * MARGIN + 32, height, "panel", round_=10)
+    canvas.text(MARGIN, y + 27, tongue[name], 16, bold=True, width=GUTTER - 16)
+    if note:
+        for at, line in enumerate(_wrapped(tongue[note], 18)):
+            canvas.text(MARGIN, y + 46 + at * 14, line, 11, "soft", width=GUTTER - 16)
+
+
+def period(tongue: Tongue, start_ms: int, end_ms: int) -> str:
+    """First and last day."""
+    return f"{tongue.date(start_ms)} – {tongue.date(end_ms - 1)}"
+
+
+def mood_of(stage: Stage) -> float | None:
+    """Satisfaction on 1 to 10: CSAT, or else NPS brought to that scale, or CES."""
+    if stage.csat is not None:
+        return stage.csat
+    if stage.nps is not None:
+        return 5.5 + stage.nps * 4.5 / 100
+    return stage.ces
+
+
+def _mood_look(mood: float) -> str:
+    if mood >= _SATISFIED - 0.5:
+        return "good"
+    return "fair" if mood >= _UNHAPPY - 1 else "bad"
+
+
+def _wrapped(text: str, most: int) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > most:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines
+
+
+def curve(
+    canvas: Canvas, x: float, y: float, width: float, height: float, values: Sequence[int], colour: str
+) -> None:
+    """How something went over time: an area, and its edge."""
+    most = max(values, default=0)
+    if not most:
+        return
+    step = width / max(len(values) - 1, 1)
+    edge = [(x + step * at, y + height - value / most * height) for at, value in enumerate(values)]
+    line = [("M" if at == 0 else "L", *point) for at, point in enumerate(edge)]
+    canvas.path([*line, ("L", x + width, y + height), ("L", x, y + height), ("Z",)], "wash", style=colour)
+    canvas.path(line, "trend", style=colour)
+
+
+def draw_map(facts: MapFacts, tongue: Tongue, model: str, labels: Labels) -> Canvas:
+    """``model``: its name in the language."""
+    return Sheet(facts, tongue, model, labels).draw()
