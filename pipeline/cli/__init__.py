@@ -17,6 +17,7 @@ COMMANDS = {
     "attribution": "Which channels and campaigns led to the conversions, by nine models.",
     "clv": "Customer lifetime value, by the formula and by a model of the orders.",
     "funnel": "The linear funnel beside what people really did.",
+    "map": "Draws the journey map: HTML, SVG, Markdown, CSV.",
     "verify": "Stream equals batch: recomputes everything in SQL and compares.",
     "models": "Checks and shows stage models.",
     "sites": "Checks and shows the registry of sites, makes secret keys.",
