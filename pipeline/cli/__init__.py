@@ -13,6 +13,7 @@ COMMANDS = {
     "topics": "Makes and checks the topics in Kafka.",
     "process": "Bounded input through the same agents to the end.",
     "replay": "Sends a recorded stream to a collector.",
+    "tail": "Sends access logs as they are written.",
     "sql": "Asks the store.",
     "attribution": "Which channels and campaigns led to the conversions, by nine models.",
     "clv": "Customer lifetime value, by the formula and by a model of the orders.",
@@ -22,6 +23,7 @@ COMMANDS = {
     "models": "Checks and shows stage models.",
     "sites": "Checks and shows the registry of sites, makes secret keys.",
     "schema": "Prints the JSON Schema of the records.",
+    "erase": "Forgets a person, prints a receipt.",
     "dlq": "Lists, shows and replays dead letters.",
     "doctor": "Checks settings, topics, store and clock; says what to do.",
 }
