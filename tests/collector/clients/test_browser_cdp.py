@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ..chromium import Page
-from ..conftest import Server
+from ..conftest import UNAVAILABLE, Server
 from .kit import SEARCH, Visit, bundle, in_views, now_ms, until, website
 
 pytestmark = pytest.mark.timeout(180)
@@ -96,3 +96,19 @@ async def test_posthog(page: Page, server: Server, tmp_path: Path, search: str) 
     assert by_event["page_view"]["referrer"] == f"{site}/first"
     assert by_event["user_engagement"]["url"] == f"{site}/second"
     check_views(server, tmp_path, site)
+
+
+@pytest.mark.parametrize("script", ["segment", "rudderstack", "posthog"])
+async def test_view_that_was_not_taken_comes_again_and_counts_once(
+    page: Page, server: Server, script: str
+) -> None:
+    """The topic is away at first. Jitsu's script is not here: it does not try again."""
+    server.topic.down = UNAVAILABLE
+    async with website(bundle(script), server) as site:
+        await page.open(f"{site}/first")
+        await until(lambda: server.collector.counts.turned_away > 0)
+        server.topic.down = None
+        person = Visit(page, server, site)
+        await person.arrived("page_view")
+        await asyncio.sleep(2)
+        assert person.events()["page_view"] == 1

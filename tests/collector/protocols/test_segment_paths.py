@@ -29,6 +29,16 @@ def test_the_key_is_found_in_this_order(
     assert judged("POST", target, {"userId": "u", "event": "e", **body}, **asked).hit["site"] == site
 
 
+def test_key_of_jitsu_is_an_id_and_a_secret_that_the_body_masks() -> None:
+    def key(**headers: str) -> tuple[str, str]:
+        body = {"userId": "u", "event": "e", "writeKey": "id:***"}
+        (event,) = judged("POST", "/api/s/track", body, **headers).parsed.events
+        return event.key, event.secret
+
+    assert key(X_Write_Key="id:secret") == ("id", "secret")
+    assert key() == ("id", "")
+
+
 @pytest.mark.parametrize(
     ("target", "event"),
     [
