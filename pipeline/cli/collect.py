@@ -24,7 +24,6 @@ def collect(listen: str | None) -> None:
 
     A hit is acknowledged when all in-sync replicas have it. Any number of collectors can run side by side.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("aiokafka.producer.sender").setLevel(logging.ERROR)  # each thing it tries again
     settings = with_broker(settings_of(listen=listen))
     try:

@@ -1,7 +1,6 @@
 """``masir run``: the embedded pipeline, live."""
 
 import asyncio
-import logging
 from typing import Any
 
 import click
@@ -33,7 +32,6 @@ def run(data: str | None, listen: str | None, collectors: int | None) -> None:
 
     What was acknowledged survives a restart, also kill -9. Only one process can have the data directory.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = settings_of(data=data, listen=listen, collectors=collectors)
     try:
         asyncio.run(runner("run")(settings, _say_started))

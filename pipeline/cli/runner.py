@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from pipeline.core.model_check import ModelError
+from pipeline.logs import configure
 from pipeline.settings import Settings, SettingsError, load
 from pipeline.sources import SourceError
 from pipeline.store.errors import StoreError
@@ -24,11 +25,13 @@ class Wrong(click.ClickException):
 
 
 def settings_of(**overrides: Any) -> Settings:
-    """The settings; options (not None) win. A wrong one ends the command with code 2."""
+    """The settings; options (not None) win. A wrong one ends the command with code 2. From here on log as they say."""
     try:
-        return load(os.environ, **overrides)
+        settings = load(os.environ, **overrides)
     except SettingsError as error:
         raise Wrong(str(error)) from error
+    configure(settings.log_format)
+    return settings
 
 
 def runner(name: str) -> Any:

@@ -37,7 +37,6 @@ def worker(hops: tuple[str, ...], data: str | None, listen: str | None) -> None:
     Partitions are shared among the workers. One that stops hands its own over; those of one that is killed are taken
     over when it has been silent for `worker_lost_seconds`. `masir topics --create` makes the topics.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("aiokafka.producer.sender").setLevel(logging.ERROR)  # each thing it tries again
     settings = with_broker(settings_of(data=data, listen=listen))
     try:

@@ -6,7 +6,6 @@ line of JSON every second, and ends when its standard input does: when the proce
 
 import argparse
 import asyncio
-import logging
 import os
 import sqlite3
 import sys
@@ -18,6 +17,7 @@ import msgspec
 
 from pipeline.collector.door import Door
 from pipeline.collector.publisher import Record
+from pipeline.logs import configure
 from pipeline.settings import load
 from pipeline.transport.log import DATABASE, Log
 from pipeline.transport.publish import LogPublisher
@@ -43,6 +43,7 @@ class _InThread:
 
 async def _serve(address: str, name: str, consumer: str) -> None:
     settings = load(os.environ)
+    configure(settings.log_format)
     with closing(Log(Path(settings.data) / DATABASE, busy_seconds=BUSY_SECONDS)) as log:
         publisher = LogPublisher(log, consumer, now_ms=_now_ms, on_append=lambda: None)
         door = Door(settings, _InThread(publisher), now_ms=_now_ms, name=name)
@@ -69,7 +70,6 @@ def main() -> None:
     for option in ("--address", "--name", "--consumer"):
         parser.add_argument(option, required=True)
     options = parser.parse_args()
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     with suppress(KeyboardInterrupt):
         asyncio.run(_serve(options.address, options.name, options.consumer))
 
