@@ -25,7 +25,7 @@ from pipeline.store.client import Client
 from pipeline.store.migrations import migrate
 from pipeline.store.place import open_store
 from pipeline.store.sink import Sink
-from pipeline.store.stages import set_stages
+from pipeline.store.vocabulary import tell
 from pipeline.transport.driver import Transport
 from pipeline.transport.ending import Ending
 from pipeline.transport.log import DATABASE, Log
@@ -47,7 +47,7 @@ class Embedded:
         self.metrics = Metrics(version=version("masir"))
         self.client: Client = open_store(settings)
         migrate(self.client, ttl_days=settings.ttl_days)
-        set_stages(self.client, {m.name: [stage.id for stage in m.stage] for m in self.models.models})
+        tell(self.client, self.models.models, settings)
         self.database = (self.directory / DATABASE).absolute()
         self._create_topics()
         self.away: dict[str, str] = {}  # what the hops wait for, and why

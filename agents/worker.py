@@ -27,7 +27,7 @@ from pipeline.store.migrations import migrate
 from pipeline.store.place import open_store
 from pipeline.store.query_socket import QueryServer
 from pipeline.store.sink import Sink
-from pipeline.store.stages import set_stages
+from pipeline.store.vocabulary import tell
 from pipeline.transport.kafka.connection import client_options, faust_urls
 from pipeline.transport.kafka.driver import Cluster, Transport
 from pipeline.transport.kafka.names import Names
@@ -128,7 +128,7 @@ class Worker:
         self._client = await asyncio.to_thread(open_store, self.settings)
         migrate(self._client, ttl_days=self.settings.ttl_days)
         models = self._models.models
-        set_stages(self._client, {model.name: [stage.id for stage in model.stage] for model in models})
+        tell(self._client, models, self.settings)
         if not self.settings.clickhouse:  # a server answers for itself
             self._queries = QueryServer(
                 Path(self.settings.data), lambda: open_store(self.settings, read_only=True)
