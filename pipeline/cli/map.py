@@ -12,8 +12,9 @@ from pipeline.journey.map.campaigns import Campaign, campaigns_of
 from pipeline.journey.map.canvas import Canvas
 from pipeline.journey.map.facts import MapFacts, map_facts
 from pipeline.journey.map.page import html, svg
+from pipeline.journey.map.parts import Labels
 from pipeline.journey.map.plain import as_csv, markdown
-from pipeline.journey.map.sheet import Labels, draw_map
+from pipeline.journey.map.sheet import draw_map
 from pipeline.journey.map.theme import Theme
 from pipeline.journey.map.tongue import LANGUAGES, Tongue, tongue
 from pipeline.journey.scope import ScopeError, scope_of

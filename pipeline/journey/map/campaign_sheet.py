@@ -7,7 +7,7 @@ from typing import Final
 
 from pipeline.journey.map.campaigns import Campaign, Compared
 from pipeline.journey.map.canvas import HEIGHT, WIDTH, Canvas
-from pipeline.journey.map.sheet import GAP, MARGIN, Labels, chevrons, curve, head, period
+from pipeline.journey.map.parts import GAP, MARGIN, Labels, chevrons, curve, head, period
 from pipeline.journey.map.theme import stage_colour
 from pipeline.journey.map.tongue import Tongue
 from pipeline.journey.scope import Scope

@@ -11,7 +11,7 @@ from typing import Final
 from pipeline.journey.map.campaign_sheet import title_of
 from pipeline.journey.map.campaigns import Campaign
 from pipeline.journey.map.facts import Item, MapFacts, Stage
-from pipeline.journey.map.sheet import Labels, period
+from pipeline.journey.map.parts import Labels, period
 from pipeline.journey.map.tongue import Tongue
 from pipeline.store.sql import day
 

@@ -2,23 +2,19 @@
 and exits as rows.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Final
 
 from pipeline.journey.map.canvas import HEIGHT, WIDTH, Canvas
 from pipeline.journey.map.facts import Item, MapFacts, Stage
 from pipeline.journey.map.flow import draw_flow
+from pipeline.journey.map.parts import GAP, GUTTER, MARGIN, Labels, chevrons, curve, head, period, row_panel
 from pipeline.journey.map.theme import stage_colour
 from pipeline.journey.map.tongue import Tongue
 
-MARGIN: Final = 40.0
-GUTTER: Final = 150.0  # where the rows are named
-GAP: Final = 14.0  # between columns
 _SATISFIED: Final = 8.0
 _UNHAPPY: Final = 6.0
-
-Labels = Mapping[str, str]
 
 
 class Sheet:
@@ -214,59 +210,6 @@ class Sheet:
                 )
 
 
-def head(
-    canvas: Canvas, tongue: Tongue, title: str, subtitle: str, figures: Sequence[tuple[str, str]]
-) -> None:
-    """The title at one end, the main figures at the other."""
-    canvas.text(MARGIN, 68, title, 36, bold=True, width=640)
-    canvas.text(MARGIN, 96, subtitle, 15, "soft", width=700)
-    x = WIDTH - MARGIN
-    for value, name in reversed(figures):
-        canvas.text(x, 66, value, 25, anchor="end", bold=True)
-        canvas.text(x, 90, name, 12.5, "soft", anchor="end")
-        x -= max(118.0, 15.5 * len(value), 7.6 * len(name)) + 22
-
-
-def chevrons(canvas: Canvas, columns: Sequence[float], y: float, labels: Sequence[str]) -> None:
-    """The stages as arrows that point along the line of writing."""
-    height, tip = 60.0, 16.0
-    size = 19.0 if len(labels) <= 6 else 15.0
-    for at, label in enumerate(labels):
-        x, end = columns[at] - 10, columns[at + 1] - 14
-        notch = tip if at else 0.0
-        canvas.path(
-            [
-                ("M", x, y), ("L", end, y), ("L", end + tip, y + height / 2), ("L", end, y + height),
-                ("L", x, y + height), ("L", x + notch, y + height / 2), ("Z",),
-            ],
-            "stage",
-            style=stage_colour(at, len(labels)),
-        )  # fmt: skip
-        canvas.text(
-            x + notch + 14,
-            y + height / 2 + size * 0.36,
-            label,
-            size,
-            "on",
-            bold=True,
-            width=end - x - notch - 12,
-        )
-
-
-def row_panel(canvas: Canvas, tongue: Tongue, name: str, note: str, y: float, height: float) -> None:
-    """The ground of a row, and what it is."""
-    canvas.rect(MARGIN - 16, y, WIDTH - 2 * MARGIN + 32, height, "panel", round_=10)
-    canvas.text(MARGIN, y + 27, tongue[name], 16, bold=True, width=GUTTER - 16)
-    if note:
-        for at, line in enumerate(_wrapped(tongue[note], 18)):
-            canvas.text(MARGIN, y + 46 + at * 14, line, 11, "soft", width=GUTTER - 16)
-
-
-def period(tongue: Tongue, start_ms: int, end_ms: int) -> str:
-    """First and last day."""
-    return f"{tongue.date(start_ms)} – {tongue.date(end_ms - 1)}"
-
-
 def mood_of(stage: Stage) -> float | None:
     """Satisfaction on 1 to 10: CSAT, or else NPS brought to that scale, or CES."""
     if stage.csat is not None:
@@ -280,29 +223,6 @@ def _mood_look(mood: float) -> str:
     if mood >= _SATISFIED - 0.5:
         return "good"
     return "fair" if mood >= _UNHAPPY - 1 else "bad"
-
-
-def _wrapped(text: str, most: int) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > most:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines
-
-
-def curve(
-    canvas: Canvas, x: float, y: float, width: float, height: float, values: Sequence[int], colour: str
-) -> None:
-    """How something went over time: an area, and its edge."""
-    most = max(values, default=0)
-    if not most:
-        return
-    step = width / max(len(values) - 1, 1)
-    edge = [(x + step * at, y + height - value / most * height) for at, value in enumerate(values)]
-    line = [("M" if at == 0 else "L", *point) for at, point in enumerate(edge)]
-    canvas.path([*line, ("L", x + width, y + height), ("L", x, y + height), ("Z",)], "wash", style=colour)
-    canvas.path(line, "trend", style=colour)
 
 
 def draw_map(facts: MapFacts, tongue: Tongue, model: str, labels: Labels) -> Canvas:

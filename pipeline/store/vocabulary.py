@@ -1,0 +1,21 @@
+"""Tells the store what the settings call things: stages and their order, kinds of content, own segments.
+
+Done at every start; writes only what differs from what the store was told before.
+"""
+
+from collections.abc import Iterable
+
+from pipeline.core.rules import Model
+from pipeline.settings import Settings
+from pipeline.store.client import Client
+from pipeline.store.content import set_content, set_segments
+from pipeline.store.stages import set_stages
+
+
+def tell(client: Client, models: Iterable[Model], settings: Settings) -> None:
+    """Raises QueryError if the condition of a segment is wrong; it names the segment."""
+    known = tuple(models)
+    stages = {model.name: [stage.id for stage in model.stage] for model in known}
+    set_stages(client, stages, {model.name: model.lapse_days for model in known})
+    set_content(client, settings.content)
+    set_segments(client, settings.segments)
