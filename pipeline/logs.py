@@ -39,7 +39,7 @@ class Line(msgspec.Struct, omit_defaults=True):
 
 
 def configure(form: Literal["text", "json"], *, stream: TextIO | None = None) -> None:
-    """Log to ``stream`` (standard error): our lines from INFO on, those of libraries from WARNING on."""
+    """Log to ``stream`` (standard error), from WARNING on: a pipeline that is well says nothing."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(Formatter(form))
     root = logging.getLogger()
@@ -48,8 +48,6 @@ def configure(form: Literal["text", "json"], *, stream: TextIO | None = None) ->
             root.removeHandler(known)
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
-    for name in OURS:
-        logging.getLogger(name).setLevel(logging.INFO)
 
 
 class Formatter(logging.Formatter):
