@@ -16,6 +16,7 @@ from urllib.parse import quote
 import faust
 
 from agents.app import attach, create_app
+from agents.erasures import Erasures
 from agents.hop import Context
 from agents.hops import load_models, plans
 from agents.store import TABLE_OF
@@ -28,6 +29,7 @@ from pipeline.store.sink import Sink
 from pipeline.store.vocabulary import tell
 from pipeline.transport.driver import Transport
 from pipeline.transport.ending import Ending
+from pipeline.transport.erasures import ErasureRequests
 from pipeline.transport.log import DATABASE, Log
 from schemas import topics
 
@@ -51,8 +53,15 @@ class Embedded:
         self.database = (self.directory / DATABASE).absolute()
         self._create_topics()
         self.away: dict[str, str] = {}  # what the hops wait for, and why
+        self.requests = ErasureRequests(self.directory)
+        self.erasures = Erasures()
+        self.keep_out()
         self._app: faust.App | None = None
         self._crash: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def keep_out(self) -> None:
+        """Who was erased stays out; another process may have changed the list."""
+        self.erasures.suppressed.put(self.requests.key, self.requests.suppressed())
 
     def close(self) -> None:
         """Let go of the store."""
@@ -67,7 +76,7 @@ class Embedded:
         if ending is not None:
             counts = dict.fromkeys(self._consumed, self.settings.partitions)
             transport.ending = Ending(counts, ending)
-        context = Context(transport, self.metrics, away=self.away)
+        context = Context(transport, self.metrics, away=self.away, erasures=self.erasures)
         for plan in plans(
             context, self.settings, self.models, lambda: Sink(self.client), bounded=self.bounded
         ):

@@ -10,6 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from agents.collectors import Collectors
 from agents.embedded import APP, Embedded
+from agents.erasing import Eraser
 from agents.hop import wall_ms
 from agents.upkeep import Upkeep
 from agents.webhook import APP as WEBHOOK
@@ -39,6 +40,7 @@ class Live:
         )
         self._door: Door | None = None
         self._others: Collectors | None = None
+        self._erasing: asyncio.Task[None] | None = None
         self._metrics_site: web.AppRunner | None = None
         self._beside = AsyncExitStack()
 
@@ -71,9 +73,14 @@ class Live:
         if settings.metrics_listen:
             await self._show_metrics(shows_metrics)
         await self._queries.start()
+        self._erasing = asyncio.create_task(Eraser(embedded).watch())
 
     async def stop(self) -> None:
         """The door first; what was accepted stays in the topic for the next start."""
+        if self._erasing is not None:
+            self._erasing.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._erasing
         if self._others is not None:
             await self._others.stop()
         if self._door is not None:

@@ -31,7 +31,10 @@ class Sessionizer:
         """Judge the records, end the unit, send what it says, commit."""
         context, now_ms = self._context, self._context.now_ms()
         intake, state, ids = self._partition(batch.partition)
-        intake.take(batch.values, batch.timestamps, batch.offsets)
+        intake.take(context.erasures.kept(batch.values), batch.timestamps, batch.offsets)
+        erasure = context.erasures.due(NAME, batch.partition)
+        if erasure is not None:
+            intake.erase(erasure)
         output = intake.finish(
             now_ms,
             has_records=not batch.is_tick,
@@ -45,6 +48,8 @@ class Sessionizer:
         unit = context.transport.unit()
         self._send(unit, batch.partition, output)
         await unit.commit([batch], [state, ids], now_ms=now_ms)
+        if erasure is not None:
+            context.erasures.done(NAME, batch.partition)
         context.metrics.hits(output.outcomes)
         context.metrics.dead_letters(NAME, Counter(letter.reason for letter in output.dead_letters))
         if output.watermark is not None:

@@ -48,6 +48,7 @@ class Store:
 
     async def handle(self, batch: Batch) -> None:
         """Take the batch in; insert and commit the topic's block if it is time."""
+        await self._erase()
         block, now_ms = self._blocks[batch.topic], self._context.now_ms()
         if not batch.is_tick:
             block.since_ms = block.since_ms or now_ms
@@ -66,6 +67,13 @@ class Store:
         if topic == topics.HIT_ROWS.name:
             oldest_ms = min(batch.timestamps[0] for batch in batches)
             self._context.metrics.end_to_end(NAME, [(self._context.now_ms() - oldest_ms) / 1000])
+
+    async def _erase(self) -> None:
+        """Between two inserts, so that nothing is inserted meanwhile."""
+        erasures = self._context.erasures
+        if (erasure := erasures.due(NAME, 0)) is not None:
+            erasures.removed = await asyncio.to_thread(self._sink.erase, erasure)
+            erasures.done(NAME, 0)
 
     async def _insert(self, topic: str, batches: Sequence[Batch]) -> int:
         """Insert until it is done: the store may be away, and then the pipeline waits."""

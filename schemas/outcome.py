@@ -31,6 +31,7 @@ class Reason(StrEnum):
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"
     BAD_VALUE = "bad_value"
+    ERASED = "erased"  # a person who was erased; nothing of the hit is kept
 
 
 class LedgerRow(Struct, gc=False):

@@ -7,12 +7,15 @@ large, some 10,000 rows or a second's worth.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from hashlib import blake2b
 
 import pyarrow as pa
 
 from pipeline.store.client import Client
+from pipeline.store.erase import erase
 from pipeline.store.errors import RowsRefusedError
+from schemas.erasure import Erasure
 from schemas.rows import TABLES
 
 
@@ -22,6 +25,10 @@ class Sink:
     def __init__(self, client: Client) -> None:
         self._client = client
         self.rows_total: dict[str, int] = dict.fromkeys(TABLES, 0)
+
+    def erase(self, erasure: Erasure) -> dict[str, int]:
+        """Remove a person; table -> rows. Nothing may be inserted meanwhile."""
+        return erase(self._client, erasure, is_embedded=Path(self._client.place).is_dir())
 
     def insert(self, table: str, block: pa.Table | Sequence[pa.RecordBatch], token: str) -> int:
         """Insert a block; returns its rows. Raises RowsRefusedError, StoreUnavailableError (try again)."""

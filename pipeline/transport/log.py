@@ -55,16 +55,18 @@ class Records(NamedTuple):
 NO_RECORDS = Records(range(0), [], [])
 
 
-class _Payload(msgspec.Struct, array_like=True):
+class Payload(msgspec.Struct, array_like=True):
+    """What a row of ``batches`` holds."""
+
     values: list[bytes]
     timestamps: list[int]
     keys: list[bytes] | None = None
 
 
 Change = tuple[str, bytes | None]
-_encode = msgspec.msgpack.Encoder().encode
-_decode_payload = msgspec.msgpack.Decoder(_Payload).decode
-_decode_changes = msgspec.msgpack.Decoder(list[tuple[str, bytes | None]]).decode
+encode = msgspec.msgpack.Encoder().encode
+decode_payload = msgspec.msgpack.Decoder(Payload).decode
+decode_changes = msgspec.msgpack.Decoder(list[tuple[str, bytes | None]]).decode
 
 
 class Log:
@@ -123,7 +125,7 @@ class Log:
     ) -> int:
         """Append records inside the current transaction; returns the offset of the first."""
         base = self.end(topic, partition)
-        payload = _encode(_Payload(values, timestamps or [now_ms] * len(values), keys))
+        payload = encode(Payload(values, timestamps or [now_ms] * len(values), keys))
         self._db.execute(
             "insert into batches values (?, ?, ?, ?, ?, ?)",
             (topic, partition, base, len(values), now_ms, payload),
@@ -152,7 +154,7 @@ class Log:
             skip = max(0, offset - base)
             if not values:
                 first = base + skip
-            payload = _decode_payload(blob)
+            payload = decode_payload(blob)
             values += payload.values[skip:]
             timestamps += payload.timestamps[skip:]
         return Records(range(first, first + len(values)), values, timestamps)
@@ -190,7 +192,7 @@ class Log:
 
     def append_changes(self, store: str, partition: int, sequence: int, changes: Sequence[Change]) -> int:
         """Append to a changelog inside the current transaction; returns its bytes."""
-        payload = _encode(changes)
+        payload = encode(changes)
         self._db.execute(
             "insert into changelogs values (?, ?, ?, ?, ?)",
             (store, partition, sequence, len(changes), payload),
@@ -204,7 +206,7 @@ class Log:
             (store, partition),
         )
         for sequence, payload in rows:
-            yield sequence, _decode_changes(payload)
+            yield sequence, decode_changes(payload)
 
     def take_changes(self, store: str, partition: int, sequence: int) -> list[Change]:
         """Delete one entry of a changelog (inside the current transaction); returns what it held."""
@@ -212,7 +214,7 @@ class Log:
         which = (store, partition, sequence)
         row = self._db.execute(f"select payload from changelogs {where}", which).fetchone()
         self._db.execute(f"delete from changelogs {where}", which)
-        return _decode_changes(row[0])
+        return decode_changes(row[0])
 
     def change_numbers(self, store: str, partition: int) -> list[int]:
         """The numbers of a changelog's entries, ascending."""

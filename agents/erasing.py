@@ -1,0 +1,214 @@
+"""Erasing a person, step by step, beside the running hops of one data directory.
+
+    who it is (asks the store) -> stays out from now on -> what is under way arrives -> each hop forgets, in the order
+    of the data, in a unit of work -> the store -> topics and changelogs, the file written anew -> receipt
+
+Each step can be taken again: after a crash the request is still there, and starts from the beginning.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from agents.embedded import APP, Embedded
+from agents.hop import wall_ms
+from agents.store import TABLE_OF
+from pipeline.core.decode import Flaw, decode
+from pipeline.core.ids import SEPARATOR
+from pipeline.core.suppression import digest
+from pipeline.settings import Settings
+from pipeline.store.blocks import pack, read_blocks
+from pipeline.store.erase import sessions_of, tells_of, visitors_of
+from pipeline.store.errors import StoreError
+from pipeline.transport.erasures import Request
+from pipeline.transport.scrub import Scrubbed, scrub
+from schemas import topics
+from schemas.erasure import Erasure
+
+POLL_SECONDS = 0.05
+LOOK_SECONDS = 0.5
+FORGETTING = (("sessionizer", (topics.HITS.name,)), ("journeys", (topics.EVIDENCE.name,)))
+"""The hops that know persons, in the order of the data, and what they read."""
+_NAMING = ("site", "visitor_id", "user_id", "person_id", "session_id", "old_id", "raw")
+_log = logging.getLogger(__name__)
+
+
+class Receipt(Struct, kw_only=True):
+    """What was done. ``person``: keyed hash of the id; ``visitors``: browsers that were this person's alone."""
+
+    number: int
+    site: str
+    person: str
+    asked_time: int
+    finished_time: int
+    visitors: int
+    shared_visitors: int
+    store_rows: dict[str, int]
+    topic_records: dict[str, int]
+    state_changes: dict[str, int]
+    remains: list[str]
+
+
+class Eraser:
+    """One request at a time."""
+
+    def __init__(self, embedded: Embedded) -> None:
+        self._embedded = embedded
+        self._requests = embedded.requests
+
+    async def watch(self) -> None:
+        """For ever: do what is asked for."""
+        while True:
+            try:
+                await self.do_all()
+            except (StoreError, sqlite3.Error):  # away or busy: the request is still there
+                _log.exception("an erasure could not be done, trying again")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def do_all(self) -> None:
+        """Everything that is asked for now."""
+        self._embedded.keep_out()
+        for request in self._requests.pending():
+            receipt = await self._do(request)
+            self._requests.finish(request.number, msgspec.json.encode(receipt))
+
+    async def _do(self, request: Request) -> Receipt:
+        embedded = self._embedded
+        await self._until_consumed([topics.HITS.name, topics.EVIDENCE.name, *TABLE_OF])
+        erasure, shared = await self._who(request)
+        self._keep_out(erasure)
+        for hop, reads in FORGETTING:
+            await self._until_consumed(reads)
+            await self._forget(hop, erasure, embedded.settings.partitions)
+        await self._until_consumed(TABLE_OF)
+        erasure = replace(erasure, visitors=erasure.visitors | (await self._who(request))[0].visitors)
+        self._keep_out(erasure)
+        sessions = await asyncio.to_thread(sessions_of, embedded.client, erasure)
+        await self._forget("store", erasure, 1)
+        cleaner = _Cleaner(erasure, sessions, embedded.transport.log.committed(APP))
+        scrubbed: Scrubbed = await asyncio.to_thread(
+            scrub,
+            Path(embedded.database),
+            needles=cleaner.needles,
+            clean=cleaner.clean,
+            is_persons=cleaner.is_persons,
+        )
+        return Receipt(
+            number=request.number,
+            site=request.site,
+            person=digest(self._requests.key, request.site, request.kind, request.id).hex(),
+            asked_time=request.asked_ms,
+            finished_time=wall_ms(),
+            visitors=len(erasure.visitors),
+            shared_visitors=len(shared),
+            store_rows=embedded.erasures.removed,
+            topic_records=scrubbed.records,
+            state_changes=scrubbed.changes,
+            remains=["hashes of hit ids, which name nobody, for `dedupe_hours`", "copies that you have made"],
+        )
+
+    async def _who(self, request: Request) -> tuple[Erasure, set[str]]:
+        """The person's ids, and the visitors that others use too."""
+        if request.kind == "v":
+            return Erasure(request.number, request.site, visitors=frozenset({request.id})), set()
+        own, shared = await asyncio.to_thread(visitors_of, self._embedded.client, request.site, request.id)
+        return Erasure(request.number, request.site, frozenset({request.id}), frozenset(own)), shared
+
+    def _keep_out(self, erasure: Erasure) -> None:
+        names = [("u", user) for user in erasure.users] + [("v", visitor) for visitor in erasure.visitors]
+        self._requests.suppress(digest(self._requests.key, erasure.site, *name) for name in names)
+        self._embedded.keep_out()
+
+    async def _forget(self, hop: str, erasure: Erasure, partitions: int) -> None:
+        erasures = self._embedded.erasures
+        erasures.tell(hop, erasure)
+        await _until(lambda: erasures.partitions_done(hop) == partitions)
+        erasures.untell(hop)
+
+    async def _until_consumed(self, names: Iterable[str]) -> None:
+        """Until all that is in these topics now has been consumed."""
+        log, wanted = self._embedded.transport.log, frozenset(names)
+        ends = {at: end for at, end in log.ends().items() if at[0] in wanted}
+
+        def is_so() -> bool:
+            committed = log.committed(APP)
+            return all(committed.get(at, 0) >= end for at, end in ends.items())
+
+        await _until(is_so)
+
+
+class _Cleaner:
+    """Takes the person out of records; what a hop has not read yet holds nothing of them, but for hits."""
+
+    def __init__(self, erasure: Erasure, sessions: set[str], committed: dict[tuple[str, int], int]) -> None:
+        self._erasure = erasure
+        self._sessions = sessions
+        self._committed = committed
+        keys = [f"{erasure.site}{SEPARATOR}v{one}" for one in erasure.visitors]
+        keys += [f"{erasure.site}{SEPARATOR}u{one}" for one in erasure.users]
+        keys += [f"{erasure.site}{SEPARATOR}{one}" for one in erasure.ids]
+        self.is_persons = frozenset(keys).__contains__
+        self._keys = [msgspec.msgpack.encode(key) for key in keys]
+        plain = [one.encode("utf-8", "surrogatepass") for one in erasure.ids]
+        as_json = [msgspec.json.encode(one)[1:-1] for one in erasure.ids]
+        escaped = [one.encode("ascii", "backslashreplace").replace(b"\\x", b"\\u00") for one in erasure.ids]
+        self.needles = {*plain, *as_json, *escaped, *(one.encode() for one in sessions)}
+
+    def clean(self, topic: str, partition: int, base: int, values: list[bytes]) -> list[bytes]:
+        """See :data:`pipeline.transport.scrub.Clean`."""
+        if topic == topics.HITS.name:
+            return [b"" if self._is_hit(value) else value for value in values]
+        if topic in TABLE_OF:
+            return [self._cleaned_rows(TABLE_OF[topic], value) for value in values]
+        read_until = self._committed.get((topic, partition), 0)
+        return [
+            b"" if base + at < read_until and any(key in value for key in self._keys) else value
+            for at, value in enumerate(values)
+        ]
+
+    def _is_hit(self, value: bytes) -> bool:
+        hit = decode(value)
+        if isinstance(hit, Flaw):
+            return bool(value) and tells_of(value, self._erasure)
+        return hit.site == self._erasure.site and self._erasure.is_of(hit.visitor_id or "", hit.user_id or "")
+
+    def _cleaned_rows(self, table: str, value: bytes) -> bytes:
+        if not value:
+            return value
+        rows = read_blocks(table, [value])
+        named = rows.select([name for name in _NAMING if name in rows.column_names])
+        is_kept = [not self._is_row(row) for row in named.to_pylist()]
+        return value if all(is_kept) else pack(rows.filter(is_kept))
+
+    def _is_row(self, row: dict[str, object]) -> bool:
+        if "raw" in row:
+            raw = row["raw"]
+            return isinstance(raw, bytes) and bool(raw) and tells_of(raw, self._erasure)
+        if row.get("site") != self._erasure.site:
+            return False
+        if {row.get("session_id"), row.get("old_id")} & self._sessions:
+            return True
+        ids = [str(row.get(name) or "") for name in ("visitor_id", "user_id", "person_id")]
+        return self._erasure.is_of(*ids)
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    while not is_so():
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def erase(settings: Settings) -> None:
+    """Do what is asked for, in a data directory that nothing runs on."""
+    embedded = Embedded(settings)
+    try:
+        await embedded.start()
+        await embedded.run_until(asyncio.ensure_future(Eraser(embedded).do_all()))
+    finally:
+        await embedded.stop()
+        embedded.close()

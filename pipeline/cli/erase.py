@@ -1,0 +1,87 @@
+"""``masir erase``: forgets a person, prints a receipt."""
+
+import asyncio
+import time
+from contextlib import closing
+from pathlib import Path
+
+import click
+import msgspec
+
+from pipeline.cli.runner import KNOWN_ERRORS, Wrong, is_terminal, runner, settings_of, told
+from pipeline.core.suppression import digest
+from pipeline.settings import Settings
+from pipeline.store.query_socket import SocketReader, open_reader
+from pipeline.transport.erasures import ErasureRequests
+from pipeline.transport.log import DATABASE
+
+EXAMPLES = """
+\b
+Examples:
+  masir erase --site shop --user anna@example.com
+  masir erase --site shop --visitor 3f1c9a --json > receipt.json
+  masir erase --site shop --user anna@example.com --readmit     (a new contract: new hits may come in)
+"""
+POLL_SECONDS = 0.2
+GRACE_SECONDS = 600.0
+
+
+@click.command(epilog=EXAMPLES)
+@click.option("--site", required=True, help="The site that knows the person.")
+@click.option("--user", help="The person's user id. Browsers that were this person's alone go with it.")
+@click.option("--visitor", help="The id of a browser, device or app of somebody without a user id.")
+@click.option("--readmit", is_flag=True, help="Erase nothing: what the person does from now on may come in.")
+@click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
+@click.option("--json", "as_json", is_flag=True, help="Print the receipt as one JSON object.")
+def erase(
+    site: str, user: str | None, visitor: str | None, readmit: bool, data: str | None, as_json: bool
+) -> None:
+    """Forget a person: hits, sessions, journeys, signals, state, topics, dead letters; and keep them out.
+
+    Works beside a running Masir, and without. Sums in which the person was counted stay: they name nobody.
+    """
+    if bool(user) == bool(visitor):
+        raise Wrong("one of --user and --visitor is wanted")
+    settings = settings_of(data=data)
+    directory = Path(settings.data)
+    if not (directory / DATABASE).exists():
+        raise Wrong(f"{directory} is no data directory of Masir: there is no {DATABASE}")
+    kind, an_id = ("u", user or "") if user else ("v", visitor or "")
+    try:
+        requests = ErasureRequests(directory)
+        if readmit:
+            found = requests.readmit([digest(requests.key, site, kind, an_id)])
+            click.echo("may come in again" if found else "was not kept out")
+            return
+        receipt = _do(settings, requests, requests.ask(site, kind, an_id, time.time_ns() // 1_000_000))
+    except KNOWN_ERRORS as error:
+        raise told(error) from error
+    _show(receipt, as_json=as_json)
+
+
+def _do(settings: Settings, requests: ErasureRequests, number: int) -> bytes:
+    """Asks the process that has the directory, if there is one, or does it here."""
+    with closing(open_reader(Path(settings.data))) as reader:
+        is_running = isinstance(reader, SocketReader)
+    if not is_running:
+        asyncio.run(runner("erase")(settings))
+    elif is_terminal():
+        click.echo("asking the running Masir ...", err=True)
+    deadline = time.monotonic() + GRACE_SECONDS
+    while (receipt := requests.receipt(number)) is None:
+        if time.monotonic() > deadline:
+            raise Wrong(f"request {number} is not done yet: the running Masir goes on with it, see its log")
+        time.sleep(POLL_SECONDS)
+    return receipt
+
+
+def _show(receipt: bytes, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(receipt)
+        return
+    for name, value in msgspec.json.decode(receipt).items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {count}" for key, count in value.items()) or "nothing"
+        elif isinstance(value, list):
+            value = "; ".join(value)
+        click.echo(f"{name.replace('_', ' ')}: {value}")
