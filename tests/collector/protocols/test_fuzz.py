@@ -1,8 +1,13 @@
 """Whatever is sent to whichever path: an answer, no error, and each event found is published or refused."""
 
+import asyncio
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.client import HTTPConnection
+from queue import Queue
+from threading import Thread
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -11,13 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.collector import Collector, Record
 from pipeline.collector.protocols.fields import decoded
 from pipeline.collector.protocols.table import ROUTES, listening, parse
 from pipeline.collector.stamping import stamp, take_in
 from pipeline.collector.tracking import admit
 from pipeline.core.decode import Flaw, decode
 
-from .kit import request
+from .kit import NOW_MS, request
 
 _WORDS = """
     n u d r p m $ i e sd name url domain props revenue amount currency pageview engagement
@@ -182,6 +188,55 @@ def test_a_good_event_is_taken_whatever_else_it_says(protocol: str, extra: dict[
     assert len(admitted.hits) >= 1
     for hit in admitted.hits:
         assert not isinstance(decode(hit), Flaw), decode(hit)
+
+
+class _Topic:
+    """A publisher that counts."""
+
+    def __init__(self) -> None:
+        self.records = 0
+
+    async def publish(self, records: list[Record]) -> None:
+        self.records += len(records)
+
+    def backlog(self) -> int:
+        return 0
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[tuple[Collector, _Topic, int]]:
+    """A real collector, in a thread of its own."""
+    topic, loop, ports = _Topic(), asyncio.new_event_loop(), Queue[int]()
+    collector = Collector(topic, now_ms=lambda: NOW_MS)
+
+    async def start() -> None:
+        ports.put(await collector.start("127.0.0.1", 0))
+
+    thread = Thread(target=lambda: (loop.run_until_complete(start()), loop.run_forever()), daemon=True)
+    thread.start()
+    yield collector, topic, ports.get(timeout=20)
+    asyncio.run_coroutine_threadsafe(collector.stop(), loop).result(20)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(20)
+    loop.close()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    path=st.sampled_from(sorted(path for paths in PATHS.values() for path in paths)),
+    query=queries,
+    body=bodies,
+    sent=headers,
+)
+def test_no_request_is_an_error_of_the_server(
+    served: tuple[Collector, _Topic, int], path: str, query: str, body: bytes, sent: dict[str, str]
+) -> None:
+    collector, topic, port = served
+    with closing(HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        named = {name.replace("_", "-"): value.strip() for name, value in sent.items()}
+        connection.request("POST", f"{path}?{query}", body, named)
+        assert connection.getresponse().status < 500
+    assert topic.records == collector.counts.received
 
 
 def test_every_web_analytics_protocol_is_fuzzed() -> None:
