@@ -21,7 +21,7 @@ from pipeline.collector.protocols.base import (
     route,
 )
 from pipeline.collector.protocols.encodings import unwrapped
-from pipeline.collector.protocols.fields import decoded, encoded, list_of, object_of, parameters, text_of
+from pipeline.collector.protocols.fields import decoded, encoded, object_of, parameters, text_of
 from pipeline.collector.protocols.segment_message import TYPES, consent_of, hit_of
 
 _TYPE_OF = {name[0]: name for name in TYPES} | {name: name for name in TYPES}
@@ -29,6 +29,7 @@ _OK = json_answer(b'{"success":true,"ok":true}')  # Segment's word and Jitsu's
 _KEYS = ("writeKey", "writekey", "token")
 _NAME = re.compile(r"/([a-z]+)/?$")
 _HOST = re.compile(r"[A-Za-z0-9.\-]{1,255}(:\d{1,5})?")
+_Key = tuple[str, str]  # key and secret: Jitsu's ``id:secret`` is both
 _MASK = ":***"  # what Jitsu's script writes for its secret
 
 
@@ -50,7 +51,8 @@ def parse_pixel(request: Request) -> Parsed | None:
         return Parsed((Event(query["data"].encode(), *_key_of(request, {})),), IMAGE)
     if text_of(found.get("anonymousId")):
         found["anonymousId"] = text_of(found["anonymousId"]).strip("\"'")
-    return Parsed((_event(request, found, {}, is_corrected=True),), IMAGE)
+    key, kind = _key_of(request, found), text_of(found.get("type")) or _kind_of(request)
+    return Parsed((_event(found, key, {}, kind=kind, is_corrected=True),), IMAGE)
 
 
 def parse_settings(request: Request) -> Parsed | None:
@@ -83,18 +85,17 @@ def parse_nothing(_request: Request) -> Parsed | None:
 
 def _parse(request: Request, *, is_corrected: bool) -> Parsed | None:
     body = decoded(request.body)
-    name = _NAME.search(request.path)
-    kind = _TYPE_OF.get(name[1], "") if name else ""
     if isinstance(body, list):
         body = {"batch": body}
     if not isinstance(body, dict):
         events = [Event(request.body, *_key_of(request, {}))] if request.body.strip() else []
         return Parsed(events, _answer)
+    key, kind = _key_of(request, body), _kind_of(request)
     if not isinstance(body.get("batch"), list):
-        return Parsed((_event(request, body, {}, kind=kind, is_corrected=is_corrected),), _answer)
+        return Parsed((_event(body, key, {}, kind=kind, is_corrected=is_corrected),), _answer)
     if request.path.startswith("/batch") and not _is_batch(body):
         return None  # PostHog's
-    found = [_event(request, message, body, is_corrected=is_corrected) for message in list_of(body["batch"])]
+    found = [_event(message, key, body, is_corrected=is_corrected) for message in body["batch"]]
     return Parsed(found, _answer if found else _OK)
 
 
@@ -103,42 +104,43 @@ def _is_batch(body: dict[str, Any]) -> bool:
     return any(isinstance(one, dict) and text_of(one.get("type")) in TYPES for one in body["batch"])
 
 
-def _event(
-    request: Request, message: Any, batch: dict[str, Any], *, is_corrected: bool, kind: str = ""
-) -> Event:
+def _kind_of(request: Request) -> str:
+    """The type of a message that the path names."""
+    name = _NAME.search(request.path)
+    return _TYPE_OF.get(name[1], "") if name else ""
+
+
+def _event(message: Any, key: _Key, batch: dict[str, Any], *, kind: str = "", is_corrected: bool) -> Event:
     if not isinstance(message, dict):
-        return Event(encoded(message), *_key_of(request, batch))
-    key = _key_of(request, message if not batch else {**batch, **_keys_in(message)})
-    if not kind:
-        name = _NAME.search(request.path)
-        kind = text_of(message.get("type")) or (_TYPE_OF.get(name[1], "") if name else "")
+        return Event(encoded(message), *key)
+    key = key if key[0] else _key_in(message)
+    kind = kind or text_of(message.get("type"))
     if kind not in TYPES:
         return Event(encoded(message), *key)
     filled = {**message, "type": kind}
-    filled["context"] = {**object_of(batch.get("context")), **object_of(message.get("context"))}
+    if batch.get("context"):
+        filled["context"] = {**object_of(batch["context"]), **object_of(message.get("context"))}
     hit = hit_of(filled, sent_at=batch.get("sentAt"), is_corrected=is_corrected)
     return Event(hit, *key, consent_of(filled))
 
 
-def _key_of(request: Request, body: dict[str, Any]) -> tuple[str, str]:
-    """(key, secret): a key of the form ``id:secret`` is both."""
+def _key_of(request: Request, body: dict[str, Any]) -> _Key:
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-    given = unwrapped(credentials) if scheme.lower() == "basic" else ""
-    query = parameters(request.query)
-    for found in (
-        given,
-        request.headers.get("X-Write-Key", ""),
-        *map(query.get, _KEYS),
-        *_keys_in(body).values(),
-    ):
+    basic = unwrapped(credentials) if scheme.lower() == "basic" else ""
+    for found in (basic, request.headers.get("X-Write-Key", "")):
         if found and found != ":":
-            key, _, secret = found.removesuffix(_MASK).partition(":")
-            return key, secret
-    return "", ""
+            return _split(found)
+    query = _key_in(parameters(request.query)) if request.query else ("", "")
+    return query if query[0] else _key_in(body)
 
 
-def _keys_in(body: dict[str, Any]) -> dict[str, str]:
-    return {name: text_of(body[name]) for name in _KEYS if name in body}
+def _key_in(found: dict[str, Any]) -> _Key:
+    return _split(next(filter(None, (text_of(found.get(name)) for name in _KEYS)), ""))
+
+
+def _split(key: str) -> _Key:
+    name, _, secret = key.removesuffix(_MASK).partition(":")
+    return name, secret
 
 
 def _answer(verdicts: Verdicts) -> Answer:
