@@ -20,6 +20,7 @@ from agents.erasures import Erasures
 from agents.hop import Context
 from agents.hops import load_models, plans
 from agents.store import TABLE_OF
+from agents.tracing import TracedTransport
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings, SettingsError
 from pipeline.store.client import Client
@@ -27,6 +28,7 @@ from pipeline.store.migrations import migrate
 from pipeline.store.place import open_store
 from pipeline.store.sink import Sink
 from pipeline.store.vocabulary import tell
+from pipeline.traces import start as start_traces
 from pipeline.transport.driver import Transport
 from pipeline.transport.ending import Ending
 from pipeline.transport.erasures import ErasureRequests
@@ -56,6 +58,7 @@ class Embedded:
         self.requests = ErasureRequests(self.directory)
         self.erasures = Erasures()
         self.keep_out()
+        self.traces = None if bounded else start_traces(settings)
         self._app: faust.App | None = None
         self._crash: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -64,8 +67,10 @@ class Embedded:
         self.erasures.suppressed.put(self.requests.key, self.requests.suppressed())
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Let go of the store, and send the last spans."""
         self.client.close()
+        if self.traces is not None:
+            self.traces.close()
 
     async def start(self, ending: Callable[[], bool] | None = None) -> None:
         """Start the hops. ``ending`` (bounded input): has all input been appended?"""
@@ -76,7 +81,8 @@ class Embedded:
         if ending is not None:
             counts = dict.fromkeys(self._consumed, self.settings.partitions)
             transport.ending = Ending(counts, ending)
-        context = Context(transport, self.metrics, away=self.away, erasures=self.erasures)
+        seen = TracedTransport(transport, self.traces, transport.log.end) if self.traces else transport
+        context = Context(seen, self.metrics, away=self.away, erasures=self.erasures)
         for plan in plans(
             context, self.settings, self.models, lambda: Sink(self.client), bounded=self.bounded
         ):

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, closing, suppress
 
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -21,6 +21,7 @@ from pipeline.settings import Settings
 from pipeline.store.place import open_store
 from pipeline.store.query_socket import QueryServer
 from pipeline.transport.publish import LogPublisher
+from pipeline.transport.traced_log import TracedLog
 from schemas.topics import SIGNALS, TOPICS
 
 HOUSEKEEPING_SECONDS = 5.0
@@ -52,9 +53,10 @@ class Live:
             await self._beside.enter_async_context(
                 telling(self.settings, embedded.broker, embedded.metrics, embedded.crashed)
             )
-        publisher = LogPublisher(
-            self.embedded.transport.log, APP, now_ms=wall_ms, on_append=self.embedded.transport.wake
-        )
+        log = embedded.transport.log
+        if embedded.traces is not None:
+            log = self._beside.enter_context(closing(TracedLog(embedded.database, embedded.traces)))
+        publisher = LogPublisher(log, APP, now_ms=wall_ms, on_append=embedded.transport.wake)
         shows_metrics = [web.get("/metrics", self._metrics)]
         settings = self.settings
         self._door = Door(

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import sys
 import time
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import msgspec
@@ -19,11 +19,15 @@ from pipeline.collector.door import Door
 from pipeline.collector.publisher import Record
 from pipeline.logs import configure
 from pipeline.settings import load
+from pipeline.traces import start as start_traces
 from pipeline.transport.log import DATABASE, Log
 from pipeline.transport.publish import LogPublisher
+from pipeline.transport.traced_log import TracedLog
 
 TALLY_SECONDS = 1.0
-BUSY_SECONDS = 0.8  # for the file's lock: less than the patience of the spool, so that a failure is known to be one
+BUSY_SECONDS = (
+    0.8  # for the file's lock: less than the patience of the spool, so that a failure is known to be one
+)
 
 
 class _InThread:
@@ -44,7 +48,15 @@ class _InThread:
 async def _serve(address: str, name: str, consumer: str) -> None:
     settings = load(os.environ)
     configure(settings.log_format)
-    with closing(Log(Path(settings.data) / DATABASE, busy_seconds=BUSY_SECONDS)) as log:
+    traces = start_traces(settings)
+    database = Path(settings.data) / DATABASE
+    with ExitStack() as stack:
+        if traces is None:
+            log = Log(database, busy_seconds=BUSY_SECONDS)
+        else:
+            log = TracedLog(database, traces, busy_seconds=BUSY_SECONDS)
+            stack.callback(traces.close)
+        stack.enter_context(closing(log))
         publisher = LogPublisher(log, consumer, now_ms=_now_ms, on_append=lambda: None)
         door = Door(settings, _InThread(publisher), now_ms=_now_ms, name=name)
         host, _, port = address.rpartition(":")
