@@ -35,10 +35,10 @@ def visit(site: str, number: int) -> list[bytes]:
 
 
 def events(site: str, persons: int, event: str, **fields: Any) -> list[bytes]:
-    """The same event of each of the first persons of a site, now."""
+    """The same event of each of so many customers of a site, who do not take part in the visits."""
     now = now_ms()
     return [
-        hit(f"{site}-{n}", now, site=site, event=event, user_id=f"u-{site}-{n}", **fields)
+        hit(f"{site}-c{n}", now, site=site, event=event, user_id=f"c-{site}-{n}", **fields)
         for n in range(persons)
     ]
 
