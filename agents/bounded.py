@@ -11,8 +11,7 @@ from msgspec import Struct
 
 from agents.embedded import APP, Embedded
 from agents.hop import wall_ms
-from pipeline.core.decode import Flaw, decode
-from pipeline.core.ids import visitor_key
+from pipeline.core.decode import keys_of
 from pipeline.settings import Settings
 from pipeline.transport.log import DATABASE, Log
 from pipeline.transport.publish import LogPublisher
@@ -27,14 +26,6 @@ class Processed(Struct):
 
     hits: int
     seconds: float
-
-
-def key_of(raw: bytes) -> bytes:
-    """The record's key; empty for what is no hit."""
-    hit = decode(raw)
-    if isinstance(hit, Flaw):
-        return b""
-    return visitor_key(hit.site, hit.visitor_id or "", hit.user_id or "").encode()
 
 
 async def process(
@@ -65,7 +56,7 @@ async def _feed(embedded: Embedded, hits: Iterable[bytes]) -> int:
         count = 0
         source = iter(hits)
         while chunk := list(islice(source, CHUNK)):
-            publisher.append([(key_of(raw), raw) for raw in chunk])
+            publisher.append_all(keys_of(chunk), chunk)
             count += len(chunk)
             await asyncio.sleep(0)
             while publisher.backlog() > MOST_AHEAD:
@@ -83,4 +74,5 @@ def append(settings: Settings, hits: Iterable[bytes]) -> None:
     """Append hits to the topic of a pipeline that runs in another process."""
     with closing(Log(Path(settings.data) / DATABASE)) as log:
         publisher = LogPublisher(log, APP, now_ms=wall_ms, on_append=lambda: None)
-        publisher.append([(key_of(raw), raw) for raw in hits])
+        values = list(hits)
+        publisher.append_all(keys_of(values), values)

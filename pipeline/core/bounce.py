@@ -5,20 +5,21 @@ interactive hit. ``ga4``: not engaged, that is one view, shorter than 10 s (10.0
 conversion.
 """
 
+from pipeline.core.slots import Array, Index
+
 PRESETS = ("pages", "plausible", "ga4")
 GA4_ENGAGED_MS = 10_000
 
 
-def bounced(
-    preset: str, *, views: int, hits: int, custom_events: int, duration_ms: int, conversions: int
-) -> bool:
-    """``hits``: all interactive hits; ``custom_events``: those that are no views (goals may be left out)."""
-    if views != 1:
-        return False
+def bounced(preset: str, *, views: Index, hits: Index, duration_ms: Index, conversions: Index) -> Array:
+    """Which sessions are bounces. Columns: ``hits`` are all interactive hits, views and goals among them."""
+    one_view: Array = views == 1
     if preset == "pages":
-        return True
+        return one_view
     if preset == "plausible":
-        return custom_events == 0 and hits == 1
+        one_view &= hits == 1
+        return one_view
     if preset == "ga4":
-        return duration_ms < GA4_ENGAGED_MS and conversions == 0
+        one_view &= (duration_ms < GA4_ENGAGED_MS) & (conversions == 0)
+        return one_view
     raise ValueError(f"bounce preset is {preset!r}; allowed are {', '.join(PRESETS)}")

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from pipeline.core.ids import visitor_key
 from schemas.hit import ABSENT, MAX_HIT_BYTES, MAX_PROPS_BYTES, MAX_PROPS_KEYS, Hit
 from schemas.outcome import Reason
 
@@ -33,6 +34,15 @@ class _Site(msgspec.Struct):
 
 _decode_known = msgspec.json.Decoder(KnownHit).decode
 _decode_any = msgspec.json.Decoder(Hit).decode
+
+
+class _Ids(msgspec.Struct, gc=False):
+    site: str = ""
+    visitor_id: str | None = None
+    user_id: str | None = None
+
+
+_decode_ids = msgspec.json.Decoder(_Ids).decode
 _decode_site = msgspec.json.Decoder(_Site).decode
 _keys_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
@@ -53,6 +63,15 @@ def decode_all(raws: Sequence[bytes]) -> list[Hit | Flaw]:
         hit if (hit.visitor_id or hit.user_id) and not (hit.props or hit.items) else _checked(hit)
         for hit in hits
     ]
+
+
+def keys_of(raws: Sequence[bytes]) -> list[bytes]:
+    """The records' keys in the topic: those of their visitors, b"" for what cannot be read."""
+    try:
+        ids = list(map(_decode_ids, raws))
+    except _UNREADABLE:
+        return [keys_of([raw])[0] for raw in raws] if len(raws) > 1 else [b""]
+    return [visitor_key(one.site, one.visitor_id or "", one.user_id or "").encode() for one in ids]
 
 
 def decode(raw: bytes) -> Hit | Flaw:

@@ -14,6 +14,7 @@ from schemas.rows import HIT_ROWS
 
 Columns = dict[str, Sequence[Any] | Array]
 TRAFFIC = ("channel", *(f"campaign_{name}" for name in Campaign.__struct_fields__))
+PAGE = ("event", "url")
 DEVICE = ("device", "browser", "os", "bot")
 
 
@@ -23,7 +24,9 @@ def own_columns(reading: Reading, partition: int) -> Columns:
     columns: Columns = {name: fields[name] for name in HIT_ROWS.names if name in fields}
     users, visitors = fields["user_id"], fields["visitor_id"]
     return columns | {
-        "person_id": [user or visitor for user, visitor in zip(users, visitors, strict=True)],
+        "person_id": visitors
+        if users.count(None) == len(users)
+        else [user or visitor for user, visitor in zip(users, visitors, strict=True)],
         "event_time": reading.time,
         "received_time": reading.received,
         "clock_clamped": reading.clamped,
@@ -36,9 +39,9 @@ def own_columns(reading: Reading, partition: int) -> Columns:
 
 
 def coded_columns(names: Sequence[str], codes: Index, table: Sequence[tuple[Any, ...]]) -> Columns:
-    """One column for each part of the tuples in ``table``, each row's named by its code."""
+    """One column for each of the first parts of the tuples in ``table``; a row's tuple is named by its code."""
     used, places = np.unique(codes, return_inverse=True)
-    parts = zip(*[table[code] for code in used.tolist()], strict=True)
+    parts = zip(*[table[code][: len(names)] for code in used.tolist()], strict=True)
     return {name: Coded(places, part) for name, part in zip(names, parts, strict=True)}
 
 

@@ -19,7 +19,7 @@ from msgspec import Struct
 from pipeline.core.coded import Coded, Codes
 from pipeline.core.duplicates import SeenIds, digests_of
 from pipeline.core.evidence import Evidences, Matcher, objects
-from pipeline.core.hit_columns import DEVICE, TRAFFIC, Columns, coded_columns, own_columns, picked
+from pipeline.core.hit_columns import DEVICE, PAGE, TRAFFIC, Columns, coded_columns, own_columns, picked
 from pipeline.core.ids import SEPARATOR, hex_ids, visitor_key
 from pipeline.core.intake_rules import IntakeRules
 from pipeline.core.look import BACKGROUND, MOST_REMEMBERED, VIEW, Looks
@@ -208,6 +208,7 @@ class Intake:
         columns = own_columns(reading, self.partition)
         columns |= coded_columns(TRAFFIC, traffic, looks.traffics)
         columns |= coded_columns(DEVICE, device, looks.devices)
+        columns |= coded_columns(PAGE, page, looks.pages)
         used, session = np.unique(slots, return_inverse=True)
         ids = self._table.ids(used)
         columns |= {

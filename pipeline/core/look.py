@@ -5,7 +5,7 @@ asked once for each number. Numbers are good until :meth:`Looks.trim` is called,
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -59,10 +59,8 @@ class Looks:
 
     def trim(self) -> bool:
         """Forget everything when it has become much: then all numbers are given anew."""
-        is_much = (
-            max(map(len, (self._page, self._sender, self._traffic, self._device, self._language)))
-            > MOST_REMEMBERED
-        )
+        tables: list[dict[Any, Any]] = [self._page, self._sender, self._traffic, self._device, self._language]
+        is_much = max(len(table) for table in tables) > MOST_REMEMBERED
         if is_much:
             self._forget()
         return is_much

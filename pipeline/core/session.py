@@ -9,7 +9,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from pipeline.core.bounce import bounced
 from pipeline.core.ids import SEPARATOR
 from pipeline.core.money import add_micros
 from schemas.session import Session, SessionFact
@@ -107,35 +106,9 @@ def channel_of(context: str) -> str:
     return context.split(SEPARATOR, _CHANNEL + 1)[_CHANNEL]
 
 
-def fact(session: OpenSession, key: str, *, timeout_ms: int, preset: str) -> SessionFact:
-    """What the counters count when the session closes. ``key``: the visitor's."""
-    return SessionFact(
-        key.partition(SEPARATOR)[0],
-        channel_of(session.context),
-        session.end + timeout_ms,
-        session.end - session.start,
-        session.views > 0,
-        is_bounce(preset, session.views, session.hits, session.start, session.end, session.conversions),
-        session.conversions > 0,
-        session.revenue_micros,
-    )
-
-
 def withdrawal(session_id: str, start: int, key: str, *, version: int) -> Session:
     """The record that takes ``session_id`` away; only what names the row is filled in."""
     site = key.partition(SEPARATOR)[0]
     values: list[Any] = [session_id, site, "", "", "", start, start, 0, 0, 0, *[""] * (2 + len(CONTEXT))]
     values += [False, False, 0, 0, False, True, version]
     return Session(*values)
-
-
-def is_bounce(preset: str, views: int, hits: int, start: int, end: int, conversions: int) -> bool:
-    """Whether a session is one, by the preset of :mod:`pipeline.core.bounce`."""
-    return bounced(
-        preset,
-        views=views,
-        hits=hits,
-        custom_events=hits - views,
-        duration_ms=end - start,
-        conversions=conversions,
-    )

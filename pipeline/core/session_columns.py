@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.core.bounce import bounced
 from pipeline.core.ids import SEPARATOR, hex_ids
-from pipeline.core.session import CONTEXT, OpenSession, channel_of, is_bounce
-from pipeline.core.slots import Index, Slots
+from pipeline.core.session import CONTEXT, OpenSession, channel_of
+from pipeline.core.slots import Array, Index, Slots
 from schemas.session import SessionFact
 
 _TEXTS = ("key", "url", "context", "entry_url", "exit_url", "user")
@@ -58,7 +59,7 @@ def rows_of(slots: Slots, at: Index, version: int, bounce: str) -> dict[str, lis
         "entry_url": column["entry_url"],
         "exit_url": column["exit_url"],
         **dict(zip(CONTEXT, map(list, contexts), strict=True)),
-        "bounced": _bounces(column, bounce),
+        "bounced": _bounced(slots, at, bounce).tolist(),
         "converted": [goals > 0 for goals in column["conversions"]],
         "conversions": column["conversions"],
         "revenue_micros": column["revenue"],
@@ -118,11 +119,32 @@ def write(slots: Slots, slot: int, session: OpenSession) -> None:
         slots[name][slot] = value
 
 
+def facts_of(slots: Slots, at: Index, *, timeout_ms: int, bounce: str) -> list[SessionFact]:
+    """What the counters count when these sessions close; the rows note what they were told."""
+    start, end, views, conversions = (slots[name][at] for name in ("start", "end", "views", "conversions"))
+    flags = views > 0, _bounced(slots, at, bounce), conversions > 0
+    slots["close_time"][at] = end + timeout_ms
+    slots["told"][at] = _bits(*flags)
+    columns = (end + timeout_ms, end - start, *flags, slots["revenue"][at])
+    sites = [key.partition(SEPARATOR)[0] for key in slots["key"][at].tolist()]
+    channels = map(channel_of, slots["context"][at].tolist())
+    return list(map(SessionFact, sites, channels, *(column.tolist() for column in columns)))
+
+
 def told_of(one: SessionFact) -> int:
     """What the counters were told, as bits."""
-    return _CLOSED | _COUNTED * one.counted | _BOUNCED * one.bounced | _CONVERTED * one.converted
+    return int(_bits(one.counted, one.bounced, one.converted))
 
 
-def _bounces(column: dict[str, list[Any]], preset: str) -> list[bool]:
-    names = ("views", "hits", "start", "end", "conversions")
-    return [is_bounce(preset, *one) for one in zip(*(column[name] for name in names), strict=True)]
+def _bits(counted: Any, is_bounced: Any, converted: Any) -> Any:
+    return _CLOSED + counted * _COUNTED + is_bounced * _BOUNCED + converted * _CONVERTED
+
+
+def _bounced(slots: Slots, at: Index, preset: str) -> Array:
+    return bounced(
+        preset,
+        views=slots["views"][at],
+        hits=slots["hits"][at],
+        duration_ms=slots["end"][at] - slots["start"][at],
+        conversions=slots["conversions"][at],
+    )

@@ -7,6 +7,7 @@ session that opens again, hits of the same millisecond) goes hit by hit through 
 which is right for every hit and gives the same. Times in ms, ends inclusive.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -15,8 +16,8 @@ import numpy as np
 from pipeline.core.ids import SEPARATOR, session_id
 from pipeline.core.money import add_micros
 from pipeline.core.segments import Hits, Segments, Sums, cut, sums
-from pipeline.core.session import OpenSession, fact, of_one_hit
-from pipeline.core.session_columns import COLUMNS, rows_of, session_at, told_of, write
+from pipeline.core.session import OpenSession, of_one_hit
+from pipeline.core.session_columns import COLUMNS, facts_of, rows_of, session_at, write
 from pipeline.core.sessionizer import Said, SessionRules, count_active, place, settle
 from pipeline.core.slots import Array, Index, Slots
 from schemas.erasure import Erasure
@@ -80,15 +81,10 @@ class SessionTable:
         if watermark is not None:
             due &= slots["end"] < watermark - self.rules.timeout_ms
         closing = np.flatnonzero(due)
-        for slot in closing.tolist():
-            key = slots["key"][slot]
-            one = fact(
-                session_at(self.slots, slot), key, timeout_ms=self.rules.timeout_ms, preset=self.rules.bounce
-            )
-            said.facts.append(one)
-            count_active(said, key, -1)
-            slots["told"][slot] = told_of(one)
-            slots["close_time"][slot] = one.close_time
+        facts = facts_of(slots, closing, timeout_ms=self.rules.timeout_ms, bounce=self.rules.bounce)
+        said.facts += facts
+        for site, count in Counter(one.site for one in facts).items():
+            said.active[site] = said.active.get(site, 0) - count
         slots.touch(closing)
         return closing
 

@@ -85,9 +85,7 @@ def read_hits(
             raise SourceError("an access log does not name its site: add --site NAME (its host name)", path)
         yield from read_access_log(lines, constants, options.salt, Counter() if skipped is None else skipped)
     else:
-        for line in lines:
-            if line and not line.isspace():
-                yield line
+        yield from filter(bytes.strip, lines)
 
 
 def _format_of(path: str, first: bytes, options: Options) -> str:

@@ -57,7 +57,13 @@ def _columns(table: str, records: Sequence[Struct]) -> dict[str, Sequence[Any]]:
 
 def _batch(table: str, columns: Mapping[str, Sequence[Any] | Array]) -> pa.RecordBatch:
     schema = TABLES[table]
-    arrays = [_array(columns[field.name], field) for field in schema]
+    made: dict[tuple[int, pa.DataType], pa.Array] = {}  # columns that are the same object are converted once
+    for field in schema:
+        values = columns[field.name]
+        key = (id(values), field.type)
+        if key not in made:
+            made[key] = _array(values, field)
+    arrays = [made[id(columns[field.name]), field.type] for field in schema]
     return pa.record_batch(arrays, schema=schema)
 
 
@@ -65,7 +71,7 @@ def _array(values: Sequence[Any] | Array, field: pa.Field) -> pa.Array:
     if isinstance(values, np.ndarray):
         return pa.array(values).cast(field.type)
     if isinstance(values, Coded):
-        used = values.compact()
+        used = values if len(values.values) <= len(values) else values.compact()
         return _array(used.values, field).take(pa.array(used.codes))
     first = values[0]
     if first == values[-1] and values.count(first) == len(values):

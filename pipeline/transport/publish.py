@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from itertools import compress
 from zlib import crc32
 
 from pipeline.collector.publisher import Record, Unavailable
@@ -34,18 +35,27 @@ class LogPublisher:
 
     def append(self, records: Sequence[Record]) -> None:
         """All of them or none. A hit without a key (it could not be read) goes by its bytes."""
-        by_partition: dict[int, list[Record]] = {}
-        for record in records:
-            by_partition.setdefault(crc32(record[0] or record[1]) % self._partitions, []).append(record)
+        self.append_all([key for key, _ in records], [value for _, value in records])
+
+    def append_all(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
+        """The same, keys and values apart."""
+        count = self._partitions
+        targets = [crc32(key or value) % count for key, value in zip(keys, values, strict=True)]
         now_ms = self._now_ms()
         try:
             with self._log.transaction():
-                for partition, of_partition in by_partition.items():
-                    keys, values = map(list, zip(*of_partition, strict=True))
-                    self._log.append(HITS.name, partition, values, keys=keys, now_ms=now_ms)
+                for partition in sorted(set(targets)):
+                    mine = [target == partition for target in targets]
+                    self._log.append(
+                        HITS.name,
+                        partition,
+                        list(compress(values, mine)),
+                        keys=list(compress(keys, mine)),
+                        now_ms=now_ms,
+                    )
         except sqlite3.OperationalError as error:  # locked, or the disk is full
             raise Unavailable(str(error)) from error
-        self._backlog += len(records)
+        self._backlog += len(values)
         self._on_append()
 
     def backlog(self) -> int:

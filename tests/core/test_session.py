@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from session_kit import NOON, Hit, follow
 
-from pipeline.core.session import OpenSession, channel_of, context_of, fact, merge, of_one_hit, withdrawal
+from pipeline.core.session import OpenSession, channel_of, context_of, merge, of_one_hit, withdrawal
 from schemas.session import SessionFact
 
 
@@ -88,11 +88,10 @@ def test_the_row_tells_visitor_and_user(hit: Hit, ids: tuple[str, str, str]) -> 
 
 
 def test_the_fact_is_of_the_close_time_end_and_timeout() -> None:
-    session = of_one_hit(*first(NOON), "", is_view=True, is_goal=True, revenue=9)
-    merge(session, of_one_hit(*first(NOON + 500), "", is_view=False, is_goal=False, revenue=None))
-    assert fact(session, "shop\x1fvann", timeout_ms=1_000, preset="pages") == SessionFact(
-        "shop", "direct", NOON + 1_500, 500, True, True, True, 9
-    )
+    follower = follow([Hit(NOON, revenue=9e-6, event="purchase"), Hit(NOON + 500)], timeout_ms=1_000)
+    assert list(follower.live_facts()) == [
+        SessionFact("shop", "direct", NOON + 1_500, 500, True, True, True, 9)
+    ]
 
 
 def test_a_withdrawal_names_the_row_and_nothing_else() -> None:

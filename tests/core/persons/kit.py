@@ -105,7 +105,8 @@ class Net:
         self.states: list[dict[str, bytes]] = [{} for _ in range(partitions)]
         self.people = [People(self.rules, state) for state in self.states]
         self.waiting: dict[tuple[str, int], deque[Touchpoints]] = defaultdict(deque)
-        self.rows: dict[str, dict[tuple[Any, ...], Any]] = {"signals": {}, "credits": {}, "links": {}}
+        self.rows: dict[str, dict[tuple[Any, ...], Any]] = {"signals": {}, "credits": {}}
+        self.links: dict[str, list[tuple[str, int]]] = {}
         self.risks: dict[str, int] = defaultdict(int)
         self.raised: dict[str, int] = defaultdict(int)
         self.measures: dict[tuple[str, int], list[int]] = {}
@@ -152,7 +153,7 @@ class Net:
             values = msgspec.structs.astuple(row)[7:-2]
             self._put("credits", name, row, values)
         for link_row in said.links:
-            self._put("links", (link_row.visitor_id, link_row.user_id), link_row, link_row.since)
+            self.links[link_row.visitor_id] = list(zip(link_row.users, link_row.since, strict=True))
         for risk in said.risks:
             self.risks[risk.reason] += risk.persons
             self.raised[risk.reason] += risk.raised
