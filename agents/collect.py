@@ -10,8 +10,8 @@ from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from agents.hop import wall_ms
-from pipeline.collector.limits import Limits
-from pipeline.collector.server import Collector
+from pipeline.collector.door import Door
+from pipeline.collector.tally import TallyMetrics
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.transport.kafka.connection import client_options
@@ -21,7 +21,7 @@ from pipeline.transport.kafka.topics import usable_partitions
 from schemas.topics import HITS
 
 
-class Door:
+class Collect:
     """``port``: where it listens, once started."""
 
     def __init__(self, settings: Settings) -> None:
@@ -29,7 +29,7 @@ class Door:
         self.port = 0
         self.metrics = Metrics(version=version("masir"))
         self._publisher: KafkaPublisher | None = None
-        self._collector: Collector | None = None
+        self._door: Door | None = None
 
     async def start(self) -> None:
         """The topic first. Raises what the operator must mend."""
@@ -39,19 +39,17 @@ class Door:
             Names(settings.broker_prefix), partitions[HITS.name], client_options(settings), now_ms=wall_ms
         )
         await self._publisher.start()
-        self._collector = Collector(
-            self._publisher,
-            now_ms=wall_ms,
-            limits=Limits(max_backlog=settings.max_backlog_hits),
-            extra_routes=[web.get("/metrics", self._expose)],
+        self._door = Door(
+            settings, self._publisher, now_ms=wall_ms, extra_routes=[web.get("/metrics", self._expose)]
         )
+        self.metrics.register(TallyMetrics(self._door.tally))
         host, _, port = settings.listen.rpartition(":")
-        self.port = await self._collector.start(host, int(port))
+        self.port = await self._door.start(host, int(port))
 
     async def stop(self) -> None:
         """Answer the requests in hand, then close."""
-        if self._collector is not None:
-            await self._collector.stop()
+        if self._door is not None:
+            await self._door.stop()
         if self._publisher is not None:
             await self._publisher.stop()
 
@@ -69,10 +67,10 @@ async def run(
     stop = asyncio.Event()
     for number in signals:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    door = Door(settings)
+    collect = Collect(settings)
     try:
-        await door.start()
-        on_started(door)
+        await collect.start()
+        on_started(collect)
         await stop.wait()
     finally:
-        await door.stop()
+        await collect.stop()

@@ -6,7 +6,9 @@ over between two units of work. One that is killed or cut off is shut out by the
 
 import asyncio
 import gc
+import logging
 import signal
+from collections import Counter
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 
 import faust
 from aiohttp import web
+from aiokafka.errors import KafkaError
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from agents.app import attach, create_app
@@ -32,11 +35,13 @@ from pipeline.transport.kafka.connection import client_options, faust_urls
 from pipeline.transport.kafka.driver import Cluster, Transport
 from pipeline.transport.kafka.names import Names
 from pipeline.transport.kafka.topics import usable_partitions
+from schemas.topics import TOPICS
 
 GC_THRESHOLD = (100_000, 20, 100)
 BUFFERED = 4_096  # batches: more than there are partitions, of which each has one in hand at most
 CLOSE_SECONDS = 20.0
-LAG_SECONDS = 5.0
+HOUSEKEEPING_SECONDS = 5.0
+_log = logging.getLogger(__name__)
 
 
 class Worker:
@@ -53,6 +58,7 @@ class Worker:
         self._queries: QueryServer | None = None
         self._app: faust.App | None = None
         self._runner: web.AppRunner | None = None
+        self._upkeep: asyncio.Task[None] | None = None
         self._crash: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> None:
@@ -83,9 +89,13 @@ class Worker:
         gc.freeze()  # see agents.embedded
         gc.set_threshold(*GC_THRESHOLD)
         await self._listen()
+        self._upkeep = asyncio.create_task(self._keep_house())
 
     async def stop(self) -> None:
         """Hand over: finish the units of work under way, leave the group."""
+        if self._upkeep is not None:
+            self._upkeep.cancel()
+            await asyncio.wait([self._upkeep])
         if self._runner is not None:
             await self._runner.cleanup()
         if self._app is not None:
@@ -134,6 +144,21 @@ class Worker:
                 Path(self.settings.data), lambda: open_store(self.settings, read_only=True)
             )
             await self._queries.start()
+
+    async def _keep_house(self) -> None:
+        """For ever: report how far behind the hops are, delete what they need no more."""
+        transport, readers = self.transport, {topic.name: topic.readers for topic in TOPICS}
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            try:
+                lags: Counter[tuple[str, int]] = Counter()
+                for (topic, partition), lag in (await transport.lags()).items():
+                    lags.update({(reader, partition): lag for reader in readers[topic]})
+                for (reader, partition), lag in lags.items():
+                    self.metrics.consumer_lag(reader, partition, lag)
+                await transport.owning.delete_unneeded()
+            except KafkaError as error:
+                _log.warning("the broker does not say how far behind the hops are: %r", error)
 
     async def _listen(self) -> None:
         application = web.Application()

@@ -30,11 +30,11 @@ from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, ConsumerMessage
 
 from pipeline.transport.batch import Batch
-from pipeline.transport.kafka.names import INPUTS, Names
+from pipeline.transport.kafka.memory import KafkaJournal, KafkaState, Memory
+from pipeline.transport.kafka.names import STORES, Names
 from pipeline.transport.kafka.offsets import Offsets
 from pipeline.transport.kafka.owning import Owning
 from pipeline.transport.kafka.partition import KafkaBatch, Partition
-from pipeline.transport.kafka.state import KafkaState
 from pipeline.transport.kafka.thread import ConsumerThread
 from pipeline.transport.kafka.transactions import PartitionLostError
 from pipeline.transport.kafka.unit import KafkaUnit
@@ -303,15 +303,32 @@ class Transport(stock.Transport):
 
     def unit(self) -> KafkaUnit:
         """A new unit of work."""
-        return KafkaUnit(self.cluster.names, self._commit_as_member)
+        return KafkaUnit(self.cluster.names, self._commit_as_member, self._owner_of)
 
     def state(self, store: str, partition: int) -> KafkaState:
-        """What the hop ``store`` remembers of a partition it has."""
-        (topic,) = (topic for topic in INPUTS.values() if store in topic.readers)
-        one = self.owning.partitions.get(TP(self.cluster.names.topic(topic.name), partition))
-        if one is None or one.state is None:
-            raise PartitionLostError(f"{topic.name}-{partition}: another worker's now")
-        return one.state
+        """What a hop remembers by key under the name ``store``."""
+        memory = self._memory(store, partition)
+        assert isinstance(memory, KafkaState), store
+        return memory
+
+    def journal(self, store: str, partition: int) -> KafkaJournal:
+        """What a hop remembers as numbered entries under the name ``store``."""
+        memory = self._memory(store, partition)
+        assert isinstance(memory, KafkaJournal), store
+        return memory
+
+    def _memory(self, store: str, partition: int) -> Memory:
+        (known,) = (known for known in STORES if known.name == store)
+        one = self.owning.partitions.get(TP(self.cluster.names.topic(known.topic.name), partition))
+        if one is None or store not in one.memory:
+            raise PartitionLostError(f"{known.topic.name}-{partition}: another worker's now")
+        return one.memory[store]
+
+    def _owner_of(self, memory: Memory) -> Partition:
+        for one in self.owning.partitions.values():
+            if any(memory is known for known in one.memory.values()):
+                return one
+        raise PartitionLostError(f"{memory.topic}: another worker's now")
 
     def partitions(self, topic: str) -> int:
         """How many partitions the topic has; KeyError if there is no such topic."""

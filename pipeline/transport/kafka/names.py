@@ -1,22 +1,37 @@
 """Names in the cluster, which others may use too: everything of ours begins with the setting ``broker_prefix``.
 
-Agents know topics by their bare names (``schemas.topics``). An input topic's hop remembers in the topic ``<hop>_state``
-of as many partitions. There is one consumer group, and one transactional id per input partition, for ever the same: by
-it a new owner of the partition shuts the old one out.
+Agents know topics by their bare names (``schemas.topics``). What a hop remembers of its input is in topics of as many
+partitions (:data:`STORES`). There is one consumer group, and one transactional id per input partition, for ever the
+same: by it a new owner of the partition shuts the old one out.
 """
 
 from typing import NamedTuple
 
-from schemas.topics import TOPICS, Topic
+from schemas.topics import EVIDENCE, FACTS, HITS, TOPICS, Topic
 
 SINK = "store"  # the hop that writes to no topic, and so needs no transaction
-INPUTS: dict[str, Topic] = {topic.name: topic for topic in TOPICS if SINK not in topic.readers}
+INPUTS = {topic.name: topic for topic in TOPICS if SINK not in topic.readers}
 
 
-def state_topic(topic: Topic) -> str:
-    """Bare name of the topic that keeps what the reader of ``topic`` remembers."""
-    (reader,) = topic.readers
-    return f"{reader}_state"
+class Store(NamedTuple):
+    """What the reader of ``topic`` remembers under ``name``: as numbered entries, or by key."""
+
+    name: str
+    topic: Topic
+    is_journal: bool
+
+    @property
+    def topic_name(self) -> str:
+        """The bare name of the topic that it is kept in."""
+        return f"{self.name}_{'journal' if self.is_journal else 'state'}"
+
+
+STORES = (
+    Store("sessionizer", HITS, is_journal=True),
+    Store("hit_ids", HITS, is_journal=True),
+    Store("journeys", EVIDENCE, is_journal=True),
+    Store("counters", FACTS, is_journal=False),
+)
 
 
 class Names(NamedTuple):

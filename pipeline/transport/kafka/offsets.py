@@ -4,11 +4,15 @@ Over connections of its own: a broker answers the requests of one connection in 
 records they would wait with it.
 """
 
+import logging
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.errors import KafkaError
 from faust.types import TP
+
+_log = logging.getLogger(__name__)
 
 
 class Offsets:
@@ -47,6 +51,14 @@ class Offsets:
         """Where the group goes on with each; -1: it has not begun."""
         found = await self._admin.list_consumer_group_offsets(self._group, partitions=_plain(tps))
         return {tp: found[TopicPartition(*tp)].offset for tp in tps}
+
+    async def delete(self, before: dict[TP, int]) -> None:
+        """Of each partition the records before this offset. What does not work out now does with the next."""
+        wanted = {TopicPartition(*tp): RecordsToDelete(before_offset=offset) for tp, offset in before.items()}
+        try:
+            await self._admin.delete_records(wanted)
+        except KafkaError as error:
+            _log.warning("records that are needed no more could not be deleted: %r", error)
 
 
 def _plain(tps: set[TP]) -> list[TopicPartition]:

@@ -17,11 +17,11 @@ from aiokafka import TopicPartition
 from faust.types import TP
 
 from pipeline.transport.kafka.assignor import Assignor, Claims
-from pipeline.transport.kafka.names import INPUTS, Names, state_topic
+from pipeline.transport.kafka.memory import KafkaJournal
+from pipeline.transport.kafka.names import INPUTS, STORES, Names
 from pipeline.transport.kafka.offsets import Offsets
 from pipeline.transport.kafka.partition import Partition
 from pipeline.transport.kafka.restore import restore
-from pipeline.transport.kafka.state import KafkaState
 from pipeline.transport.kafka.transactions import PartitionLostError, Transactions
 
 SETTLE_SECONDS = 15.0  # that a rebalance waits for units under way
@@ -98,12 +98,10 @@ class Owning:
     async def _take_up(self, one: Partition, reader: Reader) -> None:
         """With transactions and state."""
         tp, bare = one.tp, self.names.bare(one.tp.topic)
-        changelog = self.names.topic(state_topic(INPUTS[bare]))
         one.transactions = Transactions(
             TopicPartition(*tp),
             transactional_id=self.names.transactional_id(bare, tp.partition),
             group=self.names.group,
-            changelog=changelog,
             options=self._options,
             on_commit=lambda offset: self._committed(one, offset),
             on_lost=lambda error: self.failed(one, error, reader),
@@ -112,7 +110,9 @@ class Owning:
             await one.transactions.start()
             one.check()
             offsets = await self._starts({tp})
-            one.state = KafkaState(await restore(changelog, tp.partition, self._options))
+            for store in STORES:
+                if store.topic.name == bare:
+                    one.memory[store.name] = await restore(store, self.names, tp.partition, self._options)
             one.check()
             await self._read(one, offsets[tp], reader)
         except PartitionLostError:
@@ -180,6 +180,17 @@ class Owning:
             self._spawn(one.transactions.close())
         for listener in self.on_lost:
             listener(self.names.bare(one.tp.topic), one.tp.partition)
+
+    async def delete_unneeded(self) -> None:
+        """Of the journals, what their hops need no more. To be called now and then."""
+        before = {
+            TP(memory.topic, one.tp.partition): offset
+            for one in self.partitions.values()
+            for memory in one.memory.values()
+            if isinstance(memory, KafkaJournal) and (offset := memory.take_deletable()) is not None
+        }
+        if before:
+            await self._offsets.delete(before)
 
     async def close(self) -> None:
         """Give everything up, after the units under way."""

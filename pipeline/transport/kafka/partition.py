@@ -1,4 +1,4 @@
-"""What a worker has of one input partition: its transactions and state, where it is read, the batch in hand.
+"""What a worker has of one input partition: its transactions and memory, where it is read, the batch in hand.
 
 A partition is *lost* when a rebalance gives it to another worker, or when its transactions fail. Then nothing of it may
 have any effect any more: batches that are still in hand are refused. If it comes back, it comes as a new object.
@@ -10,7 +10,7 @@ from collections import deque
 from faust.types import TP
 
 from pipeline.transport.batch import Batch
-from pipeline.transport.kafka.state import KafkaState
+from pipeline.transport.kafka.memory import Memory
 from pipeline.transport.kafka.transactions import PartitionLostError, Transactions
 
 
@@ -21,12 +21,12 @@ class KafkaBatch(Batch):
 
 
 class Partition:
-    """``transactions`` and ``state``: None for a topic whose reader writes to no topic, or before they are ready."""
+    """``transactions``: None for a topic whose reader writes to no topic. ``memory``: what is remembered, by name."""
 
     def __init__(self, tp: TP) -> None:
         self.tp = tp
         self.transactions: Transactions | None = None
-        self.state: KafkaState | None = None
+        self.memory: dict[str, Memory] = {}
         self.committed = 0  # where the next owner would go on
         self.position = 0  # where the next batch begins
         self.is_ready = False

@@ -1,4 +1,4 @@
-"""State of a partition, read back from its compacted topic up to the last committed transaction.
+"""What a hop remembers of a partition, read back from its topic up to the last committed transaction.
 
 To be called when no earlier owner can write any more. 200,000 records a second and more; the event loop is given a turn
 after each fetch.
@@ -8,16 +8,24 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from pipeline.transport.kafka.memory import KafkaJournal, KafkaState, Memory
+from pipeline.transport.kafka.names import Names, Store
 from pipeline.transport.kafka.records import fetch
 
 FETCH_BYTES = 8 * 1024**2
 FETCH_SECONDS = 1.0
 
 
-async def restore(topic: str, partition: int, options: dict[str, Any]) -> dict[str, bytes]:
-    """The newest value of each key that has one. ``topic``: its name in the cluster."""
-    source = TopicPartition(topic, partition)
-    data: dict[str, bytes] = {}
+async def restore(store: Store, names: Names, partition: int, options: dict[str, Any]) -> Memory:
+    """What a hop remembers under this name."""
+    topic = names.topic(store.topic_name)
+    records = await read_all(TopicPartition(topic, partition), options)
+    return KafkaJournal(topic, records) if store.is_journal else KafkaState(topic, records)
+
+
+async def read_all(source: TopicPartition, options: dict[str, Any]) -> list[Any]:
+    """All records of the partition, in order."""
+    found: list[Any] = []
     consumer = AIOKafkaConsumer(
         **options,
         isolation_level="read_committed",
@@ -34,12 +42,7 @@ async def restore(topic: str, partition: int, options: dict[str, Any]) -> dict[s
         await consumer.seek_to_beginning(source)
         while await consumer.position(source) < end:
             batches = await fetch(consumer, {source}, seconds=FETCH_SECONDS, most=None)
-            for record in batches.get(source, ()):
-                value = record.value
-                if value is None:
-                    data.pop(record.key.decode(), None)
-                else:
-                    data[record.key.decode()] = value
+            found += batches.get(source, ())
     finally:
         await consumer.stop()
-    return data
+    return found

@@ -1,6 +1,7 @@
 """Our topics in the cluster: what they should be, made where they are missing, and what differs.
 
-Hop to hop they are deleted after their retention; what a hop remembers is compacted. Retention counts from when a
+Hop to hop they are deleted after their retention; what a hop remembers is compacted, or kept until the hop says that it
+needs it no more. Retention counts from when a
 record was written, read or not, so it bounds how long a worker may be away. The number of partitions never changes,
 since a key's place depends on it: a topic that has another number is said and left as it is.
 """
@@ -14,11 +15,17 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from pipeline.settings import Settings, SettingsError
 from pipeline.transport.kafka.connection import client_options, reaching
-from pipeline.transport.kafka.names import INPUTS, Names, state_topic
+from pipeline.transport.kafka.names import STORES, Names
 from pipeline.transport.kafka.transactions import MAX_REQUEST_BYTES
 from schemas.topics import HITS, HOUR_MS, TOPICS
 
 MIN_INSYNC_OF_MANY = 2  # with three replicas: one broker may be away, and what is acknowledged is on two
+_BY_KEY = {"cleanup.policy": "compact"}
+_JOURNAL = {
+    "cleanup.policy": "delete",
+    "retention.ms": "-1",
+    "retention.bytes": "-1",
+}  # we delete from it ourselves
 _ONE_MORE = 1024**2  # a record's own header, and the rest of a request
 
 
@@ -50,9 +57,9 @@ def wanted_topics(settings: Settings) -> list[Wanted]:
         hours = settings.hits_retention_hours if topic is HITS else topic.retention_ms / HOUR_MS
         deleted = {"cleanup.policy": "delete", "retention.ms": str(round(hours * HOUR_MS))}
         wanted.append(Wanted(names.topic(topic.name), settings.partitions, common | deleted))
-    for topic in INPUTS.values():
-        compacted = {"cleanup.policy": "compact"}
-        wanted.append(Wanted(names.topic(state_topic(topic)), settings.partitions, common | compacted))
+    for store in STORES:
+        kept = _JOURNAL if store.is_journal else _BY_KEY
+        wanted.append(Wanted(names.topic(store.topic_name), settings.partitions, common | kept))
     return wanted
 
 

@@ -1,4 +1,4 @@
-"""Units of work of one input partition -> transactions: outputs, changelog and consumed offset, all or nothing.
+"""Units of work of one input partition -> transactions: outputs, memory and consumed offset, all or nothing.
 
 One transaction is under way at a time. Units that are handed in meanwhile share the next one, in their order: a busy
 partition commits several batches at once, an idle one each at once. The transactional id is the partition's own, and
@@ -11,14 +11,14 @@ commit without it.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from pipeline.transport.kafka.state import Changes
+from pipeline.transport.kafka.memory import Memory
 
 MOST_UNITS = 8  # that wait for a transaction: bounds memory, and how far a hop is ahead of what is committed
 MAX_REQUEST_BYTES = (
@@ -33,6 +33,9 @@ _ABORT_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
+Sent = dict[tuple[str, int], list[bytes]]  # (topic, partition) -> values
+
+
 class PartitionLostError(Exception):
     """The partition is not this worker's any more, or must be taken up anew. Nothing of the unit has happened."""
 
@@ -41,14 +44,12 @@ class Staged:
     """What some units of work lead to. Topics by their names in the cluster."""
 
     def __init__(self) -> None:
-        self.sent: dict[tuple[str, int], list[bytes]] = {}
-        self.changes: Changes = {}
+        self.sent: Sent = {}
+        self.memory: dict[str, Memory] = {}  # by topic
         self.next_offset: int | None = None
         self.units = 0
 
-    def add(
-        self, sent: dict[tuple[str, int], list[bytes]], changes: Changes, next_offset: int | None
-    ) -> None:
+    def add(self, sent: Sent, memory: Iterable[Memory], next_offset: int | None) -> None:
         """One more unit, after the others."""
         for at, values in sent.items():
             known = self.sent.get(at)
@@ -56,17 +57,16 @@ class Staged:
                 self.sent[at] = values
             else:
                 known += values
-        self.changes.update(changes)
+        for one in memory:
+            one.stage()
+            self.memory[one.topic] = one
         if next_offset is not None:
             self.next_offset = next_offset
         self.units += 1
 
 
 class Transactions:
-    """``source``: the input partition. ``changelog``: topic of its state. ``on_commit``: what the offset is now.
-
-    ``on_lost`` is told the error, once.
-    """
+    """``source``: the input partition. ``on_commit`` is told the offset, ``on_lost`` the error, once."""
 
     def __init__(
         self,
@@ -74,14 +74,12 @@ class Transactions:
         *,
         transactional_id: str,
         group: str,
-        changelog: str,
         options: dict[str, Any],
         on_commit: Callable[[int], None],
         on_lost: Callable[[BaseException], None],
     ) -> None:
         self._source = source
         self._group = group
-        self._changelog = changelog
         self._on_commit = on_commit
         self._on_lost = on_lost
         self._producer = AIOKafkaProducer(
@@ -101,15 +99,13 @@ class Transactions:
         """Shut earlier owners out; what they left unfinished is aborted when this returns."""
         await self._producer.start()
 
-    async def submit(
-        self, sent: dict[tuple[str, int], list[bytes]], changes: Changes, next_offset: int | None
-    ) -> None:
+    async def submit(self, sent: Sent, memory: Iterable[Memory], next_offset: int | None) -> None:
         """Hand in a unit. Returns when it has its place: it is committed a little later, or the partition is lost."""
         while self._error is None and self._staged.units >= MOST_UNITS:
             self._moved.clear()
             await self._moved.wait()
         self._check()
-        self._staged.add(sent, changes, next_offset)
+        self._staged.add(sent, memory, next_offset)
         if self._committing is None:
             self._committing = asyncio.create_task(self._commit_all())
 
@@ -158,18 +154,23 @@ class Transactions:
             self._committing = None
 
     async def _commit(self, staged: Staged) -> None:
-        producer = self._producer
+        memory = [(one, records) for one in staged.memory.values() if (records := one.take_records())]
+        if not (memory or staged.sent or staged.next_offset is not None):
+            return
+        producer, pending, written = self._producer, [], []
         await producer.begin_transaction()
-        pending = []
         for (topic, partition), values in staged.sent.items():
             pending += await self._send(topic, partition, [(None, value) for value in values])
-        if staged.changes:
-            changes = [(key.encode(), value) for key, value in staged.changes.items()]
-            pending += await self._send(self._changelog, self._source.partition, changes)
+        for one, records in memory:
+            sent = await self._send(one.topic, self._source.partition, records)
+            written.append((one, sent[0]))
+            pending += sent
         if staged.next_offset is not None:
             await producer.send_offsets_to_transaction({self._source: staged.next_offset}, self._group)
-        await asyncio.gather(*pending)
+        await _all_done(pending)
         await producer.commit_transaction()
+        for one, first in written:
+            one.written(first.result().offset)
 
     async def _send(
         self, topic: str, partition: int, records: Sequence[tuple[bytes | None, bytes | None]]
@@ -193,3 +194,10 @@ class Transactions:
         with suppress(Exception):
             async with asyncio.timeout(_ABORT_SECONDS):
                 await self._producer.abort_transaction()
+
+
+async def _all_done(pending: Sequence[asyncio.Future[Any]]) -> None:
+    """Each is looked at, then the first that failed is raised: aiokafka's commit does not look."""
+    for result in await asyncio.gather(*pending, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result

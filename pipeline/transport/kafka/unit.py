@@ -8,37 +8,43 @@ they are another's. Batches of a partition that is lost are refused with ``Parti
 from collections.abc import Awaitable, Callable, Sequence
 
 from pipeline.transport.batch import Batch
+from pipeline.transport.kafka.memory import Memory
 from pipeline.transport.kafka.names import Names
 from pipeline.transport.kafka.partition import KafkaBatch, Partition
-from pipeline.transport.kafka.state import KafkaState
+from pipeline.transport.kafka.transactions import Sent
 
 CommitOffsets = Callable[[Sequence[tuple[Partition, int]]], Awaitable[None]]
 
 
 class KafkaUnit:
-    """``commit_offsets``: for partitions without transactions."""
+    """``commit_offsets``: for partitions without transactions. ``owner_of``: whose memory it is."""
 
-    def __init__(self, names: Names, commit_offsets: CommitOffsets) -> None:
+    def __init__(
+        self, names: Names, commit_offsets: CommitOffsets, owner_of: Callable[[Memory], Partition]
+    ) -> None:
         self._names = names
         self._commit_offsets = commit_offsets
-        self._sent: dict[tuple[str, int], list[bytes]] = {}
+        self._owner_of = owner_of
+        self._sent: Sent = {}
 
     def send(self, topic: str, partition: int, values: Sequence[bytes]) -> None:
         """Records for a partition; nothing is sent before the commit."""
         if values:
             self._sent.setdefault((self._names.topic(topic), partition), []).extend(values)
 
-    async def commit(self, batches: Sequence[Batch], stores: Sequence[KafkaState], *, now_ms: int) -> None:
-        """All or nothing. ``batches`` are those that were consumed; ``now_ms`` is the broker's affair here."""
+    async def commit(self, batches: Sequence[Batch], stores: Sequence[Memory], *, now_ms: int) -> None:
+        """All or nothing. ``batches`` are those that were consumed; ``now_ms`` is the broker's affair here.
+
+        Without batches the partition is the one that ``stores`` belong to.
+        """
         consumed = [batch for batch in batches if isinstance(batch, KafkaBatch)]
+        owner = consumed[0].owner if consumed else self._owner_of(stores[0])
         for batch in consumed:
             batch.owner.check()
-        first = consumed[0]
-        if first.owner.transactions is None:
+        owner.check()
+        if owner.transactions is None:
             await self._commit_offsets([(batch.owner, batch.next_offset) for batch in consumed])
             return
-        next_offset = None if first.is_tick else first.next_offset
-        changes = {key: value for store in stores for key, value in store.take_changes().items()}
-        if self._sent or changes or next_offset is not None:
-            await first.owner.transactions.submit(self._sent, changes, next_offset)
+        offsets = [batch.next_offset for batch in consumed if not batch.is_tick]
+        await owner.transactions.submit(self._sent, stores, max(offsets, default=None))
         self._sent = {}
