@@ -16,10 +16,10 @@ from pathlib import Path
 
 import msgspec
 
-from agents.bounded import key_of
 from agents.worker import Worker
 from bench.cluster import STEPS
 from bench.process import Measure, Stopwatch, emit
+from pipeline.core.decode import keys_of
 from pipeline.settings import Settings
 from pipeline.transport.kafka.connection import client_options
 from pipeline.transport.kafka.driver import Transport
@@ -56,7 +56,7 @@ async def fill(settings: Settings, hits: Iterable[bytes]) -> int:
     await publisher.start()
     source, count = iter(hits), 0
     while chunk := list(islice(source, CHUNK)):
-        await publisher.publish([(key_of(raw), raw) for raw in chunk])
+        await publisher.publish(list(zip(keys_of(chunk), chunk, strict=True)))
         count += len(chunk)
     await publisher.stop()
     return count

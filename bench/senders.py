@@ -13,7 +13,7 @@ from zlib import crc32
 
 import msgspec
 
-from agents.bounded import key_of
+from pipeline.core.decode import keys_of
 
 _REQUEST_SECONDS = 30.0
 _RETRY_SECONDS = 0.05
@@ -107,8 +107,8 @@ def sending(
 ) -> Iterator[list[Sender]]:
     """Senders at work; a visitor's hits all go over one connection, in their order."""
     shares: list[list[bytes]] = [[] for _ in range(connections)]
-    for raw in hits:
-        shares[crc32(key_of(raw)) % connections].append(raw)
+    for key, raw in zip(keys_of(hits), hits, strict=True):
+        shares[crc32(key) % connections].append(raw)
     senders = [Sender(share, address, batch=batch, pause_seconds=pause_seconds) for share in shares]
     for sender in senders:
         sender.start()
