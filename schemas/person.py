@@ -39,11 +39,14 @@ class AttributionRow(Struct, gc=False):
 
 
 class LinkRow(Struct, gc=False):
-    """From ``since`` on (and before, if it is the first) a visitor's hits without a user belong to ``user_id``."""
+    """The owners of a visitor, by time; none where all were taken away. The newest ``version`` of (site, visitor_id)
+    holds.
+
+    From its ``since`` on (and before, if it is the first) a hit of the visitor without a user belongs to the owner.
+    """
 
     site: str
     visitor_id: str
-    user_id: str
-    since: int
-    withdrawn: bool
+    users: list[str]
+    since: list[int]
     version: int

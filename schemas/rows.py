@@ -97,7 +97,7 @@ ATTRIBUTION_ROWS = _schema(
     version=pa.int64(),
 )
 LINK_ROWS = _schema(
-    **_strings("site visitor_id user_id"), since=TIME, withdrawn=pa.bool_(), version=pa.int64()
+    **_strings("site visitor_id"), users=pa.list_(pa.string()), since=pa.list_(TIME), version=pa.int64()
 )
 COUNTER_ROWS = _schema(
     **_strings("site channel"),

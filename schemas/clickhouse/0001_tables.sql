@@ -185,18 +185,17 @@ ORDER BY (site, time, person_id, event, order_id, copy, touch_number)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
     min_bytes_for_wide_part = 100000000, merge_selector_base = 10, auto_statistics_types = '';
 
--- Whose a visitor's hits without a user are: from `since` on, and before if it is the visitor's first.
+-- Whose a visitor's hits without a user are: its owners and since when, by time; none where all were taken away.
 CREATE TABLE IF NOT EXISTS links_rows
 (
     site String,
     visitor_id String,
-    user_id String,
-    since DateTime64(3, 'UTC'),
-    withdrawn UInt8,
+    users Array(String),
+    since Array(DateTime64(3, 'UTC')),
     version UInt64
 )
-ENGINE = ReplacingMergeTree(version, withdrawn)
-ORDER BY (site, visitor_id, user_id)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (site, visitor_id)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
     min_bytes_for_wide_part = 100000000, merge_selector_base = 10, auto_statistics_types = '';
 

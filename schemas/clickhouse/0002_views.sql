@@ -1,7 +1,8 @@
 -- What readers use: one row per thing. FINAL drops duplicates, older versions and withdrawn rows; partitions need
 -- not be merged with each other for it, since all versions of a row are in one.
 
--- A hit keeps the session it was stored with; session_moves_rows tells where that session went.
+-- A hit keeps the session it was stored with; session_moves_rows tells where that session went. It belongs to its user,
+-- or else to the owner of its visitor who was the last to turn up by then, or the first; links_rows has them by time.
 CREATE OR REPLACE VIEW hits AS
 SELECT
     h.hit_id AS hit_id,
@@ -9,7 +10,11 @@ SELECT
     h.event AS event,
     h.visitor_id AS visitor_id,
     h.user_id AS user_id,
-    h.person_id AS person_id,
+    if(
+        h.user_id != '' OR empty(o.users),
+        h.person_id,
+        o.users[greatest(1, arrayCount(time -> time <= h.event_time, o.since))]
+    ) AS person_id,
     h.event_time AS event_time,
     h.received_time AS received_time,
     h.url AS url,
@@ -49,17 +54,50 @@ SELECT
 FROM hits_rows AS h FINAL
 LEFT ANY JOIN (SELECT site, old_id, session_id FROM session_moves_rows FINAL) AS m
     ON m.site = h.site AND m.old_id = h.session_id
+LEFT ANY JOIN (SELECT site, visitor_id, users, since FROM links_rows FINAL) AS o
+    ON o.site = h.site AND o.visitor_id = h.visitor_id
 SETTINGS do_not_merge_across_partitions_select_final = 1;
 
 CREATE OR REPLACE VIEW sessions AS
 SELECT
-    session_id, site, visitor_id, user_id, person_id, start_time, end_time, duration_ms, hits, page_views,
-    entry_url, exit_url, referrer, channel,
-    campaign_source, campaign_medium, campaign_name, campaign_term, campaign_content, campaign_id,
-    device, browser, os, country, language, bounced, converted, conversions,
-    reinterpret(revenue_micros, 'Decimal(18, 6)') AS revenue,
-    closed, version
-FROM sessions_rows FINAL
+    s.session_id AS session_id,
+    s.site AS site,
+    s.visitor_id AS visitor_id,
+    s.user_id AS user_id,
+    if(
+        s.user_id != '' OR empty(o.users),
+        s.person_id,
+        o.users[greatest(1, arrayCount(time -> time <= s.start_time, o.since))]
+    ) AS person_id,
+    s.start_time AS start_time,
+    s.end_time AS end_time,
+    s.duration_ms AS duration_ms,
+    s.hits AS hits,
+    s.page_views AS page_views,
+    s.entry_url AS entry_url,
+    s.exit_url AS exit_url,
+    s.referrer AS referrer,
+    s.channel AS channel,
+    s.campaign_source AS campaign_source,
+    s.campaign_medium AS campaign_medium,
+    s.campaign_name AS campaign_name,
+    s.campaign_term AS campaign_term,
+    s.campaign_content AS campaign_content,
+    s.campaign_id AS campaign_id,
+    s.device AS device,
+    s.browser AS browser,
+    s.os AS os,
+    s.country AS country,
+    s.language AS language,
+    s.bounced AS bounced,
+    s.converted AS converted,
+    s.conversions AS conversions,
+    reinterpret(s.revenue_micros, 'Decimal(18, 6)') AS revenue,
+    s.closed AS closed,
+    s.version AS version
+FROM sessions_rows AS s FINAL
+LEFT ANY JOIN (SELECT site, visitor_id, users, since FROM links_rows FINAL) AS o
+    ON o.site = s.site AND o.visitor_id = s.visitor_id
 SETTINGS do_not_merge_across_partitions_select_final = 1;
 
 CREATE OR REPLACE VIEW transitions AS
@@ -89,7 +127,8 @@ SETTINGS do_not_merge_across_partitions_select_final = 1;
 
 CREATE OR REPLACE VIEW links AS
 SELECT site, visitor_id, user_id, since
-FROM links_rows FINAL;
+FROM (SELECT site, visitor_id, users, links_rows.since AS times FROM links_rows FINAL)
+ARRAY JOIN users AS user_id, times AS since;
 
 -- A pane that fell back to zero says nothing, and whether its row exists depends on what arrived first.
 CREATE OR REPLACE VIEW counters AS

@@ -57,6 +57,8 @@ TYPES = {
     pa.float64(): "Float64",
     pa.bool_(): "UInt8",
     pa.timestamp("ms", tz="UTC"): "DateTime64(3, 'UTC')",
+    pa.list_(pa.string()): "Array(String)",
+    pa.list_(pa.timestamp("ms", tz="UTC")): "Array(DateTime64(3, 'UTC'))",
 }
 
 

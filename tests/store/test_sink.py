@@ -45,21 +45,26 @@ RECORDS = {
     "attribution": AttributionRow(
         "shop", "ann", DAY_0, "purchase", "o1", 0, 1, 1, DAY_0, "s", "direct", "EUR", *[7] * 12, False, 1
     ),
-    "links": LinkRow("shop", "phone", "ann", DAY_0, False, 1),
+    "links": LinkRow("shop", "phone", ["ann"], [DAY_0], 1),
     "counters": CounterRow("shop", "direct", DAY_0, 10_000, 1, 1, 0, 0, 5, 7, 1),
     "dead_letters": DeadLetter("hits", 0, 1, Reason.NOT_JSON, "", "no", "", DAY_0, b"\xff\x00"),
     "ledger": LedgerRow(0, "shop", Outcome.LATE, 3, 1),
 }
 
 
+def _in_ms(field: pa.Field) -> str:
+    if pa.types.is_timestamp(field.type):
+        return f"toUnixTimestamp64Milli({field.name})"
+    if pa.types.is_list(field.type) and pa.types.is_timestamp(field.type.value_type):
+        return f"arrayMap(time -> toUnixTimestamp64Milli(time), {field.name})"
+    return f"`{field.name}`"
+
+
 @pytest.mark.parametrize("table", RECORDS)
 def test_a_record_comes_back_as_it_was(client: Client, sink: Sink, table: str) -> None:
     record = RECORDS[table]
     assert sink.insert(table, to_arrow(table, [record]), "t") == 1
-    names = [
-        f"toUnixTimestamp64Milli({field.name})" if pa.types.is_timestamp(field.type) else f"`{field.name}`"
-        for field in TABLES[table]
-    ]
+    names = [_in_ms(field) for field in TABLES[table]]
     (stored,) = client.query(f"SELECT {', '.join(names)} FROM {table}_rows")
     expected = [getattr(record, name) for name in record.__struct_fields__]
     if table == "dead_letters":

@@ -15,6 +15,7 @@ from pipeline.store.stages import set_stages
 from pipeline.store.views import PROCESS_COLUMNS, VIEWS, export_views
 from schemas.counter import CounterRow
 from schemas.outcome import LedgerRow, Outcome
+from schemas.person import LinkRow
 from schemas.session import Session, SessionMove
 from schemas.signal import Signal
 from schemas.transition import Kind, Transition
@@ -62,6 +63,32 @@ def test_transitions_name_the_session_their_cause_has_moved_to(client: Client, s
     sink.insert("transitions", to_arrow("transitions", steps), "t")
     sink.insert("session_moves", to_arrow("session_moves", [SessionMove("shop", "a", "z", 1)]), "t")
     assert client.query("SELECT cause_session_id FROM transitions ORDER BY time") == [("z",), ("b",)]
+
+
+def test_hits_and_sessions_belong_to_the_owner_of_their_visitor(client: Client, sink: Sink) -> None:
+    """Before the first owner to the first; then to the last who had turned up; what has a user to that user."""
+    times = {0: "ann", 99: "ann", 100: "ann", 200: "bob", 300: "bob"}
+    fill(
+        sink,
+        hits=[hit(at, "tablet") for at in times] + [hit(250, "tablet", user_id="ann"), hit(1, "phone")],
+        sessions=[session(at, at, f"s{at}", visitor_id="tablet", person_id="tablet") for at in times],
+    )
+    owners = LinkRow("shop", "tablet", ["ann", "bob"], [DAY_0 + 100, DAY_0 + 200], 2)
+    for version, row in ((2, owners), (1, LinkRow("shop", "tablet", ["eve"], [DAY_0], 1))):
+        sink.insert("links", to_arrow("links", [row]), str(version))
+    expected = [*times.values()]
+    asked = "SELECT person_id FROM hits WHERE visitor_id = 'tablet' AND user_id = '' ORDER BY event_time"
+    assert [row[0] for row in client.query(asked)] == expected
+    assert [row[0] for row in client.query("SELECT person_id FROM sessions ORDER BY start_time")] == expected
+    assert client.query("SELECT person_id FROM hits WHERE user_id = 'ann'") == [("ann",)]
+    assert client.query("SELECT person_id FROM hits WHERE visitor_id = 'phone'") == [("phone",)]
+    assert client.query("SELECT visitor_id, user_id FROM links ORDER BY since") == [
+        ("tablet", "ann"),
+        ("tablet", "bob"),
+    ]
+    sink.insert("links", to_arrow("links", [LinkRow("shop", "tablet", [], [], 3)]), "3")
+    assert {row[0] for row in client.query(asked)} == {"tablet"}
+    assert client.query("SELECT count() FROM links") == [(0,)]
 
 
 def test_a_withdrawn_transition_is_gone(client: Client, sink: Sink) -> None:

@@ -232,14 +232,8 @@ class People:
         said.answers += [(f"{site}{SEPARATOR}{one}", an_id, refused) for one, refused in outcome.told]
         said.refused += sum(refused for _, refused in outcome.told)
         if outcome.owners is not None:
-            before, after = outcome.owners
-            said.owners[key] = after
-            known, now = dict(zip(*before[::-1], strict=True)), dict(zip(*after[::-1], strict=True))
-            for user, since in known.items() - now.items():
-                if user not in now:
-                    said.links.append(LinkRow(site, an_id, user, since, True, said.version))
-            for user, since in sorted(now.items() - known.items()):
-                said.links.append(LinkRow(site, an_id, user, since, False, said.version))
+            since, users = said.owners[key] = outcome.owners[1]
+            said.links.append(LinkRow(site, an_id, list(users), list(since), said.version))
 
 
 def _raised(person: Person) -> set[int]:
