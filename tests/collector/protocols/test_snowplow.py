@@ -155,9 +155,8 @@ def test_ecommerce_transaction() -> None:
     ],
 )  # fmt: skip
 def test_ecommerce_names_become_ga4s(kind: str, event: str) -> None:
-    hit = self_describing(
-        "snowplow_ecommerce_action", {"type": kind}, described("product", {"id": "S1", "price": 5})
-    )
+    entities = (described("product", {"id": "S1", "price": 5}), described("transaction", {"revenue": 5}))
+    hit = self_describing("snowplow_ecommerce_action", {"type": kind}, *entities)
     assert (hit["event"], "revenue" in hit) == (event, False)
 
 

@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from .kit import NOW_MS, Judged, judged
+from .kit import NOW_MS, Judged, judged, request
 
 SITE = "94db1cb1-74f4-4a40-ad6c-962362670409"
 PAYLOAD = {
@@ -59,6 +60,15 @@ def test_visitor_is_the_same_with_and_without_id() -> None:
     assert (
         send().hit["visitor_id"] == send(id="u1").hit["visitor_id"] != send(website="other").hit["visitor_id"]
     )
+
+
+def test_visitor_lasts_a_month() -> None:
+    body = {"type": "event", "payload": PAYLOAD}
+
+    def visitor(**salts: str) -> Any:
+        return Judged(replace(request("POST", "/api/send", body), **salts)).hit["visitor_id"]
+
+    assert visitor(day_salt="tomorrow") == visitor() != visitor(month_salt="next")
 
 
 def test_server_side_fields() -> None:
