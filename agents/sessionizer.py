@@ -69,7 +69,7 @@ class Sessionizer:
         said = output.said
         if output.hits is not None:
             unit.send(topics.HIT_ROWS.name, partition, [block("hits", output.hits)])
-        sessions = [] if output.sessions is None else [block("sessions", output.sessions)]
+        sessions = [block("sessions", columns) for columns in output.sessions]
         unit.send(topics.SESSIONS.name, partition, blocks_of("sessions", said.withdrawn) + sessions)
         unit.send(topics.MOVES.name, partition, blocks_of("session_moves", said.moves))
         unit.send(topics.DEAD_LETTERS.name, partition, blocks_of("dead_letters", output.dead_letters))

@@ -51,7 +51,8 @@ class Meta(Struct, array_like=True):
 
 
 class Output(Struct):
-    """What one unit of work says. ``hits`` and ``sessions``: columns of rows, None for no row; None in them: absent.
+    """What one unit of work says. ``hits``: columns of rows, None for no row; None in them: absent. ``sessions``: some
+    columns after the other, to be read once and before the next unit of work.
 
     ``state`` and ``ids``: entries of the two journals, None where nothing changed; ``needed`` and ``ids_needed``: the
     numbers of the first entries that are needed to restore.
@@ -59,7 +60,7 @@ class Output(Struct):
 
     said: Said
     hits: Columns | None = None
-    sessions: dict[str, list[Any]] | None = None
+    sessions: Iterable[dict[str, list[Any]]] = ()
     evidence: Evidences | None = None
     dead_letters: list[DeadLetter] = []
     outcomes: dict[tuple[str, Outcome], int] = {}  # (site, outcome) -> hits of this unit
@@ -154,6 +155,7 @@ class Intake:
         that the entries of the journals will get.
         """
         output = Output(Said(self._meta.version + 1))
+        self._forget()
         for erasure in self._erasures:
             self._table.erase(erasure, output.said)
         self._erasures.clear()
@@ -283,18 +285,20 @@ class Intake:
         if interval is not None and not 0 <= wall_ms - self._said_at < interval:
             self._said_at = wall_ms
             told.append(self._table.unsaid())
-        rows = np.unique(np.concatenate(told))
-        if len(rows):
-            output.sessions = self._table.rows(rows, said.version)
-        if mark is not None and rules.sessions.lateness_ms is not None:
-            self._table.forget(mark - rules.sessions.lateness_ms)
-            self._forget_ids(mark - rules.sessions.dedupe_ms)
+        output.sessions = self._table.rows(np.unique(np.concatenate(told)), said.version)
 
-    def _forget_ids(self, before: int) -> None:
-        """The journal's entries in which all are older than that; now and then, the ids themselves."""
+    def _forget(self) -> None:
+        """Sessions that nothing on time can reach, and hit_ids that are too old: now and then those themselves, at
+        once the journal's entries in which all are.
+        """
+        rules, mark = self.rules.sessions, self._meta.watermark.value
+        if mark is None or rules.lateness_ms is None:
+            return
+        self._table.forget(mark - rules.lateness_ms)
+        before = mark - rules.dedupe_ms
         while self._ids and self._ids[0][1] < before:
             self._ids.popleft()
-        if before > self._forgotten_until + self.rules.sessions.dedupe_ms // 16:
+        if before > self._forgotten_until + rules.dedupe_ms // 16:
             self._forgotten_until = before
             self._seen.forget(before)
 

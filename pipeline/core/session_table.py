@@ -8,7 +8,7 @@ which is right for every hit and gives the same. Times in ms, ends inclusive.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -23,6 +23,7 @@ from pipeline.core.slots import Array, Index, Slots
 from schemas.erasure import Erasure
 
 _NEVER: Final = -(1 << 60)
+MOST_ROWS: Final = 20_000  # as columns at a time: they are much larger than the state they come from
 
 
 class SessionTable:
@@ -125,10 +126,11 @@ class SessionTable:
         slots.write_all()
         self._chain([slot for slot in slots.live().tolist() if keys[slot] in touched])
 
-    def rows(self, at: Index, version: int) -> dict[str, list[Any]]:
-        """The sessions as they stand, as columns of ``schemas.rows.SESSION_ROWS``; at least one."""
+    def rows(self, at: Index, version: int) -> Iterator[dict[str, list[Any]]]:
+        """The sessions as they stand, as columns of ``schemas.rows.SESSION_ROWS``, so many at a time."""
         self.slots["unsaid"][at] = False
-        return rows_of(self.slots, at, version, self.rules.bounce)
+        for first in range(0, len(at), MOST_ROWS):
+            yield rows_of(self.slots, at[first : first + MOST_ROWS], version, self.rules.bounce)
 
     def unsaid(self) -> Index:
         """The open sessions whose rows have not left since they changed."""

@@ -89,8 +89,8 @@ def stored_hits(output: Output) -> list[dict[str, Any]]:
 
 def said_sessions(output: Output) -> list[Session]:
     """The rows of the unit's sessions, withdrawals among them."""
-    columns = output.sessions or {}
-    return output.said.withdrawn + [Session(*values) for values in zip(*columns.values(), strict=True)]
+    rows = [values for columns in output.sessions for values in zip(*columns.values(), strict=True)]
+    return output.said.withdrawn + [Session(*values) for values in rows]
 
 
 def evidence_of(output: Output) -> list[tuple[str, Evidence]]:
@@ -163,6 +163,7 @@ class Follower:
             number=number,
             ids_number=number,
         )
+        output.sessions = list(output.sessions)
         if output.state is not None:
             self.states = [entry for entry in self.states if entry[0] >= output.needed]
             self.states.append((number, output.state))

@@ -137,6 +137,7 @@ def test_live_what_is_said_agrees_after_each_unit_while_nothing_is_late(
     follower.idle(disorder + TIMEOUT + 2_000)
     assert_agrees(follower, named, watermark=None)
     follower.idle(48 * HOUR)
+    follower.idle(0)
     assert follower.remembered == (0, 0), "nothing of a visitor is kept for ever"
 
 
