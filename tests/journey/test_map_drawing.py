@@ -24,6 +24,15 @@ from pipeline.model_files import builtin_texts
 MODELS = {model.name: model for model in load(builtin_texts()).models}
 SCOPE = Scope("a-shop-with-a-rather-long-name.example", 1_767_225_600_000, 1_775_000_000_000)
 
+OVERLAPPING = """
+[...document.querySelectorAll('svg.map')].flatMap(svg => {
+  const texts = [...svg.querySelectorAll('text')].map(text => [text.textContent, text.getBoundingClientRect()]);
+  return texts.flatMap(([one, a], at) => texts.slice(at + 1).filter(([other, b]) =>
+    Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2 &&
+    Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 0.45 * Math.min(a.height, b.height)
+  ).map(([other]) => one + ' / ' + other));
+})
+"""
 TOO_WIDE = """
 document.fonts.ready.then(() => [...document.querySelectorAll('svg.map')].flatMap(svg => {
   const box = svg.getBoundingClientRect(), unit = box.width / 1680;
@@ -98,6 +107,7 @@ async def test_nothing_sticks_out_and_it_prints_a_sheet_a_page_on_a3(tmp_path: P
             file.write_text(html(sheets(model, language), tongue(language), "auto"), "utf-8")
             await page.open(file.as_uri())
             assert await page.run(TOO_WIDE) == []
+            assert await page.run(OVERLAPPING) == []
             assert await page.run("document.fonts.check('16px \"Masir Map\"', 'نA')")
             assert await page.run("document.dir") == ("ltr" if language == "en" else "rtl")
         printed = await page.call("Page.printToPDF", preferCSSPageSize=True, printBackground=True)

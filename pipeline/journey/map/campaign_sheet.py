@@ -38,9 +38,9 @@ def title_of(campaign: Campaign, tongue: Tongue) -> str:
 
 def _figures(campaign: Campaign, tongue: Tongue) -> list[tuple[str, str]]:
     return [
-        (tongue.number(campaign.sessions), tongue["sessions"]),
-        (tongue.number(campaign.persons), tongue["persons"]),
-        (tongue.number(campaign.conversions), tongue["conversions"]),
+        (tongue.count(campaign.sessions), tongue["sessions"]),
+        (tongue.count(campaign.persons), tongue["persons"]),
+        (tongue.count(campaign.conversions), tongue["conversions"]),
         (tongue.money(campaign.revenue), tongue["revenue"]),
         (tongue.money(campaign.cost), tongue["cost"]),
     ]
@@ -79,7 +79,7 @@ def _facts(campaign: Campaign, tongue: Tongue) -> list[tuple[str, str]]:
     ]
     if campaign.emails:
         found += [
-            (tongue["emails"], tongue.number(campaign.emails)),
+            (tongue["emails"], tongue.count(campaign.emails)),
             (tongue["opened"], tongue.percent(campaign.opened / campaign.emails)),
             (tongue["clicked"], tongue.percent(campaign.clicked / campaign.emails)),
         ]
@@ -132,7 +132,7 @@ def _performance(
 def _stage(
     canvas: Canvas, stage: Compared, tongue: Tongue, x: float, width: float, y: float, colour: str
 ) -> None:
-    canvas.text(x, y + 176, tongue.number(stage.persons), 28, bold=True, width=width)
+    canvas.text(x, y + 176, tongue.count(stage.persons), 28, bold=True, width=width)
     canvas.text(x, y + 196, tongue["in_stage"], 11.5, "soft", width=width)
     for at, ((name, look), share) in enumerate(
         zip(_LOOKS, (stage.campaign, stage.everyone, stage.before), strict=True)

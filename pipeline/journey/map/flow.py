@@ -80,7 +80,7 @@ def _forward(
         left[flow.from_stage] += out
         arrived[flow.to_stage] += into
         _ribbon(canvas, (start.x + NODE, y0, out), (end.x, y1, into), stage_colour(start.at, number))
-        share = thick / start.height
+        share = min(thick / start.height, 1.0)
         if end.at == start.at + 1 and share >= _WORTH_A_LABEL:
             middle = (start.x + NODE + end.x) / 2
             canvas.text(
@@ -145,7 +145,7 @@ def _backward(
         canvas.path(
             [("M", x1 - 4.5, bottom + 10), ("L", x1, bottom + 3), ("L", x1 + 4.5, bottom + 10), ("Z",)], "tip"
         )
-        number = tongue.number(flow.persons)
+        number = tongue.count(flow.persons)
         canvas.text((x0 + x1) / 2, low + 4, number, 12, "fair over", anchor="middle")
 
 

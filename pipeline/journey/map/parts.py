@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from pipeline.journey.map.canvas import WIDTH, Canvas
+from pipeline.journey.map.canvas import WIDTH, Canvas, width_of
 from pipeline.journey.map.theme import stage_colour
 from pipeline.journey.map.tongue import Tongue
 
@@ -18,13 +18,13 @@ def head(
     canvas: Canvas, tongue: Tongue, title: str, subtitle: str, figures: Sequence[tuple[str, str]]
 ) -> None:
     """The title at one end, the main figures at the other."""
-    canvas.text(MARGIN, 68, title, 36, bold=True, width=640)
-    canvas.text(MARGIN, 96, subtitle, 15, "soft", width=700)
     x = WIDTH - MARGIN
     for value, name in reversed(figures):
         canvas.text(x, 66, value, 25, anchor="end", bold=True)
         canvas.text(x, 90, name, 12.5, "soft", anchor="end")
-        x -= max(118.0, 15.5 * len(value), 7.6 * len(name)) + 22
+        x -= max(100.0, width_of(value, 25, bold=True), width_of(name, 12.5)) + 30
+    canvas.text(MARGIN, 68, title, 36, bold=True, width=x - MARGIN)
+    canvas.text(MARGIN, 96, subtitle, 15, "soft", width=x - MARGIN)
 
 
 def chevrons(canvas: Canvas, columns: Sequence[float], y: float, labels: Sequence[str]) -> None:

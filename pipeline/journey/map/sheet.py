@@ -15,6 +15,7 @@ from pipeline.journey.map.tongue import Tongue
 
 _SATISFIED: Final = 8.0
 _UNHAPPY: Final = 6.0
+_NARROW: Final = 200.0  # a column of less writes smaller
 
 
 class Sheet:
@@ -60,12 +61,12 @@ class Sheet:
     def _head_figures(self) -> list[tuple[str, str]]:
         totals, tongue = self._facts.totals, self._tongue
         found = [
-            (tongue.number(totals.persons), tongue["persons"]),
-            (tongue.number(totals.sessions), tongue["sessions"]),
+            (tongue.count(totals.persons), tongue["persons"]),
+            (tongue.count(totals.sessions), tongue["sessions"]),
             (tongue.percent(totals.conversion_ratio), tongue["conversion"]),
         ]
-        if totals.revenue:
-            found.append((tongue.money(totals.revenue), tongue["revenue"]))
+        for currency, amount in list(totals.revenue.items())[:2]:
+            found.append((tongue.money({currency: amount}), tongue["revenue"]))
         if totals.nps is not None:
             found.append((tongue.number(round(totals.nps)), tongue["nps"]))
         return found
@@ -90,11 +91,12 @@ class Sheet:
         for x, width, stage, colour in self._each():
             tongue, canvas = self._tongue, self.canvas
             curve(canvas, x, y + 58, width, 32, stage.curve, colour)
-            canvas.text(x, y + 34, tongue.number(stage.persons), 25, bold=True, width=width * 0.6)
-            touches = f"{tongue.number(stage.touches)} {tongue['touches']}"
-            canvas.text(x + width, y + 22, touches, 11, "soft", anchor="end", width=width * 0.56)
-            now = f"{tongue.number(stage.now)} {tongue['now']}"
-            canvas.text(x + width, y + 37, now, 11, "soft", anchor="end", width=width * 0.56)
+            big = 25 if width > _NARROW else 19
+            canvas.text(x, y + 34, tongue.count(stage.persons), big, bold=True, width=width * 0.47)
+            for at, (value, name) in enumerate(((stage.touches, "touches"), (stage.now, "now"))):
+                said = f"{tongue.count(value)} {tongue[name]}"
+                size = 11 if width > _NARROW else 9.5
+                canvas.text(x + width, y + 22 + 15 * at, said, size, "soft", anchor="end", width=width * 0.52)
 
     def _touchpoints(self, y: float) -> None:
         for x, width, stage, colour in self._each():
@@ -176,8 +178,8 @@ class Sheet:
             )
             if value is not None
         ]
-        most = 3 if width > 200 else 2
-        rest = [*scores[most:], f"{tongue.number(stage.answers)} {tongue['answers']}"]
+        most = 3 if width > _NARROW else 2
+        rest = [*scores[most:], f"{tongue.count(stage.answers)} {tongue['answers']}"]
         # Where the curve runs high the words stand below it, else above.
         first = y + 76 if level < y + 50 else y + 20
         self.canvas.text(
@@ -200,8 +202,8 @@ class Sheet:
             )
             canvas.text(x, y + 42, tongue["left"], 11, "soft", width=width * 0.45)
             if stage.at_risk:
-                risk = f"{tongue.number(stage.at_risk)} {tongue['at_risk']}"
-                canvas.text(x + width, y + 25, risk, 11, "fair", anchor="end", width=width * 0.56)
+                risk = f"{tongue.count(stage.at_risk)} {tongue['at_risk']}"
+                canvas.text(x + width, y + 25, risk, 11, "fair", anchor="end", width=width * 0.52)
             for at, item in enumerate(stage.reasons):
                 line = y + 59 + at * 15
                 canvas.text(x, line, item.name, 11.5, width=width - 44)

@@ -15,6 +15,7 @@ LANGUAGES: Final = ("en", "fa", "ar")
 
 _DIGITS: Final = {"en": "0123456789.,%-", "fa": "۰۱۲۳۴۵۶۷۸۹٫٬٪−", "ar": "٠١٢٣٤٥٦٧٨٩٫٬٪−"}
 _LEFT_TO_RIGHT: Final = "\u200e"
+_LARGE: Final = 100_000
 _SIZES: Final = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 _NOWRUZ_1403: Final = date(2024, 3, 20)
 _LEAP_YEARS: Final = frozenset({1, 5, 9, 13, 17, 22, 26, 30})  # of each 33
@@ -47,6 +48,13 @@ class Tongue:
     def number(self, value: float, decimals: int = 0) -> str:
         written = f"{value:,.{decimals}f}".translate(self._digits)
         return self._signed(written) if value < 0 else written
+
+    def count(self, value: float) -> str:
+        """A number that may be large, in thousands and millions from a hundred thousand on."""
+        if abs(value) < _LARGE:
+            return self.number(value)
+        unit, size = ("million", 1e6) if abs(value) >= 999_500 else ("thousand", 1e3)
+        return f"{self.number(value / size, 1 if abs(value) < 10 * size else 0)}{self._words['units'][unit]}"
 
     def change(self, value: int) -> str:
         """With its sign."""
@@ -87,7 +95,7 @@ class Tongue:
 
     def money(self, amounts: dict[str, float]) -> str:
         """The two greatest currencies."""
-        parts = [f"{self.number(value)} {currency}".strip() for currency, value in list(amounts.items())[:2]]
+        parts = [f"{self.count(value)} {currency}".strip() for currency, value in list(amounts.items())[:2]]
         return " + ".join(parts) or "–"
 
     def date(self, time_ms: int) -> str:
