@@ -72,7 +72,7 @@ def test_form_and_query_together_and_the_query_wins() -> None:
         ({"e_c": "Video", "e_a": " Play ", "e_n": "Intro", "e_v": "2.5", "ca": 1}, "Play",
          {"event_category": "Video", "event_label": "Intro", "event_value": 2.5}),
         ({"e_c": "Video", "e_a": "Play", "e_n": "undefined"}, "Play", {"event_category": "Video"}),
-        ({"e_c": "Video"}, "page_view", {}),
+        ({"e_c": "Video", "search": "undefined", "link": "undefined"}, "page_view", {}),
         ({"c_n": "Ad", "c_p": "a.jpg", "c_t": "https://t.example/"}, "view_promotion",
          {"promotion_name": "Ad", "creative_name": "a.jpg", "link_url": "https://t.example/"}),
         ({"c_n": "Ad", "c_i": "click"}, "select_promotion", {"promotion_name": "Ad", "interaction": "click"}),
