@@ -1,4 +1,4 @@
-"""Access logs (common, combined, vhost_combined; nginx, Apache) -> page views as JSON bytes, in file order.
+"""Access logs (common, combined, vhost_combined, JSON; nginx, Apache) -> page views as JSON bytes, in file order.
 
 Pages only: ``GET`` with status 2xx or 304 whose path does not end like an asset (``ASSETS``). The others are
 counted in ``skipped`` by reason (``status``, ``method``, ``asset``) and not given out. A line that is no log
@@ -10,14 +10,14 @@ no further.
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
 import orjson
 
-from pipeline.sources.times import to_ms
+from pipeline.sources.access_json import Request, request_of
+from pipeline.sources.times import log_time
 
 _ASSET_ENDINGS = """
 css js mjs map json xml txt rss atom wasm webmanifest
@@ -35,14 +35,16 @@ _LINE = re.compile(
     rf"(?: {_QUOTED.replace('(', '(?P<referrer>', 1)} {_QUOTED.replace('(', '(?P<agent>', 1)})?",
     re.ASCII,
 )
-_MONTHS = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _LETTERS = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"v": b"\v", b"b": b"\b", b"f": b"\f"}
 
 
 def looks_like_access_log(line: bytes) -> bool:
     """Whether a file that begins with ``line`` is one."""
-    return _LINE.match(line.decode("utf-8", "replace")) is not None
+    try:
+        return (_request(line) or request_of(line)) is not None
+    except ValueError:
+        return False
 
 
 def read_access_log(
@@ -55,46 +57,60 @@ def read_access_log(
     for line in lines:
         if not line or line.isspace():
             continue
-        match = _LINE.match(line.decode("utf-8", "replace"))
         try:
-            hit = _hit(match, constants, salt, skipped) if match else line
+            request = _request(line) or request_of(line)
+            hit = _hit(request, constants, salt, skipped) if request else line
         except ValueError:
             hit = line
         if hit:
             yield hit
 
 
-def _hit(match: re.Match[str], constants: dict[str, Any], salt: str, skipped: Counter[str]) -> bytes | None:
-    """The page view; None for a request that is none. ValueError for a target or a time that cannot be."""
-    host, address, user, time, request, status, referrer, agent = match.groups("-")
+def _request(line: bytes) -> Request | None:
+    """What a line of text tells; None if it is none."""
+    match = _LINE.match(line.decode("utf-8", "replace"))
+    if match is None:
+        return None
+    host, address, user, time, request, status, referrer, agent = match.groups("")
     method, _, rest = request.partition(" ")
-    reason = _reason_to_skip(status, method, rest)
+    target, user, referrer = (
+        "" if text == "-" else _unescaped(text) for text in (_target(rest), user, referrer)
+    )
+    return Request(
+        host, address, user, log_time(time), method, target, status, referrer, "" if agent == "-" else agent
+    )
+
+
+def _hit(request: Request, constants: dict[str, Any], salt: str, skipped: Counter[str]) -> bytes | None:
+    """The page view; None for a request that is none. ValueError for a target that cannot be."""
+    reason = _reason_to_skip(request)
     if reason:
         skipped[reason] += 1
         return None
-    target = _unescaped(_target(rest))
+    target = request.target
     if target.startswith("/"):
-        target = f"https://{constants['site'] if host == '-' else host}{target}"
+        target = f"https://{request.host or constants['site']}{target}"
     elif not target.startswith(("http://", "https://")):
         raise ValueError(f"not the target of a page view: {target!r}")
     hit = {
         "event": "page_view",
-        "visitor_id": _visitor(address, agent, salt),
-        "time": _time(time),
+        "visitor_id": _visitor(request.address, request.agent or "-", salt),
+        "time": request.time,
         "url": target,
     }
-    for field, text in (("user_id", user), ("referrer", referrer), ("user_agent", agent)):
-        if text not in ("-", ""):
-            hit[field] = _unescaped(text)
+    agent = _unescaped(request.agent)
+    for field, text in (("user_id", request.user), ("referrer", request.referrer), ("user_agent", agent)):
+        if text:
+            hit[field] = text
     return orjson.dumps(hit | constants)
 
 
-def _reason_to_skip(status: str, method: str, rest: str) -> str:
-    if status[0] != "2" and status != "304":
+def _reason_to_skip(request: Request) -> str:
+    if request.status[0] != "2" and request.status != "304":
         return "status"
-    if method != "GET":
+    if request.method != "GET":
         return "method"
-    name = _target(rest).partition("?")[0].rpartition("/")[2]
+    name = request.target.partition("?")[0].rpartition("/")[2]
     return "asset" if "." in name and name.rpartition(".")[2].lower() in ASSETS else ""
 
 
@@ -114,15 +130,6 @@ def _unescaped(text: str) -> str:
 def _byte(match: re.Match[bytes]) -> bytes:
     code = match[1]
     return bytes((int(code[1:], 16),)) if len(code) == 3 else _LETTERS.get(code, code)
-
-
-@lru_cache(maxsize=4_096)
-def _time(text: str) -> int:
-    """``17/May/2015:10:05:03 +0000`` -> ms. Not strptime: its month names follow the machine's language."""
-    month = _MONTHS.index(text[3:6])
-    return to_ms(
-        datetime.fromisoformat(f"{text[7:11]}-{month:02}-{text[:2]}T{text[12:20]}{text[21:24]}:{text[24:]}")
-    )
 
 
 @lru_cache(maxsize=65_536)

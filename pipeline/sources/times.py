@@ -8,11 +8,13 @@ a text that is no such time.
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from pipeline.sources.errors import SourceError
 
 _SHIFT = {"s": 3, "ms": 0, "us": -3, "ns": -6}  # power of ten that makes it ms
 _NUMBER = re.compile(r"(\d{1,19})(?:\.(\d*))?\Z", re.ASCII)
+_MONTHS = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 
@@ -37,6 +39,15 @@ def time_converter(unit: str) -> Converter:
 def to_ms(moment: datetime) -> int:
     """ms since the epoch; a ``moment`` without a zone is taken as UTC."""
     return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MS
+
+
+@lru_cache(maxsize=4_096)
+def log_time(text: str) -> int:
+    """``17/May/2015:10:05:03 +0000`` -> ms. Not strptime: its month names follow the machine's language."""
+    month = _MONTHS.index(text[3:6])
+    return to_ms(
+        datetime.fromisoformat(f"{text[7:11]}-{month:02}-{text[:2]}T{text[12:20]}{text[21:24]}:{text[24:]}")
+    )
 
 
 def _number_converter(shift: int) -> Converter:
