@@ -23,8 +23,12 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.option("--model", type=click.Choice((*MODELS, "all")), default="markov", show_default=True)
-@click.option("--by", type=click.Choice(tuple(COLUMNS)), default="channel", show_default=True)
+@click.option(
+    "--model", type=click.Choice((*MODELS, "all")), default="markov", show_default=True, help="How."
+)
+@click.option(
+    "--by", type=click.Choice(tuple(COLUMNS)), default="channel", show_default=True, help="What is credited."
+)
 @click.option(
     "--goal", "goals", multiple=True, metavar="EVENT", help="Only conversions of this event.  [default: all]"
 )
