@@ -19,7 +19,6 @@ from agents.app import attach, create_app
 from agents.erasures import Erasures
 from agents.hop import Context
 from agents.hops import load_models, plans
-from agents.store import TABLE_OF
 from agents.tracing import TracedTransport
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings, SettingsError
@@ -124,7 +123,7 @@ class Embedded:
         assert self._app is not None, "not started"
         return self._app.transport  # type: ignore[no-any-return]
 
-    _consumed = (topics.HITS.name, topics.EVIDENCE.name, topics.FACTS.name, *TABLE_OF)
+    _consumed = tuple(topic.name for topic in topics.TOPICS if topic.readers)
 
     def _create_topics(self) -> None:
         hits_retention_ms = round(self.settings.hits_retention_hours * topics.HOUR_MS)

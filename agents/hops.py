@@ -11,12 +11,15 @@ from typing import NamedTuple
 from agents.counters import Counters
 from agents.hop import Context, Hop
 from agents.journeys import Journeys
+from agents.persons import Persons
 from agents.sessionizer import Sessionizer
 from agents.store import TABLE_OF, Store
 from pipeline.core.channels import Classifier
 from pipeline.core.goals import Goals
 from pipeline.core.intake_rules import BACKGROUND, IntakeRules
 from pipeline.core.models import Models, load
+from pipeline.core.persons.notable import Notables
+from pipeline.core.persons.people import PersonRules
 from pipeline.core.sessionizer import SessionRules
 from pipeline.model_files import builtin_texts, read_texts
 from pipeline.settings import Settings
@@ -51,6 +54,7 @@ def plans(
     """All hops, in the order of the data. ``sink`` is asked for when the store's hop is made."""
     rules = intake_rules(settings, models, bounded=bounded)
     rules.classifier.device(WARM_UP_AGENT)
+    person_rules = PersonRules(settings.signal_rules, settings.person_max_visitors, bounded)
 
     def store() -> Store:
         return Store(
@@ -63,6 +67,7 @@ def plans(
     return [
         Plan("sessionizer", (topics.HITS.name,), lambda: Sessionizer(context, rules)),
         Plan("journeys", (topics.EVIDENCE.name,), lambda: Journeys(context, models)),
+        Plan("persons", (topics.TOUCHPOINTS.name,), lambda: Persons(context, person_rules)),
         Plan("counters", (topics.FACTS.name,), lambda: Counters(context, pane_ms=settings.pane_ms)),
         Plan(STORE, tuple(TABLE_OF), store),
     ]
@@ -83,4 +88,5 @@ def intake_rules(settings: Settings, models: Models, *, bounded: bool) -> Intake
         background=BACKGROUND | set(settings.background_events),
         out_of_orderness_ms=round(settings.out_of_orderness_seconds * 1000),
         session_update_ms=None if bounded else round(settings.session_update_seconds * 1000),
+        notables=Notables(settings.cancel_urls),
     )

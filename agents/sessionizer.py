@@ -1,4 +1,5 @@
-"""Hop 1: hits -> hit rows, sessions, moves, evidence, facts, dead letters, ledger. Decides nothing: see core.intake."""
+"""Hop 1: hits -> hit rows, sessions, moves, evidence, touchpoints, facts, dead letters, ledger. Decides nothing: see
+core.intake."""
 
 from collections import Counter
 
@@ -75,6 +76,7 @@ class Sessionizer:
         unit.send(topics.DEAD_LETTERS.name, partition, blocks_of("dead_letters", output.dead_letters))
         unit.send(topics.LEDGER.name, partition, blocks_of("ledger", output.ledger))
         self._send_evidence(unit, partition, output)
+        self._send_touchpoints(unit, partition, output)
         self._send_facts(unit, partition, output)
 
     def _send_evidence(self, unit: Unit, partition: int, output: Output) -> None:
@@ -82,6 +84,14 @@ class Sessionizer:
             count = self._context.transport.partitions(topics.EVIDENCE.name)
             for target, found in output.evidence.by_partition(partition, count):
                 unit.send(topics.EVIDENCE.name, target, [_msgpack(found)])
+
+    def _send_touchpoints(self, unit: Unit, partition: int, output: Output) -> None:
+        """As with the facts: the watermark to every partition, the rest to its person's."""
+        name = topics.TOUCHPOINTS.name
+        count = self._context.transport.partitions(name)
+        source, is_new = f"{NAME}-{partition}", output.has_new_watermark
+        for target, message in output.touched.by_partition(source, output.watermark, count, to_all=is_new):
+            unit.send(name, target, [_msgpack(message)])
 
     def _send_facts(self, unit: Unit, partition: int, output: Output) -> None:
         """Every partition of the counters is told the watermark; the facts go to their site's."""

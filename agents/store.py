@@ -18,6 +18,8 @@ TABLE_OF = {
     topics.MOVES.name: "session_moves",
     topics.TRANSITIONS.name: "transitions",
     topics.SIGNALS.name: "signals",
+    topics.ATTRIBUTION.name: "attribution",
+    topics.LINKS.name: "links",
     topics.COUNTERS.name: "counters",
     topics.DEAD_LETTERS.name: "dead_letters",
     topics.LEDGER.name: "ledger",

@@ -261,6 +261,7 @@ class Metrics:
         self._transitions = self._counter(
             "masir_stage_transitions_total", "Persons who changed stage", "site model from_stage to_stage"
         )
+        self.links_refused = self._counter("masir_links_refused_total", "Visitors a user has too many", "")
         gauge = self._gauge
         self._churn_signals = self._counter("masir_churn_signals_total", "Signals raised", "site reason")
         self.customer_lifetime_value = gauge(

@@ -29,8 +29,15 @@ EVIDENCE = Topic("evidence", "site, person", "msgpack EvidenceBatch", "sessioniz
 TRANSITIONS = Topic(
     "transitions", "as evidence", "Arrow Transition rows", "journeys", ("store",), 24 * HOUR_MS
 )
-SIGNALS = Topic("signals", "as evidence", "Arrow Signal rows", "journeys", ("store",), 24 * HOUR_MS)
-FACTS = Topic("facts", "site", "msgpack Facts", "sessionizer, journeys", ("counters",), HOUR_MS)
+TOUCHPOINTS = Topic(
+    "touchpoints", "site, person", "msgpack Touchpoints", "sessionizer, persons", ("persons",), HOUR_MS
+)
+SIGNALS = Topic("signals", "as touchpoints", "Arrow Signal rows", "persons", ("store",), 24 * HOUR_MS)
+ATTRIBUTION = Topic(
+    "attribution", "as touchpoints", "Arrow AttributionRow rows", "persons", ("store",), HOUR_MS
+)
+LINKS = Topic("links", "as touchpoints", "Arrow LinkRow rows", "persons", ("store",), HOUR_MS)
+FACTS = Topic("facts", "site", "msgpack Facts", "sessionizer, journeys, persons", ("counters",), HOUR_MS)
 COUNTERS = Topic("counters", "as facts", "Arrow CounterRow rows", "counters", ("store",), 24 * HOUR_MS)
 DEAD_LETTERS = Topic(
     "dead_letters", "as hits", "Arrow DeadLetter rows", "sessionizer", ("store",), 7 * 24 * HOUR_MS
@@ -38,5 +45,6 @@ DEAD_LETTERS = Topic(
 LEDGER = Topic("ledger", "as hits", "Arrow LedgerRow rows", "sessionizer", ("store",), HOUR_MS)
 
 TOPICS = (
-    HITS, HIT_ROWS, SESSIONS, MOVES, EVIDENCE, TRANSITIONS, SIGNALS, FACTS, COUNTERS, DEAD_LETTERS, LEDGER,
+    HITS, HIT_ROWS, SESSIONS, MOVES, EVIDENCE, TRANSITIONS, TOUCHPOINTS, SIGNALS, ATTRIBUTION, LINKS, FACTS, COUNTERS,
+    DEAD_LETTERS, LEDGER,
 )  # fmt: skip

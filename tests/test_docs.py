@@ -59,8 +59,7 @@ def test_the_table_of_the_way_is_that_of_the_topics() -> None:
     for _, agent, reads, _, writes, *_ in rows:
         assert names(reads) & ours == {topic.name for topic in TOPICS if agent in topic.readers}, agent
         written = {topic.name for topic in TOPICS if agent in topic.writer.split(", ")}
-        later = {"signals"} if agent == "journeys" else set()  # nothing raises a signal yet
-        assert names(writes) & ours == written - later, agent
+        assert names(writes) & ours == written, agent
     agents = [agent for _, agent, *_ in rows]
     assert set(agents) == {reader for topic in TOPICS for reader in topic.readers} | {"collector"}
     for _, agent, _, decides, *_ in rows:

@@ -19,7 +19,7 @@ MAX_FUNCTION_LINES = 60
 
 # Longer today. These numbers may fall and never rise; a new entry needs a reason here.
 LONGER_FILES = {
-    "pipeline/core/intake.py": 350,
+    "pipeline/core/intake.py": 331,
     "tests/collector/test_server.py": 317,
     "tests/core/test_journeys.py": 359,
 }
@@ -122,8 +122,6 @@ def test_every_topic_has_a_writer_and_readers_that_exist(topic: topics.Topic) ->
     assert topic.readers
     assert set(topic.readers) <= hops
     constant = next(name for name, value in vars(topics).items() if value is topic)
-    if topic is topics.SIGNALS:
-        return  # signals are raised by a later issue; the store reads them already
     for writer in writers:
         files = (
             of("pipeline/collector") + of("pipeline/transport")

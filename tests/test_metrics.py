@@ -35,6 +35,7 @@ CONTRACT = {
     "masir_disk_free_bytes": set(),
     "masir_disk_size_bytes": set(),
     "masir_webhook_attempts_total": {"outcome"},
+    "masir_links_refused_total": set(),
 }
 FED_LATER = {"masir_customer_lifetime_value", "masir_cost_per_acquisition"}
 

@@ -9,23 +9,23 @@ A unit of work is judged column by column. State: the sessions (:class:`SessionT
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, field
 
-from pipeline.core.coded import Coded, Codes
+from pipeline.core.coded import Coded
 from pipeline.core.duplicates import SeenIds, digests_of
-from pipeline.core.evidence import Evidences, Matcher, objects
+from pipeline.core.evidence import Evidences, Matcher
 from pipeline.core.hit_columns import DEVICE, PAGE, TRAFFIC, Columns, coded_columns, own_columns, picked
 from pipeline.core.ids import SEPARATOR, hex_ids, visitor_key
 from pipeline.core.intake_rules import IntakeRules
 from pipeline.core.look import BACKGROUND, MOST_REMEMBERED, VIEW, Looks
-from pipeline.core.money import micros
+from pipeline.core.persons.teller import Teller, Touched
 from pipeline.core.reading import Reading, Records, read
-from pipeline.core.segments import Hits
+from pipeline.core.segments import hits_of
 from pipeline.core.session import context_of
 from pipeline.core.session_table import SessionTable
 from pipeline.core.sessionizer import Said
@@ -62,6 +62,7 @@ class Output(Struct):
     hits: Columns | None = None
     sessions: Iterable[dict[str, list[Any]]] = ()
     evidence: Evidences | None = None
+    touched: Touched = field(default_factory=Touched)
     dead_letters: list[DeadLetter] = []
     outcomes: dict[tuple[str, Outcome], int] = {}  # (site, outcome) -> hits of this unit
     ledger: list[LedgerRow] = []
@@ -101,6 +102,7 @@ class Intake:
         self._ids: deque[tuple[int, int]] = deque()  # number and latest event time of each entry
         self._looks = Looks(rules.goals, rules.classifier, rules.background)
         self._matcher = Matcher(rules.models, self._looks)
+        self._teller = Teller(rules.notables, self._looks)
         self._records = Records([], [], [])
         self._erasures: list[Erasure] = []
         self._contexts: dict[str, str] = {}
@@ -186,6 +188,7 @@ class Intake:
         looks = self._looks
         if looks.trim():
             self._matcher.forget()
+            self._teller.forget()
         page, kind, is_goal = looks.page_codes(fields["event"], fields["url"])
         device, is_bot = looks.device_codes(fields["user_agent"])
         traffic = looks.traffic_codes(page, fields["referrer"], fields["channel"], fields["campaign"])
@@ -202,7 +205,7 @@ class Intake:
             def context_of_hit(at: int) -> str:
                 return self._context(fields, int(placed[at]), traffic, device)
 
-            hits = _hits(reading, placed, keys, kind == VIEW, is_goal, context_of_hit)
+            hits = hits_of(reading, placed, keys, kind == VIEW, is_goal, context_of_hit)
             slots[placed] = self._table.place(hits, output.said)
         stored = np.flatnonzero(~known)
         if not len(stored):
@@ -221,6 +224,7 @@ class Intake:
         output.hits = columns if len(stored) == len(reading) else picked(columns, stored)
         people = stored[outcome[stored] != _BOT]
         output.evidence = self._matcher.match(reading, people, page, traffic, ids[session])
+        output.touched = self._teller.tell(reading, people, page, traffic, outcome == _SESSIONIZED)
         sites = output.hits["site"]
         for (site, code), count in Counter(zip(sites, outcome[stored].tolist(), strict=True)).items():
             output.outcomes[site, Outcome(_OUTCOMES[code])] = count
@@ -285,6 +289,7 @@ class Intake:
         if interval is not None and not 0 <= wall_ms - self._said_at < interval:
             self._said_at = wall_ms
             told.append(self._table.unsaid())
+        output.touched.sessions = said.told
         output.sessions = self._table.rows(np.unique(np.concatenate(told)), said.version)
 
     def _forget(self) -> None:
@@ -324,30 +329,3 @@ def _keys(fields: dict[str, list[Any]]) -> list[str]:
         f"{site}{SEPARATOR}v{visitor}" if visitor else visitor_key(site, "", user)
         for site, visitor, user in zip(fields["site"], fields["visitor_id"], fields["user_id"], strict=True)
     ]
-
-
-def _hits(
-    reading: Reading,
-    rows: Index,
-    keys: Sequence[str],
-    is_view: Array,
-    is_goal: Array,
-    context_of_hit: Callable[[int], str],
-) -> Hits:
-    """The rows that make sessions."""
-    fields, chosen = reading.fields, rows.tolist()
-    visitors = Codes().of([keys[row] for row in chosen])
-    amounts = fields["revenue"]
-    paid = np.flatnonzero(is_goal[rows]).tolist()
-    revenue = {at: micros(amount) for at in paid if (amount := amounts[chosen[at]]) is not None}
-    return Hits(
-        visitors.values,
-        visitors.codes,
-        reading.time[rows],
-        is_view[rows],
-        is_goal[rows],
-        objects([fields["url"][row] for row in chosen]),
-        objects([fields["user_id"][row] or "" for row in chosen]),
-        revenue,
-        context_of_hit,
-    )

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from pipeline.core.channels import Classifier
 from pipeline.core.goals import Goals
 from pipeline.core.models import Models
+from pipeline.core.persons.notable import Notables
 from pipeline.core.sessionizer import SessionRules
 
 BACKGROUND = frozenset({
@@ -24,6 +25,7 @@ class IntakeRules(NamedTuple):
     background: frozenset[str] = BACKGROUND
     out_of_orderness_ms: int = 10_000
     session_update_ms: int | None = 1_000
+    notables: Notables = Notables()
 
     @property
     def bounded(self) -> bool:

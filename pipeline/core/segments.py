@@ -7,7 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.core.money import add_micros
+from pipeline.core.coded import Codes
+from pipeline.core.evidence import objects
+from pipeline.core.money import add_micros, micros
+from pipeline.core.reading import Reading
 from pipeline.core.slots import Array, Index
 
 
@@ -112,3 +115,30 @@ def _revenue(hits: Hits, segments: Segments) -> Index:
         for hit, micros in hits.revenue.items():
             total[segment[hit]] = add_micros(int(total[segment[hit]]), micros)
     return total
+
+
+def hits_of(
+    reading: Reading,
+    rows: Index,
+    keys: Sequence[str],
+    is_view: Array,
+    is_goal: Array,
+    context_of_hit: Callable[[int], str],
+) -> Hits:
+    """The rows that make sessions. ``keys``: of the visitors of all rows."""
+    fields, chosen = reading.fields, rows.tolist()
+    visitors = Codes().of([keys[row] for row in chosen])
+    amounts = fields["revenue"]
+    paid = np.flatnonzero(is_goal[rows]).tolist()
+    revenue = {at: micros(amount) for at in paid if (amount := amounts[chosen[at]]) is not None}
+    return Hits(
+        visitors.values,
+        visitors.codes,
+        reading.time[rows],
+        is_view[rows],
+        is_goal[rows],
+        objects([fields["url"][row] for row in chosen]),
+        objects([fields["user_id"][row] or "" for row in chosen]),
+        revenue,
+        context_of_hit,
+    )

@@ -5,7 +5,7 @@ hits of the same millisecond give the same answer in either order. Times in ms, 
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -39,6 +39,18 @@ class OpenSession(Struct, array_like=True, gc=False):
     user: tuple[int, str] | None = None  # latest hit with a user_id
     closed: SessionFact | None = None  # what the counters were told; None while it is open
     old_ids: list[str] = []  # ids that stored rows may still carry
+
+
+class Told(NamedTuple):
+    """A closed session as the persons hear of it; ``sign`` -1: it is taken back. ``key``: the visitor's."""
+
+    key: str
+    user_id: str
+    session_id: str
+    start: int
+    end: int
+    channel: str
+    sign: int
 
 
 CONTEXT = (

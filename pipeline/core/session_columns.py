@@ -1,12 +1,13 @@
 """A session as a row of columns: from and to the object that the general way works on, and to what is stored of it."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from pipeline.core.bounce import bounced
 from pipeline.core.ids import SEPARATOR, hex_ids
-from pipeline.core.session import CONTEXT, OpenSession, channel_of
+from pipeline.core.session import CONTEXT, OpenSession, Told, channel_of
 from pipeline.core.slots import Array, Index, Slots
 from schemas.session import SessionFact
 
@@ -129,6 +130,14 @@ def facts_of(slots: Slots, at: Index, *, timeout_ms: int, bounce: str) -> list[S
     sites = [key.partition(SEPARATOR)[0] for key in slots["key"][at].tolist()]
     channels = map(channel_of, slots["context"][at].tolist())
     return list(map(SessionFact, sites, channels, *(column.tolist() for column in columns)))
+
+
+def told_to_persons(slots: Slots, at: Index, facts: Sequence[SessionFact]) -> Iterator[Told]:
+    """These sessions, which have just been closed with these facts."""
+    ids = hex_ids(slots["id"][at])
+    columns = (slots[name][at].tolist() for name in ("key", "user", "start", "end"))
+    for fact, an_id, key, user, start, end in zip(facts, ids, *columns, strict=True):
+        yield Told(key, user, an_id, start, end, fact.channel, 1)
 
 
 def told_of(one: SessionFact) -> int:

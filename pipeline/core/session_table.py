@@ -17,7 +17,7 @@ from pipeline.core.ids import SEPARATOR, session_id
 from pipeline.core.money import add_micros
 from pipeline.core.segments import Hits, Segments, Sums, cut, sums
 from pipeline.core.session import OpenSession, of_one_hit
-from pipeline.core.session_columns import COLUMNS, facts_of, rows_of, session_at, write
+from pipeline.core.session_columns import COLUMNS, facts_of, rows_of, session_at, told_to_persons, write
 from pipeline.core.sessionizer import Said, SessionRules, count_active, place, settle
 from pipeline.core.slots import Array, Index, Slots
 from schemas.erasure import Erasure
@@ -84,6 +84,7 @@ class SessionTable:
         closing = np.flatnonzero(due)
         facts = facts_of(slots, closing, timeout_ms=self.rules.timeout_ms, bounce=self.rules.bounce)
         said.facts += facts
+        said.told += told_to_persons(slots, closing, facts)
         for site, count in Counter(one.site for one in facts).items():
             said.active[site] = said.active.get(site, 0) - count
         slots.touch(closing)

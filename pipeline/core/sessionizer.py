@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.core.ids import SEPARATOR, session_id
-from pipeline.core.session import OpenSession, merge, withdrawal
+from pipeline.core.session import OpenSession, Told, merge, withdrawal
 from schemas.session import Session, SessionFact, SessionMove
 
 
@@ -37,6 +37,7 @@ class Said(Struct):
     withdrawn: list[Session] = []
     moves: list[SessionMove] = []
     facts: list[SessionFact] = []
+    told: list[Told] = []  # closed sessions, for the persons
     active: dict[str, int] = {}  # change of the number of open sessions, per site
     slots: list[int] = []  # sessions whose rows must leave with this unit
     heirs: dict[str, tuple[OpenSession, str]] = {}  # id that took another's place -> session, key
@@ -76,6 +77,9 @@ def reopen(session: OpenSession, key: str, said: Said) -> None:
     """Take back what the counters were told of the session, if they were told anything."""
     if session.closed is not None:
         said.facts.append(replace(session.closed, sign=-1))
+        user = session.user[1] if session.user else ""
+        channel = session.closed.channel
+        said.told.append(Told(key, user, session.session_id, session.start, session.end, channel, -1))
         session.closed = None
         count_active(said, key, 1)
 

@@ -18,6 +18,7 @@ from pipeline.model_files import builtin_texts
 from pipeline.store.blocks import read_blocks
 from schemas.counter import Facts
 from schemas.evidence import EvidenceBatch
+from schemas.touchpoint import Touch, Touchpoints
 
 TIMEOUT = 1_800_000
 MODELS = load(builtin_texts())
@@ -55,6 +56,7 @@ async def test_everything_a_batch_leads_to_and_the_commit_after_all_of_it() -> N
         Sent("dead_letters", 1, 1),
         Sent("ledger", 1, 1),
         Sent("evidence", person, 1),
+        *[Sent("touchpoints", partition, 1) for partition in range(PARTITIONS)],
         *[Sent("facts", partition, 1) for partition in range(PARTITIONS)],
         Committed([("hits", 1, 2)], ["sessionizer", "hit_ids"]),
         Counted("hits"),
@@ -95,6 +97,7 @@ async def test_ticks_close_the_session_and_tell_its_fact_to_the_counters_of_its_
     await agent.handle(batch("hits", first=1))
     assert world.taken() == [
         Sent("sessions", 0, 1),
+        *[Sent("touchpoints", partition, 1) for partition in range(PARTITIONS)],
         *[Sent("facts", partition, 1) for partition in range(PARTITIONS)],
         Committed([("hits", 0, 1)], ["sessionizer", "hit_ids"]),
         Counted("hits"),
@@ -148,6 +151,38 @@ async def test_evidence_goes_to_the_partition_of_its_person() -> None:
                 assert crc32(person.encode()) % PARTITIONS == partition
                 seen.append(person.removeprefix("shop\x1f"))
     assert sorted(seen) == sorted(people)
+
+
+async def test_touchpoints_go_to_their_persons_and_the_watermark_to_every_partition() -> None:
+    world = World()
+    agent = hop(world, is_bounded=True)
+    buys = hit(user_id="ann", visitor_id="phone", event="purchase", revenue=5, order_id="o1")
+    await agent.handle(batch("hits", [buys, hit(visitor_id="tablet"), hit(NOON + 1, visitor_id="tablet")]))
+    await agent.handle(batch("hits", first=3, is_final=True))
+    told: dict[int, list[Touchpoints]] = {partition: [] for partition in range(PARTITIONS)}
+    for topic, partition, value in world.sent:
+        if topic == "touchpoints":
+            told[partition].append(msgspec.msgpack.decode(value, type=Touchpoints))
+    assert {messages[0].watermark for messages in told.values()} == {NOON + 1 - 10_000}
+    every = [message for messages in told.values() for message in messages]
+    assert [row for one in every for row in zip(one.hits.key, one.hits.kind, one.hits.text, strict=True)] == [
+        ("shop\x1fann", Touch.ORDER, "o1")
+    ]
+    assert [row for one in every for row in zip(one.links.key, one.links.user_id, strict=True)] == [
+        ("shop\x1fphone", "ann")
+    ]
+    sessions = {
+        (key, known, sign, end)
+        for one in every
+        for key, known, sign, end in zip(
+            one.sessions.key, one.sessions.known, one.sessions.sign, one.sessions.end, strict=True
+        )
+    }
+    assert sessions == {("shop\x1fann", True, 1, NOON), ("shop\x1ftablet", False, 1, NOON + 1)}
+    for partition, messages in told.items():
+        for message in messages:
+            for key in (*message.sessions.key, *message.hits.key, *message.links.key):
+                assert crc32(key.encode()) % PARTITIONS == partition
 
 
 async def test_partitions_are_apart_and_each_takes_up_its_own_state_after_a_restart() -> None:

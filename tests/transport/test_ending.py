@@ -14,7 +14,8 @@ from schemas.topics import TOPICS, Topic
         ("hit_rows", {"hits"}),
         ("evidence", {"hits"}),
         ("transitions", {"evidence"}),
-        ("facts", {"hits", "evidence"}),
+        ("facts", {"hits", "evidence", "touchpoints"}),
+        ("touchpoints", {"hits", "touchpoints"}),
         ("counters", {"facts"}),
     ],
 )

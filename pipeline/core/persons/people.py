@@ -100,6 +100,15 @@ class People:
         """How far time has come, ms; None before the first hit."""
         return min(self._meta.sources.values(), default=None)
 
+    def erase(self, keys: Iterable[str]) -> None:
+        """Forget these persons, between two units; they are no longer at risk of leaving."""
+        for key in keys:
+            packed = self._states.pop(key, None)
+            if packed is not None:
+                site = key.partition(SEPARATOR)[0]
+                for reason in _raised(_decode(packed)):
+                    self._said.risks.append(RiskFact(site, REASONS[reason], -1, 0))
+
     def take(self, messages: Iterable[Touchpoints]) -> None:
         """Take in the touchpoints of the unit."""
         messages = list(messages)
@@ -125,7 +134,8 @@ class People:
         if watermark is not None and (is_final or not self._rules.bounded):
             meta.passed = max(meta.passed, watermark)
             for key in self._timers.pop(meta.passed):
-                self._fire(key, meta.passed)
+                if key in self._touched or key in self._states:  # not one who was erased
+                    self._fire(key, meta.passed)
         for key, person in self._touched.items():
             person.due = due_at(signals, person.items)
             self._timers.add(key, person.due)

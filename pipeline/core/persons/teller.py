@@ -13,23 +13,12 @@ from pipeline.core.ids import SEPARATOR, partition_of
 from pipeline.core.look import Looks
 from pipeline.core.persons.notable import Notables, Words, details
 from pipeline.core.reading import Reading
+from pipeline.core.session import Told
 from pipeline.core.slots import Array, Index
 from schemas.touchpoint import HitColumns, LinkColumns, SessionColumns, Touch, Touchpoints
 
 MOST_REMEMBERED: Final = 200_000  # links told before; about 200 bytes each
 _KIND: Final = HitColumns.__struct_fields__.index("kind")
-
-
-class Told(Struct):
-    """A closed session, or (``sign`` -1) one that is taken back. ``key``: the visitor's, as the sessions have it."""
-
-    key: str
-    user_id: str
-    session_id: str
-    start: int
-    end: int
-    channel: str
-    sign: int
 
 
 class Touched(Struct):
@@ -47,18 +36,17 @@ class Touched(Struct):
             Touchpoints(source, watermark, SessionColumns(), HitColumns(), LinkColumns())
             for _ in range(partitions)
         ]
-        for session in self.sessions:
-            site, _, visitor = session.key.partition(SEPARATOR)
-            known = bool(session.user_id) or visitor[0] == "u"
-            key = f"{site}{SEPARATOR}{session.user_id or visitor[1:]}"
+        for of, user, session_id, start, end, channel, sign in self.sessions:
+            site, _, visitor = of.partition(SEPARATOR)
+            key = f"{site}{SEPARATOR}{user or visitor[1:]}"
             table = targets[partition_of(key, partitions)].sessions
             table.key.append(key)
-            table.known.append(known)
-            table.session_id.append(session.session_id)
-            table.start.append(session.start)
-            table.end.append(session.end)
-            table.channel.append(session.channel)
-            table.sign.append(session.sign)
+            table.known.append(bool(user) or visitor[0] == "u")
+            table.session_id.append(session_id)
+            table.start.append(start)
+            table.end.append(end)
+            table.channel.append(channel)
+            table.sign.append(sign)
         for hit in self.hits:
             _put(targets[partition_of(hit[0], partitions)].hits, hit)
         for link in self.links:
@@ -85,10 +73,14 @@ class Teller:
         """The numbers of pages are not good any more."""
         self._kinds = []
 
-    def hits(
+    def tell(self, reading: Reading, rows: Index, page: Index, traffic: Index, in_session: Array) -> Touched:
+        """What these rows tell. ``page traffic in_session``: columns of all rows of the reading."""
+        hits = self._notable(reading, rows, page, traffic, in_session)
+        return Touched(hits=hits, links=self._links(reading, rows))
+
+    def _notable(
         self, reading: Reading, rows: Index, page: Index, traffic: Index, in_session: Array
     ) -> list[tuple[Any, ...]]:
-        """The notable ones among these rows. ``page traffic in_session``: columns of all rows of the reading."""
         pages = self._looks.pages
         self._kinds += [
             self._notables.kind(one.event, one.url, one.is_goal) for one in pages[len(self._kinds) :]
@@ -127,7 +119,7 @@ class Teller:
             1,
         )
 
-    def links(self, reading: Reading, rows: Index) -> list[tuple[str, str, int]]:
+    def _links(self, reading: Reading, rows: Index) -> list[tuple[str, str, int]]:
         """Hits with both ids among these rows, each pair once, unless an earlier one was told before."""
         fields, linked = reading.fields, self._linked
         sites, users, visitors = fields["site"], fields["user_id"], fields["visitor_id"]
