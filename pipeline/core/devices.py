@@ -3,8 +3,9 @@
 Families are those of ua-parser (``Chrome Mobile``, ``Mac OS X``), without versions. Classes: desktop,
 mobile, tablet, tv, bot, other (consoles, watches, headsets, cars), and ``""`` when unknown. An Android
 device without the word Mobile is a tablet, as Google defines it. An iPad that asks for desktop pages says
-that it is a Mac, and is one here. Only the first 512 characters are read. Any text is accepted; nothing
-raises.
+that it is a Mac, and is one here. Apple Mail's privacy proxy, which loads the pictures of every e-mail whether
+anybody reads it or not, calls itself ``Mozilla/5.0`` and nothing more. Only the first 512 characters are
+read. Any text is accepted; nothing raises.
 """
 
 import re
@@ -18,6 +19,7 @@ from ua_parser.regex import Resolver
 from pipeline.core.bots import BotDetector
 
 MAX_AGENT_CHARS = 512
+MAIL_PRIVACY: Final = ("Mozilla/5.0", "Apple Mail Privacy")  # user agent, and what we call its browser
 
 
 class Device(NamedTuple):
@@ -55,6 +57,8 @@ def device(user_agent: str, bots: BotDetector) -> Device:
     os = parsed.os.family if parsed.os else ""
     if bots.is_bot(agent):
         return Device("bot", browser, os, True)
+    if agent == MAIL_PRIVACY[0]:
+        browser = MAIL_PRIVACY[1]
     return Device(device_class(agent), browser, os)
 
 

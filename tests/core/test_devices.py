@@ -93,6 +93,11 @@ def test_classes(agent: str, found: str) -> None:
     assert device_class(agent) == found
 
 
+def test_the_privacy_proxy_of_apple_mail_says_only_mozilla() -> None:
+    assert device("Mozilla/5.0", BOTS) == Device("", "Apple Mail Privacy", "")
+    assert device("Mozilla/5.0 x", BOTS).browser == ""
+
+
 @pytest.mark.parametrize("agent", ["", " ", "\t\n"])
 def test_no_agent_is_unknown_and_not_a_bot(agent: str) -> None:
     assert device(agent, BOTS) == UNKNOWN == Device("", "", "", False)
