@@ -54,6 +54,7 @@ class Embedded:
         self.database = (self.directory / DATABASE).absolute()
         self._create_topics()
         self.away: dict[str, str] = {}  # what the hops wait for, and why
+        self.reads: dict[str, tuple[str, ...]] = {}  # by hop
         self.requests = ErasureRequests(self.directory)
         self.erasures = Erasures()
         self.keep_out()
@@ -85,6 +86,7 @@ class Embedded:
         for plan in plans(
             context, self.settings, self.models, lambda: Sink(self.client), bounded=self.bounded
         ):
+            self.reads[plan.name] = plan.topics
             attach(app, plan.name, plan.make(), plan.topics, self.crashed)
         app.finalize()
         await app.start()

@@ -33,9 +33,9 @@ from schemas.erasure import Erasure
 
 POLL_SECONDS = 0.05
 LOOK_SECONDS = 0.5
-FORGETTING = (("sessionizer", (topics.HITS.name,)), ("journeys", (topics.EVIDENCE.name,)))
-"""The hops that know persons, in the order of the data, and what they read."""
-_NAMING = ("site", "visitor_id", "user_id", "person_id", "session_id", "old_id", "raw")
+FORGETTING = ("sessionizer", "journeys", "persons", "persons")
+"""The hops that know persons, in the order of the data. Persons tell each other of themselves: they are asked twice."""
+_NAMING = ("site", "visitor_id", "user_id", "person_id", "session_id", "old_id", "raw", "users")
 _log = logging.getLogger(__name__)
 
 
@@ -80,11 +80,11 @@ class Eraser:
 
     async def _do(self, request: Request) -> Receipt:
         embedded = self._embedded
-        await self._until_consumed([topics.HITS.name, topics.EVIDENCE.name, *TABLE_OF])
+        await self._until_consumed(topic for reads in embedded.reads.values() for topic in reads)
         erasure, shared = await self._who(request)
         self._keep_out(erasure)
-        for hop, reads in FORGETTING:
-            await self._until_consumed(reads)
+        for hop in (hop for hop in FORGETTING if hop in embedded.reads):
+            await self._until_consumed(embedded.reads[hop])
             await self._forget(hop, erasure, embedded.settings.partitions)
         await self._until_consumed(TABLE_OF)
         erasure = replace(erasure, visitors=erasure.visitors | (await self._who(request))[0].visitors)
@@ -118,7 +118,8 @@ class Eraser:
         if request.kind == "v":
             return Erasure(request.number, request.site, visitors=frozenset({request.id})), set()
         own, shared = await asyncio.to_thread(visitors_of, self._embedded.client, request.site, request.id)
-        return Erasure(request.number, request.site, frozenset({request.id}), frozenset(own)), shared
+        users, visitors = frozenset({request.id}), frozenset(own)
+        return Erasure(request.number, request.site, users, visitors, frozenset(shared)), shared
 
     def _keep_out(self, erasure: Erasure) -> None:
         names = [("u", user) for user in erasure.users] + [("v", visitor) for visitor in erasure.visitors]
@@ -193,6 +194,9 @@ class _Cleaner:
         if row.get("site") != self._erasure.site:
             return False
         if {row.get("session_id"), row.get("old_id")} & self._sessions:
+            return True
+        owners = row.get("users")
+        if isinstance(owners, list) and self._erasure.users & {str(one) for one in owners}:
             return True
         ids = [str(row.get(name) or "") for name in ("visitor_id", "user_id", "person_id")]
         return self._erasure.is_of(*ids)

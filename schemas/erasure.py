@@ -4,12 +4,13 @@ from msgspec import Struct
 
 
 class Erasure(Struct, frozen=True):
-    """``users`` and ``visitors``: the person's ids at ``site``; a visitor whom others use too is not among them."""
+    """``users`` and ``visitors``: the person's ids at ``site``. ``shared``: visitors whom others use too."""
 
     number: int
     site: str
     users: frozenset[str] = frozenset()
     visitors: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
 
     @property
     def ids(self) -> frozenset[str]:

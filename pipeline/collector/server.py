@@ -45,8 +45,8 @@ _PREFLIGHT = {
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """False for bad HTTP: its sender is told, and could fill the log with it."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+    """False for bad HTTP and for senders who hang up: they could fill the log with it."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | ConnectionError))
 
 
 _log = logging.getLogger(__name__)

@@ -18,6 +18,7 @@ from schemas.erasure import Erasure
 T = TypeVar("T")
 _CHUNK = 1_000  # names in one statement
 _PERSON_COLUMNS = ("visitor_id", "user_id", "person_id")
+_OWNERS = "users"  # of a visitor: several
 _TABLES = """
 SELECT table, groupArray(name) FROM system.columns
 WHERE database = currentDatabase() AND endsWith(table, '_rows') GROUP BY table ORDER BY table
@@ -113,7 +114,7 @@ def _conditions(
         return
     if "site" not in columns:
         return
-    persons = [name for name in _PERSON_COLUMNS if name in columns]
+    persons = [name for name in (*_PERSON_COLUMNS, _OWNERS) if name in columns]
     if persons:
         yield names.where(erasure.site, persons)
     for name in ("session_id", "old_id"):
@@ -131,6 +132,7 @@ class _Names:
             "user_id": erasure.users,
             "visitor_id": erasure.visitors,
             "person_id": erasure.ids,
+            _OWNERS: erasure.users,
         }
 
     def __enter__(self) -> "_Names":
@@ -142,11 +144,16 @@ class _Names:
     def where(self, site: str, columns: Iterable[str]) -> str:
         """A condition on a table with these columns."""
         parts = [
-            f"hex(SHA256(concat('{self._salt}', toString({column})))) IN ({', '.join(map(self._hash, sorted(ids)))})"
+            f"hasAny({self._hashed(column)}, [{', '.join(map(self._hash, sorted(ids)))}])"
             for column in columns
             if (ids := self._of[column])
         ]
         return f"site = {_text(site)} AND ({' OR '.join(parts) or '0'})"
+
+    def _hashed(self, column: str) -> str:
+        """The column's ids, one or many, as hashes."""
+        every = column if column == _OWNERS else f"[toString({column})]"
+        return f"arrayMap(one -> hex(SHA256(concat('{self._salt}', one))), {every})"
 
     def _hash(self, an_id: str) -> str:
         return f"'{sha256((self._salt + an_id).encode()).hexdigest().upper()}'"
