@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeline.collector.tally import Tally, TallyMetrics
 from pipeline.metrics import Metrics
 from watching.tools import DEPLOY, ROOT, RULES, alerts, said_well
 
@@ -61,5 +62,7 @@ def test_every_runbook_belongs_to_an_alert_and_is_in_the_guide() -> None:
 def test_the_rules_ask_for_metrics_that_there_are() -> None:
     text = "".join(path.read_text() for path in RULES)
     asked = {name.removesuffix("_bucket") for name in re.findall(r"(?<![:\w])masir_\w+", text)}
-    declared = set(re.findall(r"^# TYPE (\w+)", Metrics(version="1").expose().decode(), re.MULTILINE))
+    metrics = Metrics(version="1")
+    metrics.register(TallyMetrics(Tally))
+    declared = set(re.findall(r"^# TYPE (\w+)", metrics.expose().decode(), re.MULTILINE))
     assert asked - declared == set()

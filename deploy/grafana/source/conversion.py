@@ -2,12 +2,12 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from deploy.grafana.source.boards import board
 from deploy.grafana.source.kit import (
     CHANNEL,
     SITES,
     THIRD,
     AnyPanel,
-    board,
     cells,
     figure,
     lines,

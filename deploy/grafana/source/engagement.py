@@ -2,6 +2,7 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from deploy.grafana.source.boards import board
 from deploy.grafana.source.kit import (
     CHANNEL,
     HALF,
@@ -10,7 +11,6 @@ from deploy.grafana.source.kit import (
     SITES,
     YELLOW,
     AnyPanel,
-    board,
     cells,
     figure,
     lines,

@@ -2,6 +2,7 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from deploy.grafana.source.boards import board
 from deploy.grafana.source.kit import (
     GREEN,
     QUARTER,
@@ -9,7 +10,6 @@ from deploy.grafana.source.kit import (
     SITES,
     YELLOW,
     AnyPanel,
-    board,
     cells,
     figure,
     lines,
@@ -25,7 +25,7 @@ def dashboard() -> Dashboard:
         "masir-health",
         "Masir: Pipeline health",
         "Rate, lag, latency, store, ledger, dead letters, machine",
-        [*_now(), *_flow(), *_store(), *_machine()],
+        [*_now(), *_flow(), *_door(), *_store(), *_machine()],
         variables=("site",),
         since="now-6h",
     )
@@ -90,6 +90,24 @@ def _flow() -> list[AnyPanel]:
             "that time stands still.",
             prom("max by (hop, partition) (masir_watermark_lag_seconds)", "{{hop}} {{partition}}"),
             unit="s",
+        ),
+    ]  # fmt: skip
+
+
+def _door() -> list[AnyPanel]:
+    return [
+        lines(
+            "At the door", "Hits that the collectors took, refused (dead letters) or barred (consent, country), a second.",
+            prom("sum by (outcome) (rate(masir_collector_hits_total[$__rate_interval]))", "{{outcome}}"),
+            unit="suffix:/s", stacked=True,
+        ),
+        lines(
+            "Turned away, denied, spooled", "Requests answered with 408, 413, 429 or 503; senders that are not let in; "
+            "hits that wait for the broker. All three are 0 on a good day.",
+            prom("sum(increase(masir_collector_turned_away_total[$__rate_interval]))", "turned away"),
+            prom("sum(increase(masir_collector_denied_total[$__rate_interval]))", "denied"),
+            prom("sum(masir_spool_hits)", "spooled"),
+            unit="short", steps=[(1, YELLOW)],
         ),
     ]  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from deploy.grafana.source.boards import board
 from deploy.grafana.source.kit import (
     HALF,
     RED,
@@ -11,7 +12,6 @@ from deploy.grafana.source.kit import (
     YELLOW,
     AnyPanel,
     bars,
-    board,
     cells,
     lines,
     now,

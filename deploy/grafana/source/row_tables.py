@@ -2,7 +2,8 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from deploy.grafana.source.kit import CHANNEL, PERSON, ROW_KINDS, ROWS, SITES, WIDE, board, cells, rows
+from deploy.grafana.source.boards import board
+from deploy.grafana.source.kit import CHANNEL, PERSON, ROW_KINDS, ROWS, SITES, WIDE, cells, rows
 
 LATEST = "ORDER BY time DESC LIMIT 1000"
 QUERIES = {
