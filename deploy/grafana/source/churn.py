@@ -5,7 +5,6 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from deploy.grafana.source.boards import board
 from deploy.grafana.source.kit import (
     HALF,
-    RED,
     SITES,
     THIRD,
     WIDE,
@@ -54,13 +53,14 @@ def _now() -> list[AnyPanel]:
             unit="short", width=THIRD, link="signals",
         ),
         bars(
-            "Against the usual", "Now by the mean of the last week. From 2 on, and for 1 % of all persons, an alert.",
+            "Above the usual", "Now less the mean of the last week. Twice the usual, and 1 % of all persons more, is an "
+            "alert.",
             now(
                 """sum by (reason) (site_reason:masir_churn_risk_persons:sum{site=~"$site"})
-                / (sum by (reason) (site_reason:masir_churn_risk_persons:usual{site=~"$site"}) > 0)""",
+                - sum by (reason) (site_reason:masir_churn_risk_persons:usual{site=~"$site"})""",
                 "{{reason}}",
             ),
-            unit="suffix:×", width=THIRD, steps=[(1.5, YELLOW), (2, RED)], link="signals",
+            unit="short", width=THIRD, steps=[(10, YELLOW)], link="signals",
         ),
     ]  # fmt: skip
 
