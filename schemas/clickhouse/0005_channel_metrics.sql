@@ -15,24 +15,25 @@ FROM survey_responses
 WHERE normalised_score IS NOT NULL
 GROUP BY site, day, metric;
 
--- One row per e-mail: of one props.email_id, or else one person and campaign. machine_opened: the openers were a
--- scanner or a proxy that loads every picture by itself, as their user agent or the sender's service says. Gmail's
--- picture proxy loads when a person opens.
+-- One row per e-mail and person: of one props.email_id or message_id, or else of one campaign. A click is an opening.
+-- machine_opened: a scanner or a proxy loaded the pictures, as its user agent or the sender's service says. arrived:
+-- delivered, or not known to have bounced. time: delivered, or else sent, or else first heard of.
 CREATE OR REPLACE VIEW email_messages AS
 WITH
     actions AS
     (
         SELECT
             site, person_id,
-            if(
-                JSONExtractString(props, 'email_id') != '',
-                JSONExtractString(props, 'email_id'),
-                concat(campaign_source, '/', campaign_name, '/', campaign_content, '/', campaign_id)
+            multiIf(
+                JSONHas(props, 'email_id'), trim(BOTH '"' FROM JSONExtractRaw(props, 'email_id')),
+                JSONHas(props, 'message_id'), trim(BOTH '"' FROM JSONExtractRaw(props, 'message_id')),
+                campaign_id != '', campaign_id,
+                campaign_name
             ) AS email_id,
             event_time AS time, substring(event, 7) AS action, campaign_source, campaign_name,
             event = 'email_open' AND (
-                (bot = 1 AND browser != 'GmailImageProxy') OR browser = 'Apple Mail Privacy'
-                OR JSONExtractBool(props, 'machine_open') OR JSONExtractBool(props, 'sg_machine_open')
+                bot = 1 OR browser IN ('GmailImageProxy', 'YahooMailProxy', 'Apple Mail Privacy')
+                OR JSONExtractBool(props, 'machine')
             ) AS is_machine
         FROM hits
         WHERE startsWith(event, 'email_')
@@ -44,6 +45,7 @@ WITH
             site, person_id, email_id,
             min(time) AS first_time,
             minIf(time, action = 'sent') AS sent_at,
+            minIf(time, action = 'delivered') AS delivered_at,
             max((campaign_source, campaign_name)) AS campaign,
             max(action = 'sent') AS sent,
             max(action = 'delivered') AS delivered,
@@ -66,24 +68,26 @@ WITH
     )
 SELECT
     e.site AS site, e.person_id AS person_id, e.email_id AS email_id,
-    if(e.sent, e.sent_at, e.first_time) AS time,
+    multiIf(e.delivered, e.delivered_at, e.sent, e.sent_at, e.first_time) AS time,
     e.campaign.1 AS campaign_source, e.campaign.2 AS campaign_name,
-    e.sent AS sent, e.delivered AS delivered, e.opened AS opened, e.machine_opened AS machine_opened,
+    e.sent AS sent, e.delivered AS delivered, e.delivered OR NOT e.bounced AS arrived,
     e.clicked OR v.email_id != '' AS clicked,
+    e.opened OR clicked AS opened,
+    e.machine_opened AND NOT opened AS machine_opened,
     e.bounced AS bounced, e.complained AS complained, e.unsubscribed AS unsubscribed
 FROM messages AS e
 LEFT ANY JOIN visits AS v ON v.site = e.site AND v.person_id = e.person_id AND v.email_id = e.email_id
 SETTINGS join_use_nulls = 0;
 
--- By the day the e-mails were sent. arrived: delivered, or sent where the campaign knows of no delivery.
+-- By the day of the e-mails.
 CREATE OR REPLACE VIEW email_rates AS
 SELECT
     site, toDate(time) AS day, campaign_name,
     countIf(email_messages.sent) AS sent,
     countIf(email_messages.delivered) AS delivered,
-    if(delivered > 0, delivered, greatest(sent, 0)) AS arrived,
+    countIf(email_messages.arrived) AS arrived,
     countIf(email_messages.opened) AS opened,
-    countIf(email_messages.machine_opened AND NOT email_messages.opened) AS machine_opened,
+    countIf(email_messages.machine_opened) AS machine_opened,
     countIf(email_messages.clicked) AS clicked,
     countIf(email_messages.bounced) AS bounced,
     countIf(email_messages.complained) AS complained,

@@ -49,23 +49,23 @@ def test_each_email_counts_once_and_machines_are_told_apart(client: Client, sink
             mail(2, "open", "cyd", outcome="bot", bot=True, browser="GmailImageProxy"),
             mail(0, "sent", "dan"), mail(1, "delivered", "dan"), mail(2, "open", "dan", browser="Apple Mail Privacy"),
             mail(0, "sent", "eve"), mail(1, "bounce", "eve"),
-            mail(3, "open", "dan", props='{"machine_open":true}'),
+            mail(0, "sent", "fay"), mail(3, "open", "fay", props='{"machine":true}'), mail(4, "click", "fay"),
         ],
     )  # fmt: skip
     columns = (
         "sent, delivered, arrived, opened, machine_opened, clicked, bounced, "
         "open_ratio, click_ratio, bounce_ratio"
     )
-    assert table(client, "email_rates", columns) == [(5, 4, 4, 2, 2, 1, 1, 0.5, 0.25, 0.2)]
+    assert table(client, "email_rates", columns) == [(6, 4, 5, 2, 3, 2, 1, 0.4, 0.4, 1 / 6)]
 
 
-def test_without_a_delivery_those_that_were_sent_arrived(client: Client, sink: Sink) -> None:
+def test_without_a_delivery_those_that_did_not_bounce_arrived(client: Client, sink: Sink) -> None:
     put(
         sink,
         [mail(0, "sent"), mail(0, "sent", "bob"), mail(5, "open"), mail(0, "open", "cyd", campaign_name="x")],
     )
     assert table(client, "email_rates", "campaign_name, arrived, opened, open_ratio") == [
-        ("spring", 2, 1, 0.5), ("x", 0, 1, None)
+        ("spring", 2, 1, 0.5), ("x", 1, 1, 1.0)
     ]  # fmt: skip
 
 

@@ -215,7 +215,7 @@ SELECT v.stage AS stage, uniqExact(v.person_id) AS at_risk
 FROM ({stays}) AS v
 INNER JOIN
 (
-    SELECT person_id FROM (SELECT person_id, reason, argMax(state, (time, state)) AS latest
+    SELECT person_id FROM (SELECT person_id, reason, argMax(state, (time, ordinal)) AS latest
         FROM signals WHERE {in_time} GROUP BY person_id, reason)
     WHERE latest = 'raised'
 ) AS r ON r.person_id = v.person_id
