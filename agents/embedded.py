@@ -20,6 +20,7 @@ from agents.erasures import Erasures
 from agents.hop import Context
 from agents.hops import load_models, plans
 from agents.tracing import TracedTransport
+from pipeline.core.site_rules import SiteRules
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings, SettingsError
 from pipeline.store.client import Client
@@ -57,6 +58,7 @@ class Embedded:
         self.reads: dict[str, tuple[str, ...]] = {}  # by hop
         self.requests = ErasureRequests(self.directory)
         self.erasures = Erasures()
+        self.sites = SiteRules()
         self.keep_out()
         self.traces = None if bounded else start_traces(settings)
         self._app: faust.App | None = None
@@ -82,7 +84,7 @@ class Embedded:
             counts = dict.fromkeys(self._consumed, self.settings.partitions)
             transport.ending = Ending(counts, ending)
         seen = TracedTransport(transport, self.traces, transport.log.end) if self.traces else transport
-        context = Context(seen, self.metrics, away=self.away, erasures=self.erasures)
+        context = Context(seen, self.metrics, away=self.away, erasures=self.erasures, sites=self.sites)
         for plan in plans(
             context, self.settings, self.models, lambda: Sink(self.client), bounded=self.bounded
         ):

@@ -7,6 +7,7 @@ from typing import Protocol
 from msgspec import Struct, field
 
 from agents.erasures import Erasures
+from pipeline.core.site_rules import SiteRules
 from pipeline.metrics import Metrics
 from pipeline.transport.batch import Batch
 from pipeline.transport.journal import Journal
@@ -48,7 +49,7 @@ def wall_ms() -> int:
 
 class Context(Struct):
     """What every hop is given. ``away``: what a hop waits for now (the store), and why. ``erasures``: who is to be
-    forgotten.
+    forgotten. ``sites``: what single sites want otherwise.
     """
 
     transport: Transport
@@ -56,3 +57,4 @@ class Context(Struct):
     now_ms: Callable[[], int] = wall_ms
     away: dict[str, str] = {}
     erasures: Erasures = field(default_factory=Erasures)
+    sites: SiteRules = field(default_factory=SiteRules)

@@ -14,6 +14,8 @@ from agents.journeys import Journeys
 from agents.persons import Persons
 from agents.sessionizer import Sessionizer
 from agents.store import TABLE_OF, Store
+from pipeline.collector.from_settings import watch_sites
+from pipeline.collector.sites.registry import Registry
 from pipeline.core.channels import Classifier
 from pipeline.core.goals import Goals
 from pipeline.core.intake_rules import BACKGROUND, IntakeRules
@@ -21,6 +23,7 @@ from pipeline.core.models import Models, load
 from pipeline.core.persons.notable import Notables
 from pipeline.core.persons.people import PersonRules
 from pipeline.core.sessionizer import SessionRules
+from pipeline.core.site_rules import SiteRules
 from pipeline.model_files import builtin_texts, read_texts
 from pipeline.settings import Settings
 from pipeline.store.sink import Sink
@@ -52,7 +55,9 @@ def plans(
     bounded: bool = False,
 ) -> list[Plan]:
     """All hops, in the order of the data. ``sink`` is asked for when the store's hop is made."""
-    rules = intake_rules(settings, models, bounded=bounded)
+    rules = intake_rules(settings, models, bounded=bounded)._replace(sites=context.sites)
+    if watched := watch_sites(settings):
+        put_sites(context.sites, watched.current, settings)
     rules.classifier.device(WARM_UP_AGENT)
     person_rules = PersonRules(settings.signal_rules, settings.person_max_visitors, bounded)
 
@@ -71,6 +76,19 @@ def plans(
         Plan("counters", (topics.FACTS.name,), lambda: Counters(context, pane_ms=settings.pane_ms)),
         Plan(STORE, tuple(TABLE_OF), store),
     ]
+
+
+def put_sites(rules: SiteRules, registry: Registry, settings: Settings) -> None:
+    """What the registry of sites says holds from now on."""
+    own_domains = set(settings.own_domains)
+    goals: dict[str, Goals] = {}
+    for site in registry.sites.values():
+        own_domains.update(site.own_domains or ())
+        if site.goal_events is not None or site.goal_urls is not None:
+            events = settings.goal_events if site.goal_events is None else site.goal_events
+            urls = settings.goal_urls if site.goal_urls is None else site.goal_urls
+            goals[site.name] = Goals(events, urls)
+    rules.put(goals, Classifier(sorted(own_domains), settings.bot_patterns))
 
 
 def intake_rules(settings: Settings, models: Models, *, bounded: bool) -> IntakeRules:

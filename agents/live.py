@@ -12,6 +12,7 @@ from agents.collectors import Collectors
 from agents.embedded import APP, Embedded
 from agents.erasing import Eraser
 from agents.hop import wall_ms
+from agents.hops import put_sites
 from agents.upkeep import Upkeep
 from agents.webhook import APP as WEBHOOK
 from agents.webhook import telling
@@ -65,6 +66,7 @@ class Live:
             now_ms=wall_ms,
             ready=lambda: list(self.embedded.away.values()),
             extra_routes=[] if settings.metrics_listen else shows_metrics,
+            on_sites=lambda registry: put_sites(embedded.sites, registry, settings),
         )
         self.embedded.metrics.register(TallyMetrics(self.tally))
         host, _, port = settings.listen.rpartition(":")

@@ -100,7 +100,7 @@ class Intake:
         self._table = SessionTable(rules.sessions)
         self._seen = SeenIds()
         self._ids: deque[tuple[int, int]] = deque()  # number and latest event time of each entry
-        self._looks = Looks(rules.goals, rules.classifier, rules.background)
+        self._looks = Looks(rules.goals, rules.classifier, rules.background, rules.sites)
         self._matcher = Matcher(rules.models, self._looks)
         self._teller = Teller(rules.notables, self._looks)
         self._records = Records([], [], [])
@@ -189,7 +189,7 @@ class Intake:
         if looks.trim():
             self._matcher.forget()
             self._teller.forget()
-        page, kind, is_goal = looks.page_codes(fields["event"], fields["url"])
+        page, kind, is_goal = looks.page_codes(fields["event"], fields["url"], fields["site"])
         device, is_bot = looks.device_codes(fields["user_agent"])
         traffic = looks.traffic_codes(page, fields["referrer"], fields["channel"], fields["campaign"])
         fields["language"] = looks.languages(fields["language"])

@@ -7,6 +7,7 @@ from pipeline.core.goals import Goals
 from pipeline.core.models import Models
 from pipeline.core.persons.notable import Notables
 from pipeline.core.sessionizer import SessionRules
+from pipeline.core.site_rules import SiteRules
 
 BACKGROUND = frozenset({
     "email_sent", "email_delivered", "email_open", "email_bounce", "email_complaint", "email_unsubscribe",
@@ -16,7 +17,10 @@ BACKGROUND = frozenset({
 
 
 class IntakeRules(NamedTuple):
-    """Everything the hop is told by the settings. ``session_update_ms`` None: open sessions are not said (bounded)."""
+    """Everything the hop is told by the settings. ``session_update_ms`` None: open sessions are not said (bounded).
+
+    ``sites``: what single sites want otherwise; it changes while it is in use.
+    """
 
     sessions: SessionRules
     goals: Goals
@@ -26,6 +30,7 @@ class IntakeRules(NamedTuple):
     out_of_orderness_ms: int = 10_000
     session_update_ms: int | None = 1_000
     notables: Notables = Notables()
+    sites: SiteRules | None = None
 
     @property
     def bounded(self) -> bool:

@@ -4,7 +4,7 @@ Each answer has a number, so that a batch's answers are columns of numbers, and 
 asked once for each number. Numbers are good until :meth:`Looks.trim` is called, between two batches.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.core.channels import Classifier, Traffic, language, origin
 from pipeline.core.devices import UNKNOWN, Device
 from pipeline.core.goals import VIEWS, Goals
+from pipeline.core.site_rules import SiteRules
 from pipeline.core.slots import Array, Index
 from schemas.hit import Campaign
 
@@ -39,8 +40,16 @@ _EMPTY: Final = 0
 class Looks:
     """The tables of one partition."""
 
-    def __init__(self, goals: Goals, classifier: Classifier, background: frozenset[str]) -> None:
+    def __init__(
+        self,
+        goals: Goals,
+        classifier: Classifier,
+        background: frozenset[str],
+        sites: SiteRules | None = None,
+    ) -> None:
         self._goals, self._classifier, self._background = goals, classifier, background
+        self._sites = sites or SiteRules()
+        self._version = 0
         self._forget()
 
     def _forget(self) -> None:
@@ -48,7 +57,7 @@ class Looks:
         self.traffics: list[Traffic] = []
         self.devices: list[Device] = []
         # The page's place and, in the lowest bits, its kind and goal; the device's place and whether it is a bot.
-        self._page: dict[tuple[str, str], int] = {}
+        self._page: dict[tuple[str, ...], int] = {}
         self._texts = [""]
         self._text_code = {"": _EMPTY}
         self._language: dict[str | None, str] = {None: "", "": ""}
@@ -58,19 +67,26 @@ class Looks:
         self._device: dict[str | None, int] = {}
 
     def trim(self) -> bool:
-        """Forget everything when it has become much: then all numbers are given anew."""
+        """Forget everything when it has become much, or sites want it otherwise: then all numbers are given anew."""
         tables: list[dict[Any, Any]] = [self._page, self._sender, self._traffic, self._device, self._language]
         is_much = max(len(table) for table in tables) > MOST_REMEMBERED
+        if self._version != self._sites.version:
+            self._version, is_much = self._sites.version, True
+            self._classifier = self._sites.classifier or self._classifier
         if is_much:
             self._forget()
         return is_much
 
-    def page_codes(self, events: Sequence[str], urls: Sequence[str]) -> tuple[Index, Index, Array]:
-        """Places in ``pages``, the kinds, and which are goals."""
+    def page_codes(
+        self, events: Sequence[str], urls: Sequence[str], sites: Sequence[str]
+    ) -> tuple[Index, Index, Array]:
+        """Places in ``pages``, the kinds, and which are goals. Sites with own goals have own pages."""
         get, add = self._page.get, self._add_page
-        codes = [
-            add(*pair) if (code := get(pair)) is None else code for pair in zip(events, urls, strict=True)
-        ]
+        names: Iterable[tuple[str, ...]] = zip(events, urls, strict=True)
+        if own := self._sites.goals:
+            every = zip(events, urls, sites, strict=True)
+            names = (name if name[2] in own else name[:2] for name in every)
+        codes = [add(*name) if (code := get(name)) is None else code for name in names]
         found = np.array(codes, np.int64)
         return found >> 3, (found >> 1) & 3, (found & 1).astype(np.bool_)
 
@@ -108,10 +124,11 @@ class Looks:
         get, add = self._language.get, self._add_language
         return [add(one) if (found := get(one)) is None else found for one in tags]
 
-    def _add_page(self, event: str, url: str) -> int:
+    def _add_page(self, event: str, url: str, *site: str) -> int:
         kind = VIEW if event in VIEWS else BACKGROUND if event in self._background else OTHER
-        is_goal = self._goals.matches(event, url)
-        code = self._page[event, url] = len(self.pages) << 3 | kind << 1 | is_goal
+        goals = self._sites.goals[site[0]] if site else self._goals
+        is_goal = goals.matches(event, url)
+        code = self._page[event, url, *site] = len(self.pages) << 3 | kind << 1 | is_goal
         words = self._text(origin(url)), self._text(self._classifier.query(url))
         self.pages.append(Page(event, url, is_goal, *words))
         return code
