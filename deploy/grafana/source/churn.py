@@ -53,8 +53,8 @@ def _now() -> list[AnyPanel]:
             unit="short", width=THIRD, link="signals",
         ),
         bars(
-            "Above the usual", "Now less the mean of the last week. Twice the usual, and 1 % of all persons more, is an "
-            "alert.",
+            "Above the usual",
+            "Now less the mean of the last week. Twice the usual, and 1 % of all persons more, is an alert.",
             now(
                 """sum by (reason) (site_reason:masir_churn_risk_persons:sum{site=~"$site"})
                 - sum by (reason) (site_reason:masir_churn_risk_persons:usual{site=~"$site"})""",

@@ -97,7 +97,8 @@ def _flow() -> list[AnyPanel]:
 def _door() -> list[AnyPanel]:
     return [
         lines(
-            "At the door", "Hits a second that the collectors took, refused (dead letters) or barred (consent, country).",
+            "At the door",
+            "Hits a second that the collectors took, refused (dead letters) or barred (consent, country).",
             prom("sum by (outcome) (rate(masir_collector_hits_total[$__rate_interval]))", "{{outcome}}"),
             unit="suffix:/s", stacked=True,
         ),
