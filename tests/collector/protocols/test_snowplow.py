@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.collector.pixel import GIF
 from pipeline.collector.protocols.table import listening, parse
+from pipeline.core.event_time import column_of, event_times
 
 from .kit import CHROME, NOW_MS, Judged, judged, request
 
@@ -91,6 +92,17 @@ def test_time(stamps: dict[str, str], time: int | None, sent: int | None) -> Non
     event = {name: value for name, value in VIEW.items() if name not in ("dtm", "stm")} | stamps
     hit = post(event).hit
     assert (hit.get("time"), hit.get("sent_time")) == (time, sent)
+
+
+@pytest.mark.parametrize("clock_ms", [0, 2 * 3_600_000, -26 * 3_600_000])
+@pytest.mark.parametrize("delay_ms", [1, 3_000, 600_000])
+def test_wrong_clock_moves_no_event(clock_ms: int, delay_ms: int) -> None:
+    """What the pipeline makes of the times is when it happened, by the clock that is right."""
+    happened = NOW_MS - delay_ms
+    hit = post(VIEW | {"dtm": str(happened + clock_ms), "stm": str(NOW_MS + clock_ms)}).hit
+    times = (column_of([hit[name]]) for name in ("time", "sent_time", "received_time"))
+    (found,), (clamped,) = event_times(*times)
+    assert (found, clamped) == (happened, False)
 
 
 def test_page_ping_and_structured_event() -> None:
