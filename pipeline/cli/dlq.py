@@ -11,8 +11,9 @@ import click
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from pipeline.cli.runner import KNOWN_ERRORS, Wrong, runner, settings_of, told
+from pipeline.cli.runner import KNOWN_ERRORS, Wrong, runner, settings_of, told, visible
 from pipeline.core.decode import Flaw, decode
 from pipeline.core.letters import mended
 from pipeline.settings import Settings
@@ -55,9 +56,12 @@ def ls(data: str | None, reason: str | None, as_json: bool) -> None:
     table = Table("id", "received", "reason", "field", "site", "came in", "message")
     for letter in letters:
         cells = ("id", "received_time", "reason", "field", "site")
-        table.add_row(
-            *(str(letter[cell]) for cell in cells), "yes" if letter["came_in"] else "no", letter["message"]
-        )
+        texts = [
+            *(str(letter[cell]) for cell in cells),
+            "yes" if letter["came_in"] else "no",
+            letter["message"],
+        ]
+        table.add_row(*(Text(visible(text)) for text in texts))
     Console().print(table)
 
 
@@ -71,7 +75,7 @@ def show(letter: str, data: str | None) -> None:
         raise Wrong(f"no dead letter {letter}; `masir dlq ls` lists them")
     for name, value in found[0].items():
         if name != "raw":
-            click.echo(f"{name}: {value}")
+            click.echo(f"{name}: {visible(str(value))}")
     raw = base64.b64decode(found[0]["raw"])
     click.echo(f"bytes ({len(raw)}): {raw[:_SHOWN_BYTES]!r}")
 

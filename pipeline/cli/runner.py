@@ -56,6 +56,11 @@ def with_broker(settings: Settings) -> Settings:
     return settings
 
 
+def visible(text: str) -> str:
+    """What strangers have sent, as it may be shown on a terminal: control characters as escapes."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
 def program() -> str:
     """How a person can call this program from where they are: by name if the shell finds it, else by path."""
     if shutil.which("masir"):

@@ -1,0 +1,39 @@
+"""What strangers have sent cannot speak to the terminal of who looks at it."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.cli import main
+from pipeline.cli.runner import visible
+
+EVIL = "\x1b]0;owned\x07\r\nfake: line\x9b31m\u202e[red]x"
+
+
+@given(st.text())
+def test_only_printable_characters_are_left(text: str) -> None:
+    assert visible(text).isprintable()
+
+
+def test_letters_and_words_of_any_language_stay() -> None:
+    assert visible("مسیر päth [red] 日本") == "مسیر päth [red] 日本"
+    assert visible("a\x1b\nb") == "a\\x1b\\nb"
+
+
+@pytest.mark.parametrize("command", [["ls"], ["show", "dlq-hits-0-1"]])
+def test_dead_letters_are_shown_harmless(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    letter = {
+        "topic": "hits", "partition": 0, "offset": 1, "reason": "bad_value", "field": EVIL, "message": EVIL,
+        "site": EVIL, "received_time": "2026-11-22 00:00:00", "raw": "GxtbMzFt", "id": "dlq-hits-0-1", "came_in": 0,
+    }  # fmt: skip
+    monkeypatch.setattr("pipeline.cli.dlq._letters", lambda *_: [letter])
+    result = CliRunner().invoke(main, ["dlq", *command, "--data", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    lines = result.output.split("\n")
+    assert not [line for line in lines if any(ord(one) < 32 or 127 <= ord(one) < 160 for one in line)]
+    assert "fake: line" not in [line.strip() for line in lines]
