@@ -84,7 +84,7 @@ class Broker:
     ) -> None:
         self.stop()
 
-    def start(self, timeout_s: float = 60) -> None:
+    def start(self, timeout_s: float = 180) -> None:
         """Start, and wait until requests are answered."""
         self.spawn()
         self.wait_until_up(timeout_s)
@@ -100,7 +100,7 @@ class Broker:
                 stderr=log,
             )
 
-    def wait_until_up(self, timeout_s: float = 60) -> None:
+    def wait_until_up(self, timeout_s: float = 180) -> None:
         """Until requests are answered."""
         deadline = time.monotonic() + timeout_s
         while not self._answers():

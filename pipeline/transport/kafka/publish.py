@@ -40,6 +40,7 @@ class KafkaPublisher:
         self._since_count = 0
         self._counting: asyncio.Task[None] | None = None
         self._producer: AIOKafkaProducer | None = None
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Connect. :class:`BrokerError`: there is no cluster."""
@@ -54,6 +55,8 @@ class KafkaPublisher:
             await asyncio.wait([self._counting])
         if self._producer is not None:
             await self._producer.stop()
+        if self._closing:
+            await asyncio.wait(self._closing)
 
     async def publish(self, records: Sequence[Record]) -> None:
         """See :class:`pipeline.collector.publisher.Publisher`. A hit without a key goes by its bytes."""
@@ -67,8 +70,11 @@ class KafkaPublisher:
                 pending += await self._send(producer, partition, of_partition)
             await asyncio.gather(*pending)
         except KafkaError as error:
-            await self._drop_producer()
+            self._drop_producer()
             raise Unavailable(str(error) or repr(error)) from error
+        except asyncio.CancelledError:  # it took too long: an idempotent producer would go on trying for ever
+            self._drop_producer()
+            raise
         self._since_count += len(records)
 
     async def _send(
@@ -101,11 +107,13 @@ class KafkaPublisher:
         self._producer = producer
         return producer
 
-    async def _drop_producer(self) -> None:
-        """A producer that has failed may have a gap in its sequence numbers; the next publish makes a new one."""
+    def _drop_producer(self) -> None:
+        """What has been answered as not taken must not be sent later; the next publish makes a new producer."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await producer.stop()
+            closing = asyncio.create_task(_close_unsent(producer))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     def backlog(self) -> int:
         """Hits that the sessionizer has not consumed, as of the last count and with what was sent since."""
@@ -133,3 +141,10 @@ class KafkaPublisher:
         finally:
             await consumer.stop()
             await admin.close()
+
+
+async def _close_unsent(producer: AIOKafkaProducer) -> None:
+    """Its own way to stop sends first what it has."""
+    producer._closed = True
+    await producer._sender.close()
+    await producer.client.close()

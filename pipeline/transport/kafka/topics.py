@@ -6,7 +6,8 @@ record was written, read or not, so it bounds how long a worker may be away. The
 since a key's place depends on it: a topic that has another number is said and left as it is.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -20,6 +21,7 @@ from pipeline.transport.kafka.transactions import MAX_REQUEST_BYTES
 from schemas.topics import HITS, HOUR_MS, TOPICS
 
 MIN_INSYNC_OF_MANY = 2  # with three replicas: one broker may be away, and what is acknowledged is on two
+KNOWN_SECONDS = 30.0
 _BY_KEY = {"cleanup.policy": "compact"}
 _JOURNAL = {
     "cleanup.policy": "delete",
@@ -117,22 +119,29 @@ class TopicAdmin:
                 error = for_code(code)
                 if code and error is not TopicAlreadyExistsError:  # another one may have been quicker
                     raise SettingsError(f"topic {name} cannot be made: {message or error.__name__}")
+        names = {one.name for one in missing}
+        await self._until(lambda found: names <= found.keys())
         return [one.name for one in missing]
 
     async def mend(self) -> None:
         """Set retention, compaction and the like to what they should be, on topics that exist."""
         found = await self.found()
-        resources = [
-            ConfigResource(ConfigResourceType.TOPIC, one.name, one.configs)
-            for one in wanted_topics(self._settings)
-            if one.name in found
-        ]
+        wanted = {one.name: one.configs for one in wanted_topics(self._settings) if one.name in found}
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name, wanted[name]) for name in wanted]
         for answer in await self._admin.alter_configs(resources):
             for code, message, _, name in answer.resources:
                 if code:
-                    raise SettingsError(
-                        f"topic {name} cannot be changed: {message or for_code(code).__name__}"
-                    )
+                    why = message or for_code(code).__name__
+                    raise SettingsError(f"topic {name} cannot be changed: {why}")
+        await self._until(
+            lambda now: all(one.items() <= now[name].configs.items() for name, one in wanted.items())
+        )
+
+    async def _until(self, is_so: Callable[[Mapping[str, Found]], bool]) -> None:
+        """A broker hears a moment later what the controller has done."""
+        async with asyncio.timeout(KNOWN_SECONDS):
+            while not is_so(await self.found()):
+                await asyncio.sleep(0.1)
 
     async def check(self) -> dict[str, list[str]]:
         """Name -> what is wrong with it, of those with which something is."""

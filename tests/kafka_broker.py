@@ -1,0 +1,41 @@
+"""The broker of the tests: ``MASIR_TEST_KAFKA=host:port``, or one that is started from Apache Kafka's own jars.
+
+Without either (no Java, no Maven) the tests are skipped and say so; where ``CI`` is true they fail.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bench.jars import UnavailableError
+from bench.kafka import Brokers
+
+
+@contextmanager
+def running_broker(directory: Path) -> Iterator[str]:
+    """HOST:PORT of a broker that the tests may fill."""
+    named = os.environ.get("MASIR_TEST_KAFKA")
+    if named:
+        yield named
+        return
+    with running_brokers(directory, 1) as brokers:
+        yield brokers.address
+
+
+@contextmanager
+def running_brokers(directory: Path, count: int) -> Iterator[Brokers]:
+    """Brokers that the tests may kill."""
+    try:
+        brokers = Brokers(directory, count)
+        brokers.__enter__()
+    except UnavailableError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"no Kafka: {error}", pytrace=False)
+        pytest.skip(f"no Kafka: {error}; MASIR_TEST_KAFKA=host:port names one")
+    try:
+        yield brokers
+    finally:
+        brokers.__exit__(None, None, None)

@@ -1,0 +1,92 @@
+"""The collector's way in: durable in the right partition when it returns, or said not to be."""
+
+import asyncio
+from pathlib import Path
+from zlib import crc32
+
+import msgspec
+import pytest
+from aiokafka import TopicPartition
+from faust.types import TP
+
+from pipeline.collector.publisher import Unavailable
+from pipeline.settings import Settings
+from pipeline.transport.kafka import publish
+from pipeline.transport.kafka.connection import client_options
+from pipeline.transport.kafka.names import Names
+from pipeline.transport.kafka.publish import KafkaPublisher
+from pipeline.transport.kafka.restore import read_all
+from pipeline.transport.kafka.topics import TopicAdmin
+from tests.kafka_broker import running_brokers
+
+NOW = 1_790_812_800_000
+
+
+async def publisher_of(settings: Settings) -> KafkaPublisher:
+    async with TopicAdmin(settings) as admin:
+        await admin.create()
+    names = Names(settings.broker_prefix)
+    publisher = KafkaPublisher(names, settings.partitions, client_options(settings), now_ms=lambda: NOW)
+    await publisher.start()
+    return publisher
+
+
+async def test_records_are_in_the_partition_of_their_key_with_their_time(settings: Settings) -> None:
+    publisher = await publisher_of(settings)
+    records = [(b"k%d" % (n % 7), b"v%d" % n) for n in range(50)] + [(b"", b"no key"), (b"", b"nor this")]
+    await publisher.publish(records)
+    for partition in range(settings.partitions):
+        source = TopicPartition(Names(settings.broker_prefix).topic("hits"), partition)
+        found = await read_all(source, client_options(settings))
+        mine = [(k, v) for k, v in records if crc32(k or v) % settings.partitions == partition]
+        assert [(record.key or b"", record.value) for record in found] == mine, "all of them, in their order"
+        assert {record.timestamp for record in found} == {NOW}
+    await publisher.stop()
+
+
+async def test_more_than_one_batch(settings: Settings) -> None:
+    publisher = await publisher_of(settings)
+    await publisher.publish([(b"k", bytes(60_000)) for _ in range(40)])
+    source = TopicPartition(Names(settings.broker_prefix).topic("hits"), crc32(b"k") % settings.partitions)
+    assert len(await read_all(source, client_options(settings))) == 40
+    await publisher.stop()
+
+
+async def test_backlog(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publish, "BACKLOG_SECONDS", 0.1)
+    publisher = await publisher_of(settings)
+    assert publisher.backlog() == 0
+    await publisher.publish([(b"k%d" % n, b"v") for n in range(30)])
+    assert publisher.backlog() >= 30, "known at once"
+    async with asyncio.timeout(20):
+        while publisher._backlog != 30:  # counted
+            await asyncio.sleep(0.05)
+    assert publisher.backlog() == 30
+    await publisher.stop()
+
+
+async def test_a_broker_that_dies_and_comes_back(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "REQUEST_MS", 1_500)
+    with running_brokers(tmp_path, 1) as brokers:
+        mine = msgspec.structs.replace(settings, broker=f"kafka://{brokers.address}")
+        publisher = await publisher_of(mine)
+        await publisher.publish([(b"k", b"before")])
+        brokers.nodes[0].kill()
+        with pytest.raises((Unavailable, TimeoutError)):
+            async with asyncio.timeout(3):  # as the collector does
+                await publisher.publish([(b"k", b"while it is away")])
+        brokers.nodes[0].start()
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    async with asyncio.timeout(3):
+                        await publisher.publish([(b"k", b"after")])
+                    break
+                except (Unavailable, TimeoutError):
+                    await asyncio.sleep(0.2)
+        source = TP(Names(mine.broker_prefix).topic("hits"), crc32(b"k") % mine.partitions)
+        found = [record.value for record in await read_all(TopicPartition(*source), client_options(mine))]
+        assert found == [b"before", b"after"], "what was answered as not taken is not sent later"
+        await publisher.stop()

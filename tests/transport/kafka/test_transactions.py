@@ -1,0 +1,189 @@
+"""Units of work as transactions, against a real broker: all or nothing, in order, and only by the present owner."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aiokafka import TopicPartition
+from faust.types import TP
+
+from pipeline.settings import Settings
+from pipeline.transport.kafka import transactions as module
+from pipeline.transport.kafka.connection import client_options
+from pipeline.transport.kafka.memory import KafkaJournal, KafkaState, Memory
+from pipeline.transport.kafka.names import STORES, Names
+from pipeline.transport.kafka.offsets import Offsets
+from pipeline.transport.kafka.restore import read_all, restore
+from pipeline.transport.kafka.topics import TopicAdmin
+from pipeline.transport.kafka.transactions import PartitionLostError, Transactions
+
+
+class Bench:
+    """Partition 0 of ``facts``, whose reader keeps its state by key."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.names, self.options = Names(settings.broker_prefix), client_options(settings)
+        self.source = TP(self.names.topic("facts"), 0)
+        self.rows = (self.names.topic("counters"), 0)
+        self.offsets = Offsets(self.names.group, self.options)
+        self.committed: list[int] = []
+        self.lost: list[BaseException] = []
+        self._open: list[Transactions] = []
+
+    async def transactions(self) -> Transactions:
+        one = Transactions(
+            TopicPartition(*self.source),
+            transactional_id=self.names.transactional_id("facts", 0),
+            group=self.names.group,
+            options=self.options,
+            on_commit=self.committed.append,
+            on_lost=self.lost.append,
+        )
+        await one.start()
+        self._open.append(one)
+        return one
+
+    def state(self) -> KafkaState:
+        return KafkaState(self.names.topic("counters_state"))
+
+    async def written(self) -> list[bytes]:
+        return [record.value for record in await read_all(TopicPartition(*self.rows), self.options)]
+
+    async def restored(self, name: str) -> Memory:
+        (store,) = (store for store in STORES if store.name == name)
+        return await restore(store, self.names, 0, self.options)
+
+    async def committed_offset(self) -> int:
+        return (await self.offsets.committed({self.source}))[self.source]
+
+    async def close(self) -> None:
+        for one in self._open:
+            await one.close()
+        await self.offsets.stop()
+
+
+@pytest.fixture
+async def bench(settings: Settings) -> AsyncIterator[Bench]:
+    async with TopicAdmin(settings) as admin:
+        await admin.create()
+    bench = Bench(settings)
+    await bench.offsets.start()
+    yield bench
+    await bench.close()
+
+
+async def test_outputs_state_and_offset_together(bench: Bench) -> None:
+    one, state = await bench.transactions(), bench.state()
+    state["a"] = b"1"
+    await one.submit({bench.rows: [b"r1", b"r2"]}, [state], 7)
+    await one.drain()
+    assert await bench.written() == [b"r1", b"r2"]
+    assert dict(await bench.restored("counters")) == {"a": b"1"}  # type: ignore[call-overload]
+    assert await bench.committed_offset() == 7
+    assert bench.committed == [7]
+
+
+async def test_units_that_come_while_one_is_under_way_share_the_next_transaction(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, state, begun = await bench.transactions(), bench.state(), 0
+    begin = one._producer.begin_transaction
+
+    async def counted() -> None:
+        nonlocal begun
+        begun += 1
+        await begin()
+
+    monkeypatch.setattr(one._producer, "begin_transaction", counted)
+    for number in range(6):
+        state["k"] = b"%d" % number
+        await one.submit({bench.rows: [b"%d" % number]}, [state], number + 1)
+        await asyncio.sleep(0)  # the first one begins
+    await one.drain()
+    assert begun == 2
+    assert bench.committed == [1, 6]
+    assert await bench.written() == [b"%d" % number for number in range(6)]
+    assert dict(await bench.restored("counters")) == {"k": b"5"}  # type: ignore[call-overload]
+
+
+async def test_whoever_is_too_fast_waits(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, go = await bench.transactions(), asyncio.Event()
+    monkeypatch.setattr(one._producer, "begin_transaction", go.wait)
+    for number in range(module.MOST_UNITS + 1):
+        await one.submit({}, [], number)
+        await asyncio.sleep(0)  # the first one begins
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await one.submit({}, [], 99)
+
+
+async def test_a_unit_of_nothing_is_no_transaction(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = await bench.transactions()
+    monkeypatch.setattr(one._producer, "begin_transaction", None)
+    await one.submit({}, [bench.state()], None)
+    await one.drain()
+    assert bench.lost == []
+
+
+async def test_a_new_owner_shuts_the_old_one_out(bench: Bench) -> None:
+    old, state = await bench.transactions(), bench.state()
+    await old.submit({bench.rows: [b"before"]}, [], 1)
+    await old.drain()
+    await bench.transactions()
+    state["a"] = b"stale"
+    await old.submit({bench.rows: [b"of a zombie"]}, [state], 2)
+    with pytest.raises(PartitionLostError):
+        await old.drain()
+    with pytest.raises(PartitionLostError):
+        await old.submit({}, [], 3)
+    assert len(bench.lost) == 1
+    assert await bench.written() == [b"before"]
+    assert await bench.committed_offset() == 1
+    assert dict(await bench.restored("counters")) == {}  # type: ignore[call-overload]
+
+
+async def test_what_an_owner_left_unfinished_is_aborted(bench: Bench) -> None:
+    old = await bench.transactions()
+    await old._producer.begin_transaction()
+    for pending in await old._send(*bench.rows, [(None, b"half done")]):
+        await pending
+    new = await bench.transactions()
+    await new.submit({bench.rows: [b"whole"]}, [], 1)
+    await new.drain()
+    assert await bench.written() == [b"whole"]
+
+
+async def test_a_record_that_is_not_taken_stops_the_commit(bench: Bench) -> None:
+    """aiokafka would commit without it: offsets would be ahead of the outputs."""
+    one = await bench.transactions()
+    too_large = bytes(module.MAX_REQUEST_BYTES + 2 * 1024**2)
+    await one.submit({bench.rows: [b"small", too_large]}, [], 5)
+    with pytest.raises(PartitionLostError):
+        await one.drain()
+    assert await bench.committed_offset() == -1
+    assert await bench.written() == []
+
+
+async def test_many_records_of_one_unit(bench: Bench) -> None:
+    one = await bench.transactions()
+    values = [b"%06d" % n + bytes(200) for n in range(20_000)]  # several batches
+    await one.submit({bench.rows: values}, [], 1)
+    await one.drain()
+    assert await bench.written() == values
+
+
+async def test_a_journal_is_read_back_and_cut(bench: Bench) -> None:
+    one, journal = await bench.transactions(), KafkaJournal(bench.names.topic("journeys_journal"))
+    for number in range(4):
+        journal.add(b"%d" % number, needed=max(0, number - 1))
+        await one.submit({}, [journal], number + 1)
+        await one.drain()
+    before = journal.take_deletable()
+    assert before is not None
+    await bench.offsets.delete({TP(journal.topic, 0): before})
+    source = TopicPartition(journal.topic, 0)
+    assert [record.value for record in await read_all(source, bench.options)] == [b"2", b"3"]
+    restored = await bench.restored("journeys")
+    assert isinstance(restored, KafkaJournal)
+    assert restored.next == 4
+    assert list(restored.entries()) == [(2, b"2"), (3, b"3")]
