@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+CLIENTS := tests/collector/clients
+TRACKERS := $(CLIENTS)/.venv/.installed
 WORKERS ?= 2
 DATA ?= masir-data
 LISTEN ?= 127.0.0.1:8088
@@ -13,7 +15,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 # Compiling every module anew at each start would double the time of the tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv demo run test lint format bench faults load lock clean
+.PHONY: help venv demo run test lint format trackers bench faults load lock clean
 
 help:  ## Show this help
 	@echo "Masir: a live picture of your customers' journeys. To begin: make demo"
@@ -37,8 +39,18 @@ demo: $(INSTALLED)  ## Real and synthetic hits through the whole pipeline, and w
 run: $(INSTALLED)  ## Collector, agents, store and metrics in one process (DATA=masir-data LISTEN=127.0.0.1:8088)
 	@$(BIN)/masir run --data $(DATA) --listen $(LISTEN)
 
-test: $(INSTALLED) lint  ## Lint, then all tests in WORKERS=2 processes
+test: $(INSTALLED) lint trackers  ## Lint, then all tests in WORKERS=2 processes
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+
+trackers: $(TRACKERS)  ## The real trackers that the tests drive (those of browsers and node need npm)
+
+$(TRACKERS): $(INSTALLED) $(CLIENTS)/package-lock.json $(CLIENTS)/python/requirements.txt
+	$(BIN)/uv venv --quiet --clear $(CLIENTS)/.venv
+	$(BIN)/uv pip install --quiet --python $(CLIENTS)/.venv/bin/python --require-hashes \
+		-r $(CLIENTS)/python/requirements.txt
+	@if command -v npm >/dev/null; then npm ci --prefix $(CLIENTS) --ignore-scripts --no-audit --no-fund --silent; \
+	else echo "npm is missing: the tests of trackers for browsers and node are left out"; fi
+	@touch $@
 
 lint: $(INSTALLED)  ## ruff and mypy --strict
 	$(BIN)/ruff check .
@@ -64,7 +76,10 @@ load: $(INSTALLED)  ## The collector under load (needs wrk), then ROUNDS=5 of al
 lock: $(INSTALLED)  ## Write the lock files anew from pyproject.toml (UPGRADE=--upgrade takes newer versions)
 	$(COMPILE) $(UPGRADE) --output-file requirements.lock pyproject.toml
 	$(COMPILE) $(UPGRADE) --extra dev --constraints requirements.lock --output-file requirements-dev.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command 'make lock' $(UPGRADE) --output-file $(CLIENTS)/python/requirements.txt \
+		$(CLIENTS)/python/requirements.in
 
 clean:  ## Remove what can be made again: .venv, caches, the demo's data (never DATA)
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis masir-demo
+	rm -rf $(VENV) $(CLIENTS)/.venv $(CLIENTS)/node_modules build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis masir-demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -39,7 +39,7 @@ def clients() -> Path:
     """Where the trackers of package.json are."""
     modules = HERE / "node_modules"
     if shutil.which("node") is None or not (modules / ".bin" / "esbuild").exists():
-        missing("no trackers of node: npm ci --ignore-scripts, in tests/collector/clients")
+        missing("no trackers of node, which need npm: make trackers")
     return modules
 
 
@@ -74,8 +74,11 @@ async def run_node(program: str, *arguments: str) -> None:
 
 
 async def run_python(program: str, *arguments: str) -> None:
-    """``python/PROGRAM.py`` to its end."""
-    await run_program(sys.executable, HERE / "python" / f"{program}.py", *arguments)
+    """``python/PROGRAM.py`` to its end, in an environment of its own."""
+    python = HERE / ".venv" / "bin" / "python"
+    if not python.exists():
+        missing("no trackers of Python: make trackers")
+    await run_program(python, HERE / "python" / f"{program}.py", *arguments)
 
 
 def now_ms() -> int:

@@ -7,19 +7,10 @@ from typing import Any
 import pytest
 
 from ..conftest import Server
-from .kit import HERE, in_views, missing, now_ms, run_program
+from .kit import in_views, now_ms, run_python
 
 pytestmark = pytest.mark.timeout(120)
 PAGE = "https://shop.example/shoes?utm_source=news&utm_medium=email"
-
-
-async def run_client(program: str, server: Server) -> None:
-    python = HERE / ".venv" / "bin" / "python"
-    if not python.exists():
-        missing(
-            "no trackers for Python: python/requirements.txt is not installed in tests/collector/clients/.venv"
-        )
-    await run_program(python, HERE / "python" / f"{program}.py", server.url)
 
 
 def check(server: Server, started: int, expected: dict[str, int]) -> dict[str, dict[str, Any]]:
@@ -38,7 +29,7 @@ def check(server: Server, started: int, expected: dict[str, int]) -> dict[str, d
 @pytest.mark.parametrize("client", ["segment", "rudderstack", "posthog"])
 async def test_client(server: Server, tmp_path: Path, client: str) -> None:
     started = now_ms()
-    await run_client(f"{client}_client", server)
+    await run_python(f"{client}_client", server.url)
     by_event = check(server, started, {"identify": 2, "page_view": 1, "purchase": 1})
     view = by_event["page_view"]
     assert (view["url"], view["title"], view["referrer"]) == (PAGE, "Shoes", "https://search.example/")
@@ -53,6 +44,6 @@ async def test_client(server: Server, tmp_path: Path, client: str) -> None:
 
 async def test_cloudevents(server: Server) -> None:
     started = now_ms()
-    await run_client("cloudevents_client", server)
+    await run_python("cloudevents_client", server.url)
     by_event = check(server, started, {"purchase": 1, "sign_up": 1})
     assert by_event["sign_up"]["props"]["note"] == "سفر"
