@@ -1,9 +1,9 @@
 """Our topics in the cluster: what they should be, made where they are missing, and what differs.
 
 Hop to hop they are deleted after their retention; what a hop remembers is compacted, or kept until the hop says that it
-needs it no more. Retention counts from when a
-record was written, read or not, so it bounds how long a worker may be away. The number of partitions never changes,
-since a key's place depends on it: a topic that has another number is said and left as it is.
+needs it no more. Retention counts from when a record was written, read or not, so it bounds how long workers or the
+store may be away: a day at least between the hops. The number of partitions never changes, since a key's place depends
+on it: a topic that has another number is said and left as it is.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from pipeline.transport.kafka.names import STORES, Names
 from pipeline.transport.kafka.transactions import MAX_REQUEST_BYTES
 from schemas.topics import HITS, HOUR_MS, TOPICS
 
+LEAST_HOURS = 24.0  # Kafka deletes what nobody has read, too: a night and a morning to bring a store back
 MIN_INSYNC_OF_MANY = 2  # with three replicas: one broker may be away, and what is acknowledged is on two
 KNOWN_SECONDS = 30.0
 _BY_KEY = {"cleanup.policy": "compact"}
@@ -56,7 +57,8 @@ def wanted_topics(settings: Settings) -> list[Wanted]:
     }
     wanted = []
     for topic in TOPICS:
-        hours = settings.hits_retention_hours if topic is HITS else topic.retention_ms / HOUR_MS
+        is_hits = topic is HITS
+        hours = settings.hits_retention_hours if is_hits else max(topic.retention_ms / HOUR_MS, LEAST_HOURS)
         deleted = {"cleanup.policy": "delete", "retention.ms": str(round(hours * HOUR_MS))}
         wanted.append(Wanted(names.topic(topic.name), settings.partitions, common | deleted))
     for store in STORES:
