@@ -80,6 +80,12 @@ class ClickHouse:
                 raise RuntimeError(f"the test's ClickHouse does not start: {self._said.read_text()[-600:]}")
             time.sleep(_POLL_SECONDS)
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        assert self._process is not None, "not started"
+        return self._process.pid
+
     def stop(self) -> None:
         """As an operator does; connections in use are cut after a second."""
         self._end(signal.SIGTERM)
@@ -119,6 +125,9 @@ class ClickHouse:
             return False
 
     def _ask(self, method: str, path: str) -> bytes:
+        if self._process is not None and self._process.poll() is not None:
+            code, said = self._process.returncode, self._said.read_text()[-2_000:]
+            raise RuntimeError(f"the test's ClickHouse has ended with {code}: {said}")
         with urlopen(Request(f"http://127.0.0.1:{self.port}{path}", method=method), timeout=5) as answer:
             body: bytes = answer.read()
             return body
