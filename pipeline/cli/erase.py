@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from contextlib import closing
 from pathlib import Path
 
 import click
@@ -11,7 +10,7 @@ import msgspec
 from pipeline.cli.runner import KNOWN_ERRORS, Wrong, is_terminal, runner, settings_of, told
 from pipeline.core.suppression import digest
 from pipeline.settings import Settings
-from pipeline.store.query_socket import SocketReader, open_reader
+from pipeline.store.query_socket import is_listening
 from pipeline.transport.erasures import ErasureRequests
 from pipeline.transport.log import DATABASE
 
@@ -61,9 +60,7 @@ def erase(
 
 def _do(settings: Settings, requests: ErasureRequests, number: int) -> bytes:
     """Asks the process that has the directory, if there is one, or does it here."""
-    with closing(open_reader(Path(settings.data))) as reader:
-        is_running = isinstance(reader, SocketReader)
-    if not is_running:
+    if not is_listening(Path(settings.data)):
         asyncio.run(runner("erase")(settings))
     elif is_terminal():
         click.echo("asking the running Masir ...", err=True)

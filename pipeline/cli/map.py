@@ -20,7 +20,7 @@ from pipeline.journey.map.tongue import LANGUAGES, Tongue, tongue
 from pipeline.journey.scope import ScopeError, scope_of
 from pipeline.model_files import builtin_texts, read_texts
 from pipeline.settings import Settings
-from pipeline.store.query_socket import open_reader
+from pipeline.store.place import reader_of
 
 KINDS = (".html", ".svg", ".md", ".csv")
 
@@ -77,7 +77,7 @@ def map(  # noqa: A001 - the command's name
     settings = settings_of(data=data)
     try:
         name, labels = _labels(settings, model, lang)
-        with closing(open_reader(Path(settings.data))) as reader:
+        with closing(reader_of(settings)) as reader:
             scope = scope_of(reader, site=site, start=start, end=end)
             facts = map_facts(reader, scope, model)
             found = campaigns_of(reader, scope, model, campaigns)
