@@ -12,7 +12,7 @@ import pytest
 from bench.running import Running, wait_for
 from pipeline.store.views import VIEWS
 
-from .kit import ask, hit, masir, now_ms, post
+from .kit import ask, hit, masir, now_ms, post, verify
 
 USER = "zq7f3ak9wj2@example.com"
 VISITOR = "vx81kd0qpz5m"
@@ -85,6 +85,7 @@ def test_while_it_runs(running: Running) -> None:
     assert not any(secret in views(running) for secret in SECRETS)
     assert running.value("SELECT count() FROM hits WHERE visitor_id = 'friend'") == 2
     assert (running.query(sums), running.query(ledger)) == (counted, told), "sums name nobody, and stay"
+    assert verify(running.data)["agrees"], "sums of the site are left out, all else can be recomputed"
     post(running, hit("new", now_ms(), user_id="new@example.com"))
     running.wait_for_value("SELECT count() FROM hits WHERE visitor_id = 'new'", 1)
     running.stop()
