@@ -38,6 +38,9 @@ Examples:
 @click.option(
     "--state", type=_FILE, help="Where it keeps how far it is.  [default: tail.json in the data directory]"
 )
+@click.option(
+    "--key-file", type=_FILE, help="A file with a server key of the site, where the collector wants one."
+)
 @click.option("--set", "sets", multiple=True, metavar="FIELD=VALUE", help="A constant of each hit.")
 @click.option(
     "--from-end", is_flag=True, help="Leave out what a file has when it is seen for the first time."
@@ -62,6 +65,7 @@ class _Options(NamedTuple):
     site: str
     to: str
     state: Path | None
+    key_file: Path | None
     sets: tuple[str, ...]
     from_end: bool
     once: bool
@@ -77,7 +81,7 @@ async def _run(options: _Options) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with closing(Memory(state)) as memory:
-        async with open_target(options.to) as target:
+        async with open_target(options.to, _key_of(options.key_file)) as target:
             replay = Replay(target, pace=Pace(), patience_s=float("inf"))
             sent = Summary()
 
@@ -98,6 +102,14 @@ async def _run(options: _Options) -> None:
             with closing(tail):
                 await _until(stop, _follow(tail, stop, once=options.once))
     _report(tail, sent, as_json=options.as_json)
+
+
+def _key_of(file: Path | None) -> str:
+    """The key, which shall stand in no command line: anybody on the machine could read it there."""
+    try:
+        return file.read_text().strip() if file else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"cannot be read as a key: {error}", str(file)) from error
 
 
 async def _follow(tail: Tail, stop: asyncio.Event, *, once: bool) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
+from pipeline.collector.sites.registry import Denial
 from pipeline.collector.stamping import stamp, take_in
 from pipeline.core.ids import partition_of
 from pipeline.sources.errors import SourceError
@@ -22,14 +23,26 @@ _SQLITE = "sqlite://"
 _HEADERS = {"Content-Type": "application/x-ndjson"}
 
 
+# Refused at the door and not kept, for want of a key or an origin: sending more of them would lose more.
+_SHUT_OUT = frozenset(Denial) - {Denial.PRIVACY, Denial.RATE}
+
+
+class _Refused(msgspec.Struct):
+    reason: str = ""
+    message: str = ""
+
+
 class _Body(msgspec.Struct):
     accepted: int
-    refused: list[object]
+    refused: list[_Refused]
 
 
 @asynccontextmanager
-async def open_target(address: str) -> AsyncIterator[Target]:
-    """``http(s)://HOST:PORT`` or ``sqlite:///PATH``; :class:`SourceError` for anything else."""
+async def open_target(address: str, secret: str = "") -> AsyncIterator[Target]:
+    """``http(s)://HOST:PORT`` or ``sqlite:///PATH``; :class:`SourceError` for anything else.
+
+    ``secret``: a server key of the site, where the collector has a registry of sites.
+    """
     if address.startswith(_SQLITE):
         target = BrokerTarget(Path(address.removeprefix(_SQLITE)))
         try:
@@ -43,7 +56,8 @@ async def open_target(address: str) -> AsyncIterator[Target]:
             f"--to {address}: http://HOST:PORT, https://HOST:PORT or sqlite:///PATH is expected"
         )
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
+    headers = {"Authorization": f"Bearer {secret}"} if secret else None
+    async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
         yield CollectorTarget(session, address.rstrip("/") + "/v1/hits")
 
 
@@ -73,6 +87,11 @@ class CollectorTarget:
             answer = None
         if answer is None:
             raise ReplayError(f"{self._url} answered {status}: is a collector of Masir listening there?")
+        for refused in answer.refused:
+            if refused.reason in _SHUT_OUT:
+                raise ReplayError(
+                    f"{self._url} does not let these hits in: {refused.message or refused.reason}"
+                )
         return Answer(answer.accepted, len(answer.refused))
 
 

@@ -14,6 +14,11 @@ import msgspec
 import pytest
 
 from pipeline.collector import Collector, Record, Unavailable
+from pipeline.collector.entrance import Entrance
+from pipeline.collector.gate import SiteGate
+from pipeline.collector.sites.keys import hash_of, new_key
+from pipeline.collector.sites.registry import Registry
+from pipeline.collector.sites.site import Site
 from pipeline.sources.errors import SourceError
 from pipeline.sources.follow import Position
 from pipeline.sources.tail import Memory, Tail
@@ -22,6 +27,7 @@ from schemas.topics import HITS, HOUR_MS
 
 pytestmark = pytest.mark.timeout(120)
 MASIR = Path(sys.executable).with_name("masir")
+NOW_MS = 1_795_341_600_000
 AGENT = "Mozilla/5.0 (X11; Linux x86_64)"
 
 
@@ -64,7 +70,7 @@ async def topic() -> Topic:
 
 @pytest.fixture
 async def url(topic: Topic) -> AsyncIterator[str]:
-    collector = Collector(topic, now_ms=lambda: 1_795_341_600_000)
+    collector = Collector(topic, now_ms=lambda: NOW_MS)
     port = await collector.start("127.0.0.1", 0)
     yield f"http://127.0.0.1:{port}"
     await collector.stop()
@@ -132,6 +138,31 @@ async def test_once_reads_what_is_there_through_a_rotation_and_says_how_much(
         "lines": 3, "hits": 2, "accepted": 2, "refused": 0, "skipped": 1, "retries": 0,
     }  # fmt: skip
     assert topic.paths() == ["/page-0", "/page-1", "/page-2"]
+
+
+async def test_registry_of_sites_takes_old_lines_with_a_server_key_only(topic: Topic, tmp_path: Path) -> None:
+    key = new_key()
+    site = Site(
+        name="shop.example", origins=("https://shop.example",), server_keys={"masir": (hash_of(key),)}
+    )
+    registry = Registry([site], environ={})
+    gate = SiteGate(lambda: registry, backdate_ms=60_000)
+    collector = Collector(topic, now_ms=lambda: NOW_MS, entrance=Entrance(gate))
+    url = f"http://127.0.0.1:{await collector.start('127.0.0.1', 0)}"
+    log = tmp_path / "access.log"
+    append(log, line(0))
+    (tmp_path / "key").write_text(f"{key}\n")
+    try:
+        process = await start(log, url, "--once")
+        said, errors = await process.communicate()
+        assert (process.returncode, topic.records) == (1, []), (said, errors)
+        assert b"does not let these hits in" in errors
+        process = await start(log, url, "--once", "--key-file", str(tmp_path / "key"))
+        _, errors = await process.communicate()
+        assert process.returncode == 0, errors
+    finally:
+        await collector.stop()
+    assert topic.paths() == ["/page-0"]
 
 
 def test_into_the_broker_of_a_data_directory(tmp_path: Path) -> None:
