@@ -57,16 +57,10 @@ def test_a_stage_has_all_its_figures(client: Client, sink: Sink) -> None:
 
 
 def signal(who: str, state: str, at: int) -> Signal:
-    values = {
-        "site": "shop",
-        "person_id": who,
-        "reason": "overdue",
-        "score": 0.5,
-        "state": state,
-        "evidence": "{}",
-    }
-    fields = dict.fromkeys(Signal.__struct_fields__, 0) | values | {"time": DAY_0 + at, "version": 1}
-    return Signal(**fields)
+    return Signal(
+        site="shop", person_id=who, reason="overdue", score=0.5, state=state, time=DAY_0 + at, ordinal=0, evidence="{}",
+        withdrawn=False, version=1,
+    )  # fmt: skip
 
 
 def test_persons_at_risk_are_those_whose_signal_is_still_raised(client: Client, sink: Sink) -> None:
