@@ -9,7 +9,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
@@ -53,7 +53,7 @@ class StopWatches:
     """CPU seconds of this thread per part, each without the parts inside it."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()  # of float
+        self.seconds: dict[str, float] = defaultdict(float)
         self._inner: list[float] = []
 
     def around(self, part: str, name: str) -> None:
@@ -98,8 +98,8 @@ def main() -> None:
         stream.write(path, visitors=asked.visitors, hits=asked.hits)
         main_thread, process = _process(path, watches)
     table = Table("part", "µs a hit", "share", title=f"{asked.hits:,} hits of {asked.visitors:,} visitors")
-    rows: list[tuple[str, float]] = list(watches.seconds.most_common())
-    rows.append(("Faust, SQLite's commits, reading the file", main_thread - watches.seconds.total()))
+    rows: list[tuple[str, float]] = sorted(watches.seconds.items(), key=lambda row: -row[1])
+    rows.append(("Faust, SQLite's commits, reading the file", main_thread - sum(watches.seconds.values())))
     rows.append(("the engine's threads", process - main_thread))
     for part, seconds in rows:
         table.add_row(part, f"{seconds / asked.hits * 1e6:.2f}", f"{seconds / process:.0%}")
