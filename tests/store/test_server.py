@@ -4,6 +4,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,23 @@ def test_what_passes_by_itself_is_to_be_tried_again(server: ClickHouse, remote: 
     server.arm("error", match="hits_rows", code=code)
     with pytest.raises(StoreUnavailableError, match=f"Code: {code}"):
         Sink(remote).insert("hits", hit_table(HITS), "a")
+
+
+def test_a_password_that_was_changed_meanwhile_is_no_fault_of_the_rows(
+    server: ClickHouse, remote: Client
+) -> None:
+    server.arm("error", match="hits_rows", code=516)
+    with pytest.raises(StoreRefusedError, match="Code: 516"):
+        Sink(remote).insert("hits", hit_table(HITS), "a")
+
+
+def test_threads_may_share_a_client(server: ClickHouse, remote: Client) -> None:
+    server.arm("slow", match="sleeping", times=3, seconds=0.3)
+    with ThreadPoolExecutor(3) as threads:
+        started = time.monotonic()
+        answers = list(threads.map(remote.query, ["SELECT 1 AS sleeping"] * 3))
+    assert answers == [[(1,)]] * 3
+    assert time.monotonic() - started < 0.8, "they did not wait for each other"
 
 
 def test_what_the_tables_do_not_take_is_not_tried_again(remote: Client) -> None:
