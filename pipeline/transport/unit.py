@@ -39,10 +39,16 @@ class UnitOfWork:
     async def commit(
         self, batches: Sequence[Batch], stores: Sequence[StateStore | Journal], *, now_ms: int
     ) -> None:
-        """Make it so: all or nothing. ``batches`` are those that were consumed."""
+        """Make it so: all or nothing. ``batches`` are those that were consumed.
+
+        What is sent keeps the time at which the oldest of what it comes from was received, so that the last hop knows
+        how long the way was.
+        """
+        received = min((batch.timestamps[0] for batch in batches if not batch.is_tick), default=now_ms)
         with self._log.transaction():
             for sent in self._sent.values():
-                self._log.append(sent.topic, sent.partition, sent.values, now_ms=now_ms)
+                times = [received] * len(sent.values)
+                self._log.append(sent.topic, sent.partition, sent.values, now_ms=now_ms, timestamps=times)
             for store in stores:
                 store.write_changes()
             for batch in batches:
