@@ -15,12 +15,12 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 # Compiling every module anew at each start would double the time of the tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv demo run test lint format trackers bench faults load lock clean
+.PHONY: help venv demo run test lint format trackers dashboards bench faults load lock clean
 
 help:  ## Show this help
 	@echo "Masir: a live picture of your customers' journeys. To begin: make demo"
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(INSTALLED)  ## Make .venv with Python 3.11 or newer, and .venv/bin/masir (PYTHON=python3.12 chooses one)
 
@@ -60,6 +60,9 @@ lint: $(INSTALLED)  ## ruff and mypy --strict
 format: $(INSTALLED)  ## Let ruff put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+dashboards: $(INSTALLED)  ## Write Grafana's dashboards anew from deploy/grafana/source
+	$(BIN)/python -m deploy.grafana.source
 
 bench: $(INSTALLED)  ## Hits/s beside bare decoding, plain Faust and Flink (the peers need java and mvn; minutes)
 	$(BIN)/python -m bench
