@@ -71,7 +71,7 @@ def plans(
 
     return [
         Plan("sessionizer", (topics.HITS.name,), lambda: Sessionizer(context, rules)),
-        Plan("journeys", (topics.EVIDENCE.name,), lambda: Journeys(context, models)),
+        Plan("journeys", (topics.EVIDENCE.name,), lambda: Journeys(context, models, bounded=bounded)),
         Plan("persons", (topics.TOUCHPOINTS.name,), lambda: Persons(context, person_rules)),
         Plan("counters", (topics.FACTS.name,), lambda: Counters(context, pane_ms=settings.pane_ms)),
         Plan(STORE, tuple(TABLE_OF), store),

@@ -3,7 +3,9 @@
 import msgspec
 
 from agents.hop import Context
+from pipeline.core.evidence import passed_on
 from pipeline.core.ids import SEPARATOR, partition_of
+from pipeline.core.journeys import Clock
 from pipeline.core.journeys import Journeys as Core
 from pipeline.core.models import Models
 from pipeline.settings import SettingsError
@@ -26,6 +28,7 @@ class Entry(msgspec.Struct, array_like=True):
     version: int
     fingerprint: int
     state: bytes
+    clock: Clock
 
 
 _decode_entry = msgspec.msgpack.Decoder(Entry).decode
@@ -34,25 +37,31 @@ _decode_entry = msgspec.msgpack.Decoder(Entry).decode
 class Journeys:
     """One core per partition, made when its first batch comes."""
 
-    def __init__(self, context: Context, models: Models) -> None:
+    def __init__(self, context: Context, models: Models, *, bounded: bool = False) -> None:
         self._context = context
         self._models = models
+        self._bounded = bounded
         self._partitions: dict[int, tuple[Core, Journal]] = {}
         self._versions: dict[int, int] = {}
 
     async def handle(self, batch: Batch) -> None:
         """Fold the evidence of each person, send what changed, commit."""
         await self._erase(batch.partition)
-        if batch.is_tick:
+        if batch.is_tick and not batch.is_final:
             return
         core, journal = self._partition(batch.partition)
         version = self._versions[batch.partition] = self._versions[batch.partition] + 1
-        output = core.take(map(_decode_batch, batch.values), version, journal.next)
-        journal.add(_encode(Entry(version, self._models.fingerprint, output.state)), needed=output.needed)
+        messages = list(map(_decode_batch, batch.values))
+        output = core.take(messages, version, journal.next, is_final=batch.is_final)
+        entry = Entry(version, self._models.fingerprint, output.state, core.clock)
+        journal.add(_encode(entry), needed=output.needed)
         unit = self._context.transport.unit()
         on_time = [] if output.columns is None else [block("transitions", output.columns)]
         late = blocks_of("transitions", output.corrections)
         unit.send(topics.TRANSITIONS.name, batch.partition, on_time + late)
+        count = self._context.transport.partitions(topics.EVIDENCE.name)
+        for target, message in passed_on(output.passed, count):
+            unit.send(topics.EVIDENCE.name, target, [_encode(message)])
         count = self._context.transport.partitions(topics.FACTS.name)
         by_partition: dict[int, Facts] = {}
         for (site, model, left, entered), net in output.changes.items():
@@ -74,7 +83,7 @@ class Journeys:
         version = self._versions[partition] = self._versions[partition] + 1
         keys = [f"{erasure.site}{SEPARATOR}{an_id}" for an_id in erasure.ids]
         state, needed = core.erase(keys, journal.next)
-        journal.add(_encode(Entry(version, self._models.fingerprint, state)), needed=needed)
+        journal.add(_encode(Entry(version, self._models.fingerprint, state, core.clock)), needed=needed)
         await self._context.transport.unit().commit([], [journal], now_ms=self._context.now_ms())
         self._context.erasures.done(NAME, partition)
 
@@ -83,14 +92,15 @@ class Journeys:
         known = self._partitions.get(partition)
         if known is None:
             journal = self._context.transport.journal(NAME, partition)
-            core = Core(self._models)
+            core = Core(self._models, bounded=self._bounded)
             entries = [(number, _decode_entry(entry)) for number, entry in journal.entries()]
             if any(entry.fingerprint != self._models.fingerprint for _, entry in entries):
                 raise SettingsError(
                     "models: the stage models are not those that this data directory was made with. Put them back, "
                     "or process the hits again into a new directory"
                 )
-            core.restore((number, entry.state) for number, entry in entries)
+            clock = entries[-1][1].clock if entries else Clock()
+            core.restore(((number, entry.state) for number, entry in entries), clock)
             self._versions[partition] = entries[-1][1].version if entries else 0
             known = self._partitions[partition] = core, journal
         return known

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from agents.hop import Context, Unit
+from pipeline.core.evidence import only_owners
 from pipeline.core.ids import SEPARATOR, partition_of
 from pipeline.core.persons.people import People, PersonRules, Said
 from pipeline.core.persons.sending import messages_of
@@ -68,8 +69,18 @@ class Persons:
         name = topics.TOUCHPOINTS.name
         for target, message in messages_of(said, source, transport.partitions(name)):
             unit.send(name, target, [_encode(message)])
+        name = topics.EVIDENCE.name
+        for target, owners in _owners(said, transport.partitions(name)):
+            unit.send(name, target, [_encode(only_owners(owners))])
         for target, facts in _facts(said, source, transport.partitions(topics.FACTS.name)):
             unit.send(topics.FACTS.name, target, [_encode(facts)])
+
+
+def _owners(said: Said, partitions: int) -> Iterator[tuple[int, list[tuple[str, list[int], list[str]]]]]:
+    found: dict[int, list[tuple[str, list[int], list[str]]]] = {}
+    for key, (since, users) in said.owners.items():
+        found.setdefault(partition_of(key, partitions), []).append((key, list(since), list(users)))
+    yield from found.items()
 
 
 def _facts(said: Said, source: str, partitions: int) -> Iterator[tuple[int, Facts]]:

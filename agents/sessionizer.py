@@ -6,6 +6,7 @@ from collections import Counter
 import msgspec
 
 from agents.hop import Context, Unit
+from pipeline.core.evidence import only_time
 from pipeline.core.ids import partition_of
 from pipeline.core.intake import Intake, Output
 from pipeline.core.intake_rules import IntakeRules
@@ -80,10 +81,15 @@ class Sessionizer:
         self._send_facts(unit, partition, output)
 
     def _send_evidence(self, unit: Unit, partition: int, output: Output) -> None:
+        """Every partition is told the watermark when it has come to another minute: journeys lapse by it."""
+        count, watermark = self._context.transport.partitions(topics.EVIDENCE.name), output.watermark
+        untold = set(range(count)) if output.has_new_minute else set()
         if output.evidence is not None:
-            count = self._context.transport.partitions(topics.EVIDENCE.name)
-            for target, found in output.evidence.by_partition(partition, count):
+            for target, found in output.evidence.by_partition(partition, count, watermark):
                 unit.send(topics.EVIDENCE.name, target, [_msgpack(found)])
+                untold.discard(target)
+        for target in sorted(untold):
+            unit.send(topics.EVIDENCE.name, target, [_msgpack(only_time(partition, watermark))])
 
     def _send_touchpoints(self, unit: Unit, partition: int, output: Output) -> None:
         """As with the facts: the watermark to every partition, the rest to its person's."""

@@ -11,7 +11,8 @@ Kind = tuple[tuple[int, ...], str, str]  # rules, event, channel: all that the s
 class Evidence(Struct, frozen=True, array_like=True, gc=False, order=True):
     """One touchpoint of one person. Order (and so the fold over it) is by time, then by the rest: never by arrival.
 
-    ``rules``: ids of the stage rules that its hit alone satisfies, ascending (``pipeline.core.models``).
+    ``rules``: ids of the stage rules that its hit alone satisfies, ascending (``pipeline.core.models``). ``known``: its
+    hit had a user, or it was passed on to one; what is not known belongs to the owner of its visitor.
     """
 
     time: int
@@ -20,16 +21,19 @@ class Evidence(Struct, frozen=True, array_like=True, gc=False, order=True):
     url: str
     channel: str
     session_id: str
+    known: bool = True
 
 
 class EvidenceBatch(Struct, array_like=True, gc=False):
     """Evidence as columns, in order of arrival. The lists hold each value once.
 
     ``person kind url``: places in the lists, int32. ``time``: int64, ms. ``session``: 16 bytes each, zeros for none.
-    All little-endian.
+    ``known`` and ``sign``: int8, empty where all are 1; what is passed on from one person to another may be taken back
+    (``sign`` -1). All little-endian. ``watermark``: of the source, ms, where it is one of hits. ``owners``: from the
+    persons, key of a visitor, since when and who its owners are now, by time.
     """
 
-    source: int  # partition of hits it came from
+    source: int  # partition of hits it came from; -1 for others
     persons: list[str]  # site, 0x1F, person_id
     kinds: list[Kind]
     urls: list[str]
@@ -38,3 +42,7 @@ class EvidenceBatch(Struct, array_like=True, gc=False):
     kind: bytes
     url: bytes
     session: bytes
+    known: bytes = b""
+    sign: bytes = b""
+    watermark: int | None = None
+    owners: list[tuple[str, list[int], list[str]]] = []

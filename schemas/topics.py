@@ -25,7 +25,9 @@ HITS = Topic("hits", "site, visitor", "JSON Hit", "collector", ("sessionizer",),
 HIT_ROWS = Topic("hit_rows", "as hits", "Arrow hit rows", "sessionizer", ("store",), HOUR_MS)
 SESSIONS = Topic("sessions", "as hits", "Arrow Session rows", "sessionizer", ("store",), 24 * HOUR_MS)
 MOVES = Topic("session_moves", "as hits", "Arrow SessionMove rows", "sessionizer", ("store",), HOUR_MS)
-EVIDENCE = Topic("evidence", "site, person", "msgpack EvidenceBatch", "sessionizer", ("journeys",), HOUR_MS)
+EVIDENCE = Topic(
+    "evidence", "site, person", "msgpack EvidenceBatch", "sessionizer, journeys, persons", ("journeys",), HOUR_MS
+)
 TRANSITIONS = Topic(
     "transitions", "as evidence", "Arrow Transition rows", "journeys", ("store",), 24 * HOUR_MS
 )

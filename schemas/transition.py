@@ -6,9 +6,12 @@ from msgspec import Struct
 
 
 class Kind(StrEnum):
-    """``enter``: a journey begins. ``advance``, ``regress``: on, back. ``lapse``: silence. ``loop``: referral."""
+    """``enter``: a journey begins; ``loop``: by another's referral; ``return``: after a lapse. ``advance``,
+    ``regress``: on, back. ``lapse``: silence ends it.
+    """
 
     ENTER = "enter"
+    RETURN = "return"
     ADVANCE = "advance"
     REGRESS = "regress"
     LAPSE = "lapse"
@@ -19,14 +22,14 @@ class Transition(Struct, gc=False):
     """One step of one person in one model. ``ordinal`` counts the steps of the person in the model from 0.
 
     The newest ``version`` of (site, model, person_id, time, ordinal) holds; ``withdrawn`` takes it away.
-    ``dwell_ms``: time spent in ``from_stage``; 0 on ``enter``. cause_*: the evidence that moved the person.
+    ``dwell_ms``: time spent in ``from_stage``; 0 where there is none. cause_*: the evidence that moved the person.
     """
 
     site: str
     person_id: str
     model: str
-    from_stage: str  # "" on enter
-    to_stage: str
+    from_stage: str  # "" on enter, return, loop
+    to_stage: str  # "" on lapse
     kind: Kind
     time: int
     ordinal: int

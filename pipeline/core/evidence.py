@@ -10,6 +10,7 @@ from pipeline.core.ids import SEPARATOR, hex_ids, partition_of
 from pipeline.core.look import Looks
 from pipeline.core.models import Models
 from pipeline.core.reading import Reading
+from pipeline.core.referrals import REFERRAL, is_referral
 from pipeline.core.scores import metric_of, normalised_score
 from pipeline.core.slots import Array, Index
 from schemas.evidence import Evidence, EvidenceBatch, Kind
@@ -30,8 +31,11 @@ class Evidences(NamedTuple):
     urls: Sequence[str]
     url: Index
     session: Array  # V16
+    known: Array
 
-    def by_partition(self, source: int, partitions: int) -> Iterator[tuple[int, EvidenceBatch]]:
+    def by_partition(
+        self, source: int, partitions: int, watermark: int | None
+    ) -> Iterator[tuple[int, EvidenceBatch]]:
         """A message for each partition that persons of these belong to."""
         people = Codes().of(self.persons)
         target = np.array([partition_of(person, partitions) for person in people.values])[people.codes]
@@ -52,6 +56,8 @@ class Evidences(NamedTuple):
                     kind,
                     url,
                     self.session[rows].tobytes(),
+                    self.known[rows].astype(np.int8).tobytes(),
+                    watermark=watermark,
                 ),
             )
 
@@ -87,6 +93,7 @@ class Matcher:
             [self._looks.pages[code].url for code in used.tolist()],
             url,
             session[rows[found]],
+            np.array([bool(users[at]) for at in chosen], np.bool_),
         )
 
     def _kind(self, page: int, traffic: int) -> int:
@@ -148,6 +155,8 @@ class Arrived(NamedTuple):
     url: Index
     time: Index
     session: Array
+    known: Array
+    sign: Index
 
     def columns(self, rows: Index) -> dict[str, Array]:
         """Some of it, as it is kept."""
@@ -156,7 +165,15 @@ class Arrived(NamedTuple):
             "kind": objects(self.kinds)[self.kind[rows]],
             "url": objects(self.urls)[self.url[rows]],
             "session": self.session[rows],
+            "known": self.known[rows],
         }
+
+    def referrals(self, rows: Index) -> Array:
+        """Which of these come from another person's referral."""
+        found = np.array([kind[2] == REFERRAL for kind in self.kinds], np.bool_)[self.kind[rows]]
+        for at in np.flatnonzero(found).tolist():
+            found[at] = is_referral(REFERRAL, self.urls[self.url[rows[at]]])
+        return found
 
     def causes(self, rows: Index) -> dict[str, Sequence[Any]]:
         """Some of it, as what moved a person."""
@@ -173,7 +190,8 @@ class Arrived(NamedTuple):
         """One piece."""
         rules, event, channel = self.kinds[self.kind[row]]
         (session,) = hex_ids(self.session[row : row + 1])
-        return Evidence(int(self.time[row]), rules, event, self.urls[self.url[row]], channel, session)
+        known = bool(self.known[row])
+        return Evidence(int(self.time[row]), rules, event, self.urls[self.url[row]], channel, session, known)
 
 
 def arrived(messages: Iterable[EvidenceBatch]) -> Arrived:
@@ -186,11 +204,60 @@ def arrived(messages: Iterable[EvidenceBatch]) -> Arrived:
             urls.of(message.urls).codes[np.frombuffer(message.url, np.int32)],
             np.frombuffer(message.time, np.int64),
             np.frombuffer(message.session, "V16"),
+            _ones(message.known, message) != 0,
+            _ones(message.sign, message),
         )
         for message in messages
     ]
-    person, kind, url, time, session = map(np.concatenate, zip(*parts, strict=True))
-    return Arrived(persons.values, person, kinds.values, kind, urls.values, url, time, session)
+    person, kind, url, time, session, known, sign = map(np.concatenate, zip(*parts, strict=True))
+    return Arrived(persons.values, person, kinds.values, kind, urls.values, url, time, session, known, sign)
+
+
+def _ones(packed: bytes, message: EvidenceBatch) -> Index:
+    rows = len(message.time) // 8
+    return np.frombuffer(packed, np.int8).astype(np.int64) if packed else np.ones(rows, np.int64)
+
+
+def passed_on(
+    passed: Iterable[tuple[str, Evidence, int]], partitions: int
+) -> Iterator[tuple[int, EvidenceBatch]]:
+    """(key of a user, evidence, sign) as a message for each partition."""
+    by_target: dict[int, list[tuple[str, Evidence, int]]] = {}
+    for one in passed:
+        by_target.setdefault(partition_of(one[0], partitions), []).append(one)
+    for target, found in by_target.items():
+        keys, pieces, signs = zip(*found, strict=True)
+        persons, kinds = Codes().of(keys), Codes().of([_kind_of(piece) for piece in pieces])
+        places = Codes().of([piece.url for piece in pieces])
+        yield (
+            target,
+            EvidenceBatch(
+                -1,
+                list(persons.values),
+                list(kinds.values),
+                list(places.values),
+                persons.codes.astype(np.int32).tobytes(),
+                np.array([piece.time for piece in pieces], np.int64).tobytes(),
+                kinds.codes.astype(np.int32).tobytes(),
+                places.codes.astype(np.int32).tobytes(),
+                b"".join(bytes.fromhex(piece.session_id) or bytes(16) for piece in pieces),
+                sign=np.array(signs, np.int8).tobytes(),
+            ),
+        )
+
+
+def only_time(source: int, watermark: int | None) -> EvidenceBatch:
+    """A message without evidence."""
+    return EvidenceBatch(source, [], [], [], b"", b"", b"", b"", b"", watermark=watermark)
+
+
+def only_owners(owners: list[tuple[str, list[int], list[str]]]) -> EvidenceBatch:
+    """A message of the persons: who owns these visitors now."""
+    return EvidenceBatch(-1, [], [], [], b"", b"", b"", b"", b"", owners=owners)
+
+
+def _kind_of(one: Evidence) -> Kind:
+    return one.rules, one.event, one.channel
 
 
 def objects(values: Sequence[Any]) -> Array:

@@ -35,6 +35,7 @@ from schemas.erasure import Erasure
 from schemas.outcome import DeadLetter, LedgerRow, Outcome
 
 _NEVER = -(1 << 60)
+_MINUTE_MS = 60_000
 _NO_SLOT = -1
 _SESSIONIZED, _IN_BACKGROUND, _LATE, _BOT = range(4)  # codes of these outcomes:
 _OUTCOMES = (Outcome.SESSIONIZED.value, Outcome.BACKGROUND.value, Outcome.LATE.value, Outcome.BOT.value)
@@ -68,6 +69,7 @@ class Output(Struct):
     ledger: list[LedgerRow] = []
     watermark: int | None = None
     has_new_watermark: bool = False
+    has_new_minute: bool = False  # of the watermark
     state: bytes | None = None
     needed: int = 0
     ids: bytes | None = None
@@ -174,7 +176,7 @@ class Intake:
         elif is_caught_up:
             mark.on_idle(wall_ms)
         self._say_sessions(output, wall_ms, is_final=is_final)
-        self._end_unit(output, number, ids_number)
+        self._end_unit(output, number, ids_number, is_final=is_final)
         return output
 
     def _judge(self, reading: Reading, output: Output, ids_number: int) -> None:
@@ -307,7 +309,7 @@ class Intake:
             self._forgotten_until = before
             self._seen.forget(before)
 
-    def _end_unit(self, output: Output, number: int, ids_number: int) -> None:
+    def _end_unit(self, output: Output, number: int, ids_number: int, *, is_final: bool) -> None:
         meta = self._meta
         for (site, outcome), hits in output.outcomes.items():
             of_site = meta.ledger.setdefault(site, {})
@@ -319,8 +321,10 @@ class Intake:
             output.state = _encode(_State(meta, sessions))
         output.ids_needed = self._ids[0][0] if self._ids else ids_number + 1
         output.watermark = self.watermark
-        output.has_new_watermark = output.watermark != self._told_watermark
-        self._told_watermark = output.watermark
+        told, self._told_watermark = self._told_watermark, output.watermark
+        output.has_new_watermark = output.watermark != told
+        minutes = [-1 if time is None else time // _MINUTE_MS for time in (told, output.watermark)]
+        output.has_new_minute = is_final or minutes[0] != minutes[1]
 
 
 def _keys(fields: dict[str, list[Any]]) -> list[str]:

@@ -5,13 +5,17 @@ in are a state of an automaton; what evidence does to it depends on that state, 
 orders and on which conditions on time hold. So a batch of evidence that comes after all that is known of its persons is
 folded with one look-up a piece.
 
-Any other evidence is late (also evidence of the very same millisecond): what comes after it is folded again, and the
-transitions that no longer hold are withdrawn. So the transitions that are not withdrawn depend on the set of the
-evidence, never on its order or batching. Equal evidence twice counts twice.
+Any other evidence is late (also evidence of the very same millisecond, or after a silence that may have ended a
+journey): what comes after it is folded again, and the transitions that no longer hold are withdrawn. So is evidence
+that leaves: it has become another person's (``pipeline.core.homes``). So the transitions that are not withdrawn depend
+on the set of the evidence, never on its order or batching. Equal evidence twice counts twice.
 
 A journey keeps its newest evidence, up to MAX_EVIDENCE pieces; beyond that all but the newest half of that many are
 folded into a checkpoint for good. Evidence at or before a checkpoint cannot be placed any more: it is left out and
 counted in ``missed``.
+
+Journeys lapse when time has passed them by, as far as all sources have come, to the full minute. At the end of bounded
+input time is the greatest that any source has seen.
 """
 
 from bisect import bisect_left
@@ -21,19 +25,23 @@ from copy import copy
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from msgspec import Struct
 
 from pipeline.core.evidence import Arrived, arrived
+from pipeline.core.homes import Homes, Passed
 from pipeline.core.ids import SEPARATOR
 from pipeline.core.models import Models
 from pipeline.core.moves import Moves, columns_of
-from pipeline.core.person_table import PersonTable
+from pipeline.core.person_table import NONE_MS, PersonTable
 from pipeline.core.slots import Index
-from pipeline.core.stage_fold import Step, fold, in_order, nowhere
+from pipeline.core.stage_fold import State, Step, fold, in_order, lapse, nowhere
 from schemas.evidence import Evidence, EvidenceBatch
-from schemas.transition import Transition
+from schemas.transition import Kind, Transition
 
 MAX_EVIDENCE: Final = 2_000
 
+GRAIN_MS: Final = 60_000
+NEVER_MS: Final = -(1 << 62)
 StepKey = tuple[int, int, int]  # model, time, ordinal
 Change = tuple[str, str, str, str]  # site, model, stage left ("" is none), stage entered
 
@@ -42,6 +50,7 @@ class Output(NamedTuple):
     """``columns``: transitions as columns of their rows, or None; ``corrections``: more of them, some withdrawn.
 
     ``changes``: how many of each more, or less. ``state``: the journal's entry, which needs those from ``needed`` on.
+    ``passed``: to the persons whose evidence it is.
     """
 
     columns: dict[str, Sequence[Any]] | None
@@ -49,58 +58,127 @@ class Output(NamedTuple):
     changes: Counter[Change]
     state: bytes
     needed: int
+    passed: list[Passed]
+
+
+class Clock(Struct, array_like=True):
+    """``passed``: journeys have lapsed up to here. ``sources``: partition of hits -> its watermark."""
+
+    passed: int = NEVER_MS
+    sources: dict[int, int] = {}
 
 
 class Journeys:
-    """The persons of one partition. Good for the models whose fingerprint the state was made with."""
+    """The persons of one partition. Good for the models whose fingerprint the state was made with.
 
-    def __init__(self, models: Models) -> None:
+    ``clock`` is part of the state, and the caller's to store. Bounded input lets no time pass before its end.
+    """
+
+    def __init__(self, models: Models, *, bounded: bool = False) -> None:
         self._models = models
+        self._bounded = bounded
         self._table = PersonTable(len(models.models))
         self._moves = Moves(models)
+        self._homes = Homes(self._table)
+        self.clock = Clock()
 
-    def restore(self, entries: Iterable[tuple[int, bytes]]) -> None:
+    def restore(self, entries: Iterable[tuple[int, bytes]], clock: Clock) -> None:
         """Take up the journal's entries again, with their numbers, oldest first."""
         self._table.restore(entries)
+        self._homes.restore()
+        self.clock = clock
 
-    def take(self, messages: Iterable[EvidenceBatch], version: int, number: int) -> Output:
-        """One unit of work. ``number``: that of the journal's entry."""
-        found = arrived(messages)
+    def take(
+        self, messages: Sequence[EvidenceBatch], version: int, number: int, *, is_final: bool = False
+    ) -> Output:
+        """One unit of work. ``number``: that of the journal's entry. ``is_final``: the input ends here."""
         table = self._table
-        who = table.slots(found.persons)[found.person]
-        order = np.lexsort((found.time, who))
-        is_late = self._late(who[order], found.time[order])
-        fast, slow = order[~is_late], order[is_late]
         changes: Counter[Change] = Counter()
-        columns, corrections = None, list[Transition]()
-        if len(fast):
-            columns = self._on_time(found, who[fast], fast, version, changes)
-        for person in np.unique(who[slow]).tolist():
-            new = [found.evidence(row) for row in slow[who[slow] == person].tolist()]
-            corrections += self._again(person, sorted(new, key=in_order), version, changes)
-        touched = np.unique(who)
-        for person in touched[table.persons["size"][touched] > MAX_EVIDENCE].tolist():
-            self._fold_into_checkpoint(person)
+        columns, corrections, passed = None, list[Transition](), list[Passed]()
+        for message in messages:
+            for key, since, users in message.owners:
+                moved = self._homes.own(key, (tuple(since), tuple(users)), passed)
+                corrections += self._again(moved.home, moved.back, moved.leaving, version, changes)
+        if any(message.time for message in messages):
+            found = arrived(messages)
+            rows = self._homes.keep(found, passed)
+            who = table.slots(found.persons)[found.person]
+            order = rows[np.lexsort((found.time[rows], who[rows]))]
+            is_late = self._late(who[order], found.time[order], found.sign[order])
+            fast, slow = order[~is_late], order[is_late]
+            if len(fast):
+                columns = self._on_time(found, who[fast], fast, version, changes)
+            for person in np.unique(who[slow]).tolist():
+                mine = slow[who[slow] == person].tolist()
+                come, gone = ([found.evidence(row) for row in mine if found.sign[row] == s] for s in (1, -1))
+                corrections += self._again(person, come, gone, version, changes)
+            touched = np.unique(who[rows])
+            for person in touched[table.persons["size"][touched] > MAX_EVIDENCE].tolist():
+                self._fold_into_checkpoint(person)
+        corrections += self._pass_time(messages, version, changes, is_final=is_final)
         state, needed = table.changes(number)
-        return Output(columns, corrections, changes, state, needed)
+        return Output(columns, corrections, changes, state, needed, passed)
+
+    def _pass_time(
+        self, messages: Iterable[EvidenceBatch], version: int, changes: Counter[Change], *, is_final: bool
+    ) -> list[Transition]:
+        """Let the journeys lapse that nothing has happened in for too long."""
+        clock, table = self.clock, self._table
+        for message in messages:
+            if message.watermark is not None:
+                clock.sources[message.source] = max(
+                    message.watermark, clock.sources.get(message.source, NEVER_MS)
+                )
+        if not clock.sources or (self._bounded and not is_final):
+            return []
+        time = max(clock.sources.values()) if is_final else min(clock.sources.values())
+        time -= 0 if is_final else time % GRAIN_MS
+        clock.passed = max(clock.passed, time)
+        persons = table.persons
+        silent = persons["live"] & (persons["last"] > NONE_MS) & (persons["size"] > 0)
+        silent &= persons["last"] < clock.passed - min(self._models.lapse_ms)
+        silent &= persons["stages"].any(axis=1)
+        found: list[Transition] = []
+        for person in np.flatnonzero(silent).tolist():
+            state = table.state(person)
+            steps = lapse(self._models, state, clock.passed)
+            if steps:
+                table.set_state(person, state)
+                found += self._say(person, steps, version, changes)
+        return found
+
+    def _say(
+        self, person: int, steps: Iterable[Step], version: int, changes: Counter[Change]
+    ) -> list[Transition]:
+        site, _, name = self._table.persons["key"][person].partition(SEPARATOR)
+        found = []
+        for step in steps:
+            changes[(site, *self._names(step)[:3])] += 1
+            found.append(self._transition(site, name, step, version, withdrawn=False))
+        return found
 
     def erase(self, keys: Iterable[str], number: int) -> tuple[bytes, int]:
         """Forget these persons (site, 0x1F, person): the journal's entry, and the first one it needs."""
-        self._table.erase(keys)
+        self._homes.erase(list(keys))
         return self._table.changes(number)
 
-    def _late(self, who: Index, time: Index) -> Any:
-        """Which of the sorted pieces belong to a person of whom any is late, or has the same time as another."""
-        same = who[1:] == who[:-1]
-        late = np.concatenate(([False], same & (time[1:] == time[:-1])))
-        late |= time <= self._table.persons["last"][who]
+    def _late(self, who: Index, time: Index, sign: Index) -> Any:
+        """Which of the sorted pieces belong to a person of whom any is late, has the same time as another, is taken
+        back, or comes after a silence in which a journey may have ended.
+        """
+        persons = self._table.persons
+        same = np.concatenate(([False], who[1:] == who[:-1]))
+        before = np.where(same, np.roll(time, 1), persons["last"][who])
+        late = (time <= before) | (sign < 0)
+        late |= (before > NONE_MS) & (time - before > min(self._models.lapse_ms))
+        late |= ((persons["stages"][who] == 0) & (persons["steps"][who] > 0)).any(axis=1)
         return np.isin(who, np.unique(who[late]))
 
     def _on_time(
         self, found: Arrived, who: Index, rows: Index, version: int, changes: Counter[Change]
     ) -> dict[str, Sequence[Any]] | None:
         time = found.time[rows]
-        steps = self._moves.take(self._table, who, time, found.kinds, found.kind[rows])
+        steps = self._moves.take(self._table, who, time, found.kinds, found.kind[rows], found.referrals(rows))
         self._table.append(who, found.columns(rows))
         if steps is None:
             return None
@@ -112,10 +190,15 @@ class Journeys:
         return columns_of(steps, sites, persons, self._moves.names, found.causes(rows[steps.row]), version)
 
     def _again(
-        self, person: int, new: list[Evidence], version: int, changes: Counter[Change]
+        self,
+        person: int,
+        come: list[Evidence],
+        leaving: list[Evidence],
+        version: int,
+        changes: Counter[Change],
     ) -> list[Transition]:
-        """Fold late evidence of one person in; the rows that take away, and those that hold instead."""
-        gone, said = self._refold(person, new)
+        """Evidence of one person comes late or leaves; the rows that take away, and those that hold instead."""
+        gone, said = self._refold(person, come, leaving)
         site, _, name = self._table.persons["key"][person].partition(SEPARATOR)
         for sign, steps in ((-1, gone), (1, said)):
             for step in steps.values():
@@ -127,27 +210,37 @@ class Journeys:
             for step in steps
         ]
 
-    def _refold(self, person: int, new: list[Evidence]) -> tuple[dict[StepKey, Step], dict[StepKey, Step]]:
+    def _refold(
+        self, person: int, come: list[Evidence], leaving: list[Evidence]
+    ) -> tuple[dict[StepKey, Step], dict[StepKey, Step]]:
         """The steps that no longer hold as they were, and those that hold now instead or in addition."""
         models, table = self._models, self._table
         start = table.checkpoint(person) or nowhere(models)
-        placed = [one for one in new if start.last is None or one.time > start.last]
-        table.persons["missed"][person] += len(new) - len(placed)
+        placed = [one for one in come if start.last is None or one.time > start.last]
+        table.persons["missed"][person] += len(come) - len(placed)
         table.persons.touch(np.array([person]))
-        if not placed:
-            return {}, {}
         known = table.history(person)
-        cut = bisect_left(known, in_order(placed[0]), key=in_order)
+        if not placed and not leaving:
+            return {}, {}
+        first = min(in_order(one) for one in (*placed, *leaving))
+        cut = bisect_left(known, first, key=in_order)
         state = copy(start)
         fold(models, state, known[:cut])
-        before = _by_key(fold(models, copy(state), known[cut:]))
+        before = _by_key(self._folded(copy(state), known[cut:]))
         rest = sorted([*known[cut:], *placed], key=in_order)
-        after = _by_key(fold(models, state, rest))
+        for one in leaving:  # perhaps what has come in this very unit
+            if one in rest:  # else it was folded for good
+                rest.remove(one)
+        after = _by_key(self._folded(state, rest))
         table.rewrite(person, [*known[:cut], *rest])
         table.set_state(person, state)
         gone = {key: step for key, step in before.items() if after.get(key) != step}
         said = {key: step for key, step in after.items() if before.get(key) != step}
         return gone, said
+
+    def _folded(self, state: State, evidence: Iterable[Evidence]) -> list[Step]:
+        """The steps up to now: what has lapsed since counts too."""
+        return fold(self._models, state, evidence) + lapse(self._models, state, self.clock.passed)
 
     def _fold_into_checkpoint(self, person: int) -> None:
         models, table = self._models, self._table
@@ -158,15 +251,13 @@ class Journeys:
         table.set_checkpoint(person, checkpoint)
         table.rewrite(person, evidence[cut:])
 
-    def _names(self, step: Step) -> tuple[str, str, str, str]:
-        return self._models.step_names(step.model, step.from_stage, step.to_stage)
+    def _names(self, step: Step) -> tuple[str, str, str, Kind]:
+        return self._models.step_names(step.model, step.from_stage, step.to_stage, step.beginning)
 
     def _transition(
         self, site: str, person_id: str, step: Step, version: int, *, withdrawn: bool
     ) -> Transition:
-        model, from_stage, to_stage, kind = self._models.step_names(
-            step.model, step.from_stage, step.to_stage
-        )
+        model, from_stage, to_stage, kind = self._names(step)
         cause = step.cause
         return Transition(
             site,

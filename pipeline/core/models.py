@@ -14,7 +14,7 @@ import msgspec
 from pipeline.core.globs import GlobSet, path_of
 from pipeline.core.model_check import ModelError, parse
 from pipeline.core.plans import BoundRule, Plan, make_plan
-from pipeline.core.rules import Model, Rule
+from pipeline.core.rules import DAY_MS, Model, Rule
 from pipeline.core.scores import metric_of
 from pipeline.core.toml_lines import find_lines, line_of
 from schemas.evidence import Kind as EvidenceKind
@@ -42,7 +42,8 @@ class Models:
         self._detailed = {event for event, bounds in self._by_event.items() if _look_at_details(bounds)}
         self._any_details = _look_at_details(self._any_event)
         self._globs = GlobSet(glob for bound in self.rules.values() for glob in bound.rule.url or ())
-        self._step_names: dict[tuple[int, int, int], tuple[str, str, str, Kind]] = {}
+        self._step_names: dict[tuple[int, int, int, Kind], tuple[str, str, str, Kind]] = {}
+        self.lapse_ms = tuple(model.lapse_days * DAY_MS for model in self.models)
         self._by_url: dict[tuple[str, str, str, bool], tuple[int, ...]] = {}
         self._by_globs: dict[tuple[str, tuple[str, ...], str, bool], tuple[int, ...]] = {}
 
@@ -55,15 +56,20 @@ class Models:
         }
         return by_event, any_event
 
-    def step_names(self, model: int, left: int, entered: int) -> tuple[str, str, str, Kind]:
-        """Names of a model (counted from 0) and of two of its stages (from 1; ``left`` 0 is none); kind of the step."""
-        found = self._step_names.get((model, left, entered))
+    def step_names(
+        self, model: int, left: int, entered: int, beginning: Kind = Kind.ENTER
+    ) -> tuple[str, str, str, Kind]:
+        """Names of a model (counted from 0) and of two of its stages (from 1; 0 is none); kind of the step.
+
+        ``beginning``: the kind where no stage is left.
+        """
+        found = self._step_names.get((model, left, entered, beginning))
         if found is None:
             stages = self.models[model].stage
-            kind = Kind.ENTER if not left else Kind.ADVANCE if entered > left else Kind.REGRESS
-            name = stages[left - 1].id if left else ""
-            found = self.models[model].name, name, stages[entered - 1].id, kind
-            self._step_names[model, left, entered] = found
+            kind = Kind.ADVANCE if entered > left else Kind.REGRESS if entered else Kind.LAPSE
+            names = [stages[at - 1].id if at else "" for at in (left, entered)]
+            found = self.models[model].name, names[0], names[1], kind if left else beginning
+            self._step_names[model, left, entered, beginning] = found
         return found
 
     def touchpoint(

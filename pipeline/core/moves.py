@@ -16,6 +16,7 @@ from pipeline.core.person_table import NONE_MS, PersonTable
 from pipeline.core.plans import NO_SINCE, Plan
 from pipeline.core.slots import Array, Index
 from schemas.evidence import Kind
+from schemas.transition import Kind as StepKind
 
 MOST_REMEMBERED: Final = 200_000
 _decode_recent = msgspec.msgpack.Decoder(dict[int, tuple[int, ...]]).decode
@@ -59,7 +60,8 @@ class Moves:
     def __init__(self, models: Models) -> None:
         self._models = models
         self.names: list[tuple[str, str, str, str]] = []
-        self._name_code: dict[tuple[int, int, int], int] = {}
+        self._name_code: dict[tuple[int, int, int, StepKind], int] = {}
+        self._steps: list[tuple[int, int, int, StepKind]] = []  # of each name
         self._forget()
 
     def _forget(self) -> None:
@@ -70,16 +72,31 @@ class Moves:
         self._known: dict[tuple[int, int, int, int], _Move] = {}
 
     def take(
-        self, table: PersonTable, who: Index, time: Index, kinds: Sequence[Kind], kind: Index
+        self,
+        table: PersonTable,
+        who: Index,
+        time: Index,
+        kinds: Sequence[Kind],
+        kind: Index,
+        is_referral: Array,
     ) -> Steps | None:
-        """Move the persons on; the transitions that makes."""
+        """Move the persons on; the transitions that makes. Nobody among them has lapsed, or does so on the way."""
         if max(len(self._known), len(self._plans), len(self._states)) > MOST_REMEMBERED:
             self._forget()
         plans = np.array([self._plan(one) for one in kinds])
         rows = self._rows(table, who, time, plans[kind])
         moved, moves = self._walk(table, rows, self._held(table, rows))
         self._keep_times(table, rows)
-        return self._step(table, rows, moved, moves) if moved else None
+        steps = self._step(table, rows, moved, moves) if moved else None
+        if steps is not None and is_referral.any():
+            self._name_loops(steps, is_referral)
+        return steps
+
+    def _name_loops(self, steps: Steps, is_referral: Array) -> None:
+        for at in np.flatnonzero(is_referral[steps.row]).tolist():
+            model, left, entered, _ = self._steps[steps.name[at]]
+            if not left:
+                steps.name[at] = self._name(model, left, entered, StepKind.LOOP)
 
     def _plan(self, kind: Kind) -> int:
         code = self._plan_code.get(kind)
@@ -183,11 +200,13 @@ class Moves:
             stages[model] = stage
         return _Move(self._state(bytes(stages)), tuple(steps))
 
-    def _name(self, model: int, left: int, entered: int) -> int:
-        code = self._name_code.get((model, left, entered))
+    def _name(self, model: int, left: int, entered: int, beginning: StepKind = StepKind.ENTER) -> int:
+        step = (model, left, entered, beginning)
+        code = self._name_code.get(step)
         if code is None:
-            code = self._name_code[model, left, entered] = len(self.names)
-            self.names.append(self._models.step_names(model, left, entered))
+            code = self._name_code[step] = len(self.names)
+            self._steps.append(step)
+            self.names.append(self._models.step_names(*step))
         return code
 
     @staticmethod

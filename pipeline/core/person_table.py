@@ -12,6 +12,7 @@ import numpy as np
 from msgspec import Struct
 
 from pipeline.core.ids import hex_ids
+from pipeline.core.persons.identity import Owners
 from pipeline.core.slots import Array, Index, Slots
 from pipeline.core.stage_fold import State
 from schemas.evidence import Evidence
@@ -19,6 +20,7 @@ from schemas.evidence import Evidence
 NONE_MS: Final = -(1 << 62)  # a time that never was
 _NO_PLACE: Final = -1
 _encode = msgspec.msgpack.Encoder().encode
+_decode_owners = msgspec.msgpack.Decoder(Owners).decode
 _decode_state = msgspec.msgpack.Decoder(State).decode
 
 
@@ -46,6 +48,7 @@ def _person_columns(models: int) -> dict[str, Any]:
         "missed": np.int32,
         "size": np.int32,  # pieces of evidence
         "newest": np.int64,  # place of the newest of them
+        "owners": object,  # msgpack of a visitor's owners, or None
     }
 
 
@@ -54,6 +57,7 @@ _EVIDENCE: dict[str, Any] = {
     "kind": object,
     "url": object,
     "session": "V16",
+    "known": np.bool_,
     "before": np.int64,
 }
 
@@ -117,11 +121,13 @@ class PersonTable:
     def history(self, who: int) -> list[Evidence]:
         """The evidence kept of a person, oldest first."""
         places = self._chain(who)
-        column = {name: self.evidence[name][places].tolist() for name in ("time", "kind", "url")}
+        column = {name: self.evidence[name][places].tolist() for name in ("time", "kind", "url", "known")}
         sessions = hex_ids(self.evidence["session"][places])
         return [
-            Evidence(time, rules, event, url, channel, session)
-            for time, (rules, event, channel), url, session in zip(*column.values(), sessions, strict=True)
+            Evidence(time, rules, event, url, channel, session, known)
+            for time, (rules, event, channel), url, known, session in zip(
+                *column.values(), sessions, strict=True
+            )
         ]
 
     def rewrite(self, who: int, history: Sequence[Evidence]) -> None:
@@ -184,6 +190,17 @@ class PersonTable:
         """Evidence up to here is folded for good."""
         self.persons["checkpoint"][who] = _encode(state)
 
+    def owners(self) -> dict[str, Owners]:
+        """Key of each visitor that has owners -> who they are."""
+        packed, keys = self.persons["owners"], self.persons["key"]
+        slots = [slot for slot in self.persons.live().tolist() if packed[slot] is not None]
+        return {keys[slot]: _decode_owners(packed[slot]) for slot in slots}
+
+    def set_owners(self, who: int, owners: Owners) -> None:
+        """Whose a visitor's evidence without a user is."""
+        self.persons["owners"][who] = _encode(owners) if owners[0] else None
+        self.persons.touch(np.array([who]))
+
     def _chain(self, who: int) -> Index:
         places, before = [], self.evidence["before"]
         place = int(self.persons["newest"][who])
@@ -204,4 +221,5 @@ def evidence_columns(history: Sequence[Evidence]) -> dict[str, Array]:
         "kind": kinds,
         "url": urls,
         "session": np.frombuffer(sessions, "V16"),
+        "known": np.array([one.known for one in history], np.bool_),
     }

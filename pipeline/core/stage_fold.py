@@ -5,6 +5,9 @@ Evidence is ordered by time (ms), then by value (:func:`in_order`): never by arr
 at any stage, moves on to any higher one, and back only where the rule or the model says so. One hit that
 counts for several models moves all of them. ``since`` and ``count`` look at earlier evidence only by what
 :class:`State` keeps.
+
+When there has been no evidence at all for longer than a model's lapse time, the person's journey in it has ended at the
+end of that time: a step to no stage. What comes after is a return.
 """
 
 from collections.abc import Iterable
@@ -15,7 +18,9 @@ from msgspec import Struct
 
 from pipeline.core.models import Models
 from pipeline.core.plans import NO_SINCE, Moves, Plan, Timed
+from pipeline.core.referrals import is_referral
 from schemas.evidence import Evidence
+from schemas.transition import Kind
 
 # The score is left out: it changes nothing here that the rules do not already say, and None has no order.
 in_order = attrgetter("time", "rules", "event", "url", "channel", "session_id")
@@ -40,7 +45,7 @@ class State(Struct, array_like=True, gc=False):
 
 
 class Step(NamedTuple):
-    """One transition: ``model`` counts from 0, stages from 1; ``from_stage`` 0 is none."""
+    """One transition: ``model`` counts from 0, stages from 1; stage 0 is none. A lapse has no cause."""
 
     model: int
     time: int
@@ -49,6 +54,7 @@ class Step(NamedTuple):
     to_stage: int
     dwell_ms: int
     cause: Evidence
+    beginning: Kind = Kind.ENTER  # if it leaves no stage
 
 
 def nowhere(models: Models) -> State:
@@ -63,6 +69,7 @@ def advance(models: Models, state: State, evidence: Evidence, plan: Plan) -> lis
     ``plan``: that of the evidence's kind.
     """
     time = evidence.time
+    steps = lapse(models, state, time)
     if plan.is_order:
         state.orders += 1
     held = _held(plan.timed, state, time) if plan.timed else 0
@@ -74,12 +81,29 @@ def advance(models: Models, state: State, evidence: Evidence, plan: Plan) -> lis
     moves = plan.moves.get((state.stages, orders, held))
     if moves is None:
         moves = plan.decide(state.stages, orders, held)
-    steps = _move(state, moves, evidence) if moves else []
+    if moves:
+        steps += _move(state, moves, evidence)
     if plan.is_order:
         state.last_order = time
     if state.first is None:
         state.first = time
     state.last = time
+    return steps
+
+
+def lapse(models: Models, state: State, until: int) -> list[Step]:
+    """End the journeys in which nothing has happened for too long before ``until``."""
+    if state.last is None:
+        return []
+    steps: list[Step] = []
+    for model, lapse_ms in enumerate(models.lapse_ms):
+        end, stage = state.last + lapse_ms, state.stages[model]
+        if stage and end < until:
+            cause = Evidence(end, (), "", "", "", "")
+            dwell = end - state.entered[model]
+            steps.append(Step(model, end, state.steps[model], stage, 0, dwell, cause))
+            state.stages = state.stages[:model] + b"\0" + state.stages[model + 1 :]
+            state.steps = (*state.steps[:model], state.steps[model] + 1, *state.steps[model + 1 :])
     return steps
 
 
@@ -95,11 +119,13 @@ def fold(models: Models, state: State, evidence: Iterable[Evidence]) -> list[Ste
 def _move(state: State, moves: Moves, cause: Evidence) -> list[Step]:
     stages = bytearray(state.stages)
     entered, ordinals = list(state.entered), list(state.steps)
+    is_loop = is_referral(cause.channel, cause.url)
     steps = []
     for model, stage in moves:
         before = stages[model]
         dwell = cause.time - entered[model] if before else 0
-        steps.append(Step(model, cause.time, ordinals[model], before, stage, dwell, cause))
+        begins = Kind.RETURN if ordinals[model] else Kind.LOOP if is_loop else Kind.ENTER
+        steps.append(Step(model, cause.time, ordinals[model], before, stage, dwell, cause, begins))
         stages[model] = stage
         entered[model] = cause.time
         ordinals[model] += 1

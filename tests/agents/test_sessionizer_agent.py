@@ -56,6 +56,7 @@ async def test_everything_a_batch_leads_to_and_the_commit_after_all_of_it() -> N
         Sent("dead_letters", 1, 1),
         Sent("ledger", 1, 1),
         Sent("evidence", person, 1),
+        *[Sent("evidence", partition, 1) for partition in range(PARTITIONS) if partition != person],
         *[Sent("touchpoints", partition, 1) for partition in range(PARTITIONS)],
         *[Sent("facts", partition, 1) for partition in range(PARTITIONS)],
         Committed([("hits", 1, 2)], ["sessionizer", "hit_ids"]),
@@ -97,6 +98,7 @@ async def test_ticks_close_the_session_and_tell_its_fact_to_the_counters_of_its_
     await agent.handle(batch("hits", first=1))
     assert world.taken() == [
         Sent("sessions", 0, 1),
+        *[Sent("evidence", partition, 1) for partition in range(PARTITIONS)],
         *[Sent("touchpoints", partition, 1) for partition in range(PARTITIONS)],
         *[Sent("facts", partition, 1) for partition in range(PARTITIONS)],
         Committed([("hits", 0, 1)], ["sessionizer", "hit_ids"]),

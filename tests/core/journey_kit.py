@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from msgspec.msgpack import decode, encode
 
-from pipeline.core.journeys import Journeys, Output
+from pipeline.core.homes import Passed
+from pipeline.core.journeys import Clock, Journeys, Output
 from pipeline.core.models import Models
 from pipeline.core.person_table import PersonTable
 from pipeline.core.rules import Model, Rule
@@ -54,7 +55,7 @@ class Person:
         return Evidence(at, rules, event, url, channel, str(more.get("session_id", "")))  # type: ignore[arg-type]
 
 
-def message(key: str, evidence: list[Evidence]) -> EvidenceBatch:
+def message(key: str, evidence: list[Evidence], watermark: int | None = None) -> EvidenceBatch:
     """Evidence of one person as it travels."""
     kinds = [(one.rules, one.event, one.channel) for one in evidence]
     places = np.arange(len(evidence), dtype=np.int32).tobytes()
@@ -68,6 +69,8 @@ def message(key: str, evidence: list[Evidence]) -> EvidenceBatch:
         kind=places,
         url=places,
         session=b"".join(bytes.fromhex(one.session_id) or bytes(16) for one in evidence),
+        known=bytes(one.known for one in evidence),
+        watermark=watermark,
     )
 
 
@@ -77,21 +80,26 @@ class Partition:
     def __init__(self, models: Models) -> None:
         self.models = models
         self.entries: list[tuple[int, bytes]] = []
+        self.clock = Clock()
+        self.passed: list[Passed] = []
+        self.bounded = False
         self.version = 0
 
     @property
     def core(self) -> Journeys:
         """As a restart finds it."""
-        core = Journeys(self.models)
-        core.restore(self.entries)
+        core = Journeys(self.models, bounded=self.bounded)
+        core.restore(self.entries, decode(encode(self.clock), type=Clock))
         return core
 
-    def take(self, *messages: EvidenceBatch) -> tuple[list[Transition], list[TransitionFact]]:
+    def take(
+        self, *messages: EvidenceBatch, is_final: bool = False
+    ) -> tuple[list[Transition], list[TransitionFact]]:
         """One unit of work: the rows, and the net facts."""
         core, number = self.core, len(self.entries) and self.entries[-1][0] + 1
-        output = core.take(
-            [decode(encode(one), type=EvidenceBatch) for one in messages], self.version, number
-        )
+        found = [decode(encode(one), type=EvidenceBatch) for one in messages]
+        output = core.take(found, self.version, number, is_final=is_final)
+        self.clock, self.passed = core.clock, output.passed
         self.entries = [entry for entry in self.entries if entry[0] >= output.needed]
         self.entries.append((number, output.state))
         self.version += 1
@@ -124,20 +132,29 @@ def _row(row: dict[str, Any]) -> Transition:
     return Transition(**row, time=time)
 
 
-def oracle(models: Models, site: str, person_id: str, evidence: list[Evidence]) -> set[tuple[object, ...]]:
+def oracle(
+    models: Models, site: str, person_id: str, evidence: list[Evidence], now: int = -(1 << 62)
+) -> set[tuple[object, ...]]:
     """The transitions that hold for this evidence, as tuples without ``withdrawn`` and ``version``."""
     ordered = sorted(evidence, key=lambda e: (e.time, e.rules, e.event, e.url, e.channel, e.session_id))
     return {
         (site, person_id, model.name, *step)
         for at, model in enumerate(models.models)
-        for step in _walk(models, at, model, ordered)
+        for step in _walk(models, at, model, ordered, now)
     }
 
 
-def _walk(models: Models, at: int, model: Model, ordered: list[Evidence]) -> list[tuple[object, ...]]:
+def _walk(
+    models: Models, at: int, model: Model, ordered: list[Evidence], until: int
+) -> list[tuple[object, ...]]:
     steps: list[tuple[object, ...]] = []
     now, entered = -1, 0
     for n, one in enumerate(ordered):
+        if n and now >= 0 and one.time - ordered[n - 1].time > model.lapse_days * DAY:
+            end = ordered[n - 1].time + model.lapse_days * DAY
+            left = model.stage[now].id
+            steps.append((left, "", "lapse", end, len(steps), end - entered, "", "", "", ""))
+            now = -1
         bounds = [b for b in (models.rules[rule] for rule in one.rules) if b.model == at]
         holding = [b for b in bounds if _holds(b.id, b.rule, ordered[: n + 1])]
         holding = [b for b in holding if not b.rule.fallback] or holding
@@ -148,10 +165,15 @@ def _walk(models: Models, at: int, model: Model, ordered: list[Evidence]) -> lis
         if stage == now or (stage < now and not may_go_back):
             continue
         before = model.stage[now].id if now >= 0 else ""
-        kind = "enter" if now < 0 else "advance" if stage > now else "regress"
+        is_loop = one.channel == "referral" and "?code=" in one.url
+        begins = "return" if steps else "loop" if is_loop else "enter"
+        kind = begins if now < 0 else "advance" if stage > now else "regress"
         dwell = one.time - entered if now >= 0 else 0
         steps.append((before, model.stage[stage].id, kind, one.time, len(steps), dwell, *_cause(one)))
         now, entered = stage, one.time
+    if ordered and now >= 0 and until - ordered[-1].time > model.lapse_days * DAY:
+        end = ordered[-1].time + model.lapse_days * DAY
+        steps.append((model.stage[now].id, "", "lapse", end, len(steps), end - entered, "", "", "", ""))
     return steps
 
 

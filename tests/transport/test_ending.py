@@ -12,7 +12,7 @@ from schemas.topics import TOPICS, Topic
     [
         ("hits", set()),
         ("hit_rows", {"hits"}),
-        ("evidence", {"hits"}),
+        ("evidence", {"hits", "evidence", "touchpoints"}),
         ("transitions", {"evidence"}),
         ("facts", {"hits", "evidence", "touchpoints"}),
         ("touchpoints", {"hits", "touchpoints"}),
