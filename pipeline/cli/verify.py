@@ -80,6 +80,8 @@ def _without_erased(found: dict[str, list[Difference]], data: Path) -> dict[str,
     if not any(found.values()) or not (data / DATABASE).exists():
         return found
     sites = ErasureRequests(data).sites()
+    if sites:
+        sites.add("")  # of dead letters in which no site can be read
     return {
         check: [one for one in of_check if check not in SUMS or one.key.get("site") not in sites]
         for check, of_check in found.items()
