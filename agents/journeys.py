@@ -1,5 +1,7 @@
 """Hop 2: evidence -> transitions and their facts. Decides nothing: see core.journeys."""
 
+from collections.abc import Iterator
+
 import msgspec
 
 from agents.hop import Context
@@ -93,14 +95,25 @@ class Journeys:
         if known is None:
             journal = self._context.transport.journal(NAME, partition)
             core = Core(self._models, bounded=self._bounded)
-            entries = [(number, _decode_entry(entry)) for number, entry in journal.entries()]
-            if any(entry.fingerprint != self._models.fingerprint for _, entry in entries):
+            head = _Head()
+            core.restore(self._states(journal, head))
+            core.clock, self._versions[partition] = head.clock, head.version
+            known = self._partitions[partition] = core, journal
+        return known
+
+    def _states(self, journal: Journal, head: "_Head") -> Iterator[tuple[int, bytes]]:
+        """The core's part of the entries; ``head`` becomes the rest of the last one."""
+        for number, packed in journal.entries():
+            entry = _decode_entry(packed)
+            if entry.fingerprint != self._models.fingerprint:
                 raise SettingsError(
                     "models: the stage models are not those that this data directory was made with. Put them back, "
                     "or process the hits again into a new directory"
                 )
-            clock = entries[-1][1].clock if entries else Clock()
-            core.restore(((number, entry.state) for number, entry in entries), clock)
-            self._versions[partition] = entries[-1][1].version if entries else 0
-            known = self._partitions[partition] = core, journal
-        return known
+            head.version, head.clock = entry.version, entry.clock
+            yield number, entry.state
+
+
+class _Head(msgspec.Struct):
+    version: int = 0
+    clock: Clock = msgspec.field(default_factory=Clock)

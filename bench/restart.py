@@ -1,88 +1,138 @@
 """How long a restart takes: ``python -m bench.restart [--visitors 1000000]``.
 
-Writes the state of so many visitors, each with one open session of a few hits and their hit_ids, as units of work do,
-and then opens it as ``masir run`` does after ``kill -9``: read the changelogs, set the timers. Prints the seconds and
-the resident bytes per visitor of the opened state.
+Takes a hit or two of so many visitors through the sessionizer, the journeys and the persons, as ``masir run`` does, and
+then opens their state in a process of its own as a start after ``kill -9`` does. Prints the seconds, and the resident
+bytes per visitor of all that was opened.
 """
 
 import argparse
+import asyncio
+import subprocess
+import sys
 import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
-import msgspec
-
-from pipeline.core.channels import Classifier
-from pipeline.core.goals import Goals
-from pipeline.core.ids import session_id, visitor_key
-from pipeline.core.intake import Intake
-from pipeline.core.intake_rules import IntakeRules
-from pipeline.core.models import load
-from pipeline.core.session import context_of, of_one_hit
-from pipeline.core.sessionizer import SessionRules, Visitor
-from pipeline.model_files import builtin_texts
+from agents.hop import Context, Hop
+from agents.hops import load_models, plans
+from bench import stream
+from pipeline.metrics import Metrics
+from pipeline.settings import Settings
+from pipeline.transport.batch import Batch
+from pipeline.transport.journal import Journal
 from pipeline.transport.log import Log
 from pipeline.transport.state import StateStore
+from schemas import topics
 
 PARTITIONS = 4
-UNIT = 5_000  # visitors whose state changes in one unit of work
-HITS = 5
-NOON = 1_767_268_800_000
-_CONTEXT = context_of(
-    ["https://example.com/a", "organic_search", *[""] * 6, "desktop", "Chrome", "Windows", "DE", "de"]
-)
+UNIT = 5_000  # hits of a unit of work
+HITS = 2
+HOPS = ("sessionizer", "journeys", "persons")
 _RSS_PAGES = 1
 
 
+class Bench:
+    """A transport that keeps state on disk, as the embedded one does, and records in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self.log = Log(path)
+        self.sent: dict[tuple[str, int], list[bytes]] = defaultdict(list)
+        settings = Settings()
+        context = Context(self, Metrics(version="bench"))
+        made = plans(context, settings, load_models(settings), _no_sink)
+        self.hops: dict[str, Hop] = {plan.name: plan.make() for plan in made if plan.name in HOPS}
+
+    def unit(self) -> "_Unit":
+        """See :class:`agents.hop.Transport`, as for the others."""
+        return _Unit(self)
+
+    def state(self, store: str, partition: int) -> StateStore:
+        return StateStore(self.log, store, partition)
+
+    def journal(self, store: str, partition: int) -> Journal:
+        return Journal(self.log, store, partition)
+
+    def partitions(self, topic: str) -> int:
+        assert topic
+        return PARTITIONS
+
+    async def hand(self, hop: str, topic: str, partition: int, values: Sequence[bytes]) -> None:
+        """One batch to a hop, of a partition that is behind, so that the clock closes nothing."""
+        batch = Batch(topic, partition, values, [0] * len(values), range(len(values)), 0, False, False, print)
+        await self.hops[hop].handle(batch)
+
+
+class _Unit:
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+
+    def send(self, topic: str, partition: int, values: Sequence[bytes]) -> None:
+        if topic in (topics.EVIDENCE.name, topics.TOUCHPOINTS.name):
+            self._bench.sent[topic, partition] += values
+
+    async def commit(self, batches: Sequence[Batch], stores: Sequence[Any], *, now_ms: int) -> None:
+        assert batches or now_ms
+        with self._bench.log.transaction():
+            for store in stores:
+                store.write_changes()
+
+
+def _no_sink() -> Any:
+    raise AssertionError("the store is not part of this")
+
+
 def main() -> None:
+    """Write the state, then open it in another process."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--visitors", type=int, default=1_000_000)
-    visitors = parser.parse_args().visitors
+    parser.add_argument("--open", type=Path, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.open:
+        _open(asked.open, asked.visitors)
+        return
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "masir.db"
-        _write(path, visitors)
-        before, started = _resident_bytes(), perf_counter()
-        rules = IntakeRules(SessionRules(), Goals(), load(builtin_texts()), Classifier())
-        log = Log(path)
-        opened = []
+        asyncio.run(_write(path, asked.visitors))
+        again = ("-m", "bench.restart", "--visitors", str(asked.visitors), "--open", str(path))
+        subprocess.run([sys.executable, *again], check=True)
+
+
+async def _write(path: Path, visitors: int) -> None:
+    bench = Bench(path)
+    waiting: dict[int, list[bytes]] = defaultdict(list)
+    hits = stream.rounds(visitors=visitors, hits_per_visitor=HITS)
+    for number in range(visitors * HITS):
+        line = next(hits)
+        waiting[hash(line.partition(b'"visitor_id":"')[2][:16]) % PARTITIONS].append(line)
+        if number % (UNIT * PARTITIONS) == UNIT * PARTITIONS - 1 or number == visitors * HITS - 1:
+            for partition, values in waiting.items():
+                await bench.hand("sessionizer", topics.HITS.name, partition, values)
+            waiting.clear()
+            sent, bench.sent = bench.sent, defaultdict(list)
+            for (topic, partition), values in sent.items():
+                hop = "journeys" if topic == topics.EVIDENCE.name else "persons"
+                await bench.hand(hop, topic, partition, values)
+    bench.log.close()
+
+
+def _open(path: Path, visitors: int) -> None:
+    bench = Bench(path)
+    before, started = _resident_bytes(), perf_counter()
+    for name, hop in bench.hops.items():
+        begun, held = perf_counter(), _resident_bytes()
         for partition in range(PARTITIONS):
-            intake = Intake(rules, StateStore(log, "sessionizer", partition), partition)
-            intake.restore()
-            opened.append(intake)
-        seconds = perf_counter() - started
-        print(f"{visitors:,} visitors: {seconds:.1f} s to restore, {visitors / seconds:,.0f} visitors/s")
-        print(f"{(_resident_bytes() - before) / visitors:,.0f} resident bytes per visitor")
-        log.close()
-
-
-def _write(path: Path, visitors: int) -> None:
-    log = Log(path)
-    for partition in range(PARTITIONS):
-        store = StateStore(log, "sessionizer", partition)
-        for first in range(partition, visitors, PARTITIONS * UNIT):
-            for number in range(first, min(visitors, first + PARTITIONS * UNIT), PARTITIONS):
-                key = visitor_key("shop", f"{number:032x}", "")
-                store[key] = msgspec.msgpack.encode(_visitor(key, number))
-            with log.transaction():
-                store.write_changes()
-    log.close()
-
-
-def _visitor(key: str, number: int) -> Visitor:
-    start = NOON + number
-    session = of_one_hit(
-        start,
-        f"https://shop.example/p/{number % 500}",
-        _CONTEXT,
-        "",
-        is_view=True,
-        is_goal=False,
-        revenue=None,
-    )
-    session.session_id, session.hits, session.end = session_id(key, start), HITS, start + 60_000
-    return Visitor([session], bytes(12 * HITS))
+            hop._partition(partition)  # type: ignore[attr-defined]  # what its first batch does
+        used = (_resident_bytes() - held) / visitors
+        print(f"  {name}: {perf_counter() - begun:.1f} s, {used:,.0f} bytes per visitor")
+    seconds = perf_counter() - started
+    print(f"{visitors:,} visitors: {seconds:.1f} s to restore, {visitors / seconds:,.0f} visitors/s")
+    print(f"{(_resident_bytes() - before) / visitors:,.0f} resident bytes per visitor, all hops together")
+    bench.log.close()
 
 
 def _resident_bytes() -> int:

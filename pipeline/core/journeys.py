@@ -82,11 +82,10 @@ class Journeys:
         self._homes = Homes(self._table)
         self.clock = Clock()
 
-    def restore(self, entries: Iterable[tuple[int, bytes]], clock: Clock) -> None:
-        """Take up the journal's entries again, with their numbers, oldest first."""
+    def restore(self, entries: Iterable[tuple[int, bytes]]) -> None:
+        """Take up the journal's entries again, with their numbers, oldest first; the clock is the caller's affair."""
         self._table.restore(entries)
         self._homes.restore()
-        self.clock = clock
 
     def take(
         self, messages: Sequence[EvidenceBatch], version: int, number: int, *, is_final: bool = False

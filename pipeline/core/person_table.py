@@ -72,9 +72,12 @@ class PersonTable:
 
     def restore(self, entries: Iterable[tuple[int, bytes]]) -> None:
         """Take up the entries again, oldest first."""
-        found = [(number, _decode_entry(entry)) for number, entry in entries]
-        self.persons.restore((number, entry.persons) for number, entry in found)
-        self.evidence.restore((number, entry.evidence) for number, entry in found)
+        for number, packed in entries:
+            entry = _decode_entry(packed)
+            self.persons.take_up(number, entry.persons)
+            self.evidence.take_up(number, entry.evidence)
+        self.persons.taken_up()
+        self.evidence.taken_up()
         live = self.persons.live()
         self.slot_of = dict(zip(self.persons["key"][live].tolist(), live.tolist(), strict=True))
 

@@ -50,6 +50,7 @@ class Slots:
         self._next = 0  # where the round goes on
         self._round_began = 0  # number of the entry in which it began
         self._needed = 0  # number of the first entry that is needed to restore
+        self._known: dict[Any, Any] = {}  # while entries are taken up: equal objects are kept once
         self._is_whole = False  # the next entry holds all rows
 
     def __getitem__(self, name: str) -> Array:
@@ -122,26 +123,30 @@ class Slots:
 
     def restore(self, entries: Iterable[tuple[int, bytes]]) -> None:
         """Take up (number, entry) again, oldest first. The derived columns are the caller's affair."""
-        first, last = None, -1
-        known: dict[Any, Any] = {}
-        for last, entry in entries:
-            self._apply(_decode(entry), known)
-            first = last if first is None else first
-        self._free = np.flatnonzero(~self["live"]).tolist()
-        # The next round must go over all rows before any of these entries may go.
-        self._next, self._round_began, self._needed = 0, last + 1, first or 0
-        self._written, self._freed = [], []
+        for number, entry in entries:
+            self.take_up(number, entry)
+        self.taken_up()
 
-    def _apply(self, entry: _Entry, known: dict[Any, Any]) -> None:
-        written = np.frombuffer(entry.written, np.int64)
-        freed = np.frombuffer(entry.freed, np.int64)
+    def take_up(self, number: int, entry: bytes) -> None:
+        """The next entry of a journal; :meth:`taken_up` comes after the last."""
+        found = _decode(entry)
+        if not self._top:
+            self._needed = number
+        # The next round must go over all rows before any of these entries may go.
+        self._round_began = number + 1
+        written, freed = np.frombuffer(found.written, np.int64), np.frombuffer(found.freed, np.int64)
         top = int(max(written.max(initial=-1), freed.max(initial=-1))) + 1
         self._reach(max(top, self._top))
-        for name, packed in entry.columns.items():
+        for name, packed in found.columns.items():
             column = self._columns[name]
-            column[written] = _unpacked(packed, column, known)
+            column[written] = _unpacked(packed, column, self._known)
         self._columns["live"][freed] = False
         self._columns["live"][written] = True
+
+    def taken_up(self) -> None:
+        """All entries were taken up."""
+        self._free = np.flatnonzero(~self["live"]).tolist()
+        self._known = {}
 
     def _reach(self, top: int) -> None:
         size = len(self._columns["live"])

@@ -89,7 +89,8 @@ class Partition:
     def core(self) -> Journeys:
         """As a restart finds it."""
         core = Journeys(self.models, bounded=self.bounded)
-        core.restore(self.entries, decode(encode(self.clock), type=Clock))
+        core.restore(self.entries)
+        core.clock = decode(encode(self.clock), type=Clock)
         return core
 
     def take(
