@@ -7,7 +7,7 @@ same: by it a new owner of the partition shuts the old one out.
 
 from typing import NamedTuple
 
-from schemas.topics import EVIDENCE, FACTS, HITS, TOPICS, Topic
+from schemas.topics import EVIDENCE, FACTS, HITS, TOPICS, TOUCHPOINTS, Topic
 
 SINK = "store"  # the hop that writes to no topic, and so needs no transaction
 INPUTS = {topic.name: topic for topic in TOPICS if SINK not in topic.readers}
@@ -30,6 +30,7 @@ STORES = (
     Store("sessionizer", HITS, is_journal=True),
     Store("hit_ids", HITS, is_journal=True),
     Store("journeys", EVIDENCE, is_journal=True),
+    Store("persons", TOUCHPOINTS, is_journal=False),
     Store("counters", FACTS, is_journal=False),
 )
 
