@@ -19,17 +19,20 @@ from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-unt
 from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 
 from bench.running import MASIR, PATIENCE_SECONDS, LateError, command, environment, wait_for
+from pipeline.cli.worker import HOPS as ALL_HOPS
 from pipeline.store.client import rows
 from pipeline.store.errors import StoreError
 from pipeline.store.query_socket import SocketReader
-from pipeline.transport.kafka.names import Names
+from pipeline.transport.kafka.names import SINK, Names
 from schemas import topics
 
-HOPS = "sessionizer,journeys,counters"
+HOPS = ",".join(hop for hop in ALL_HOPS if hop != SINK)
 READ_MS = 700
 STEPS = (  # hop after hop
     frozenset({topics.HITS.name}),
-    frozenset({topics.EVIDENCE.name}),
+    *(
+        frozenset({topics.EVIDENCE.name, topics.TOUCHPOINTS.name}) for _ in range(3)
+    ),  # they write to each other
     frozenset({topics.FACTS.name}),
     frozenset(topic.name for topic in topics.TOPICS if "store" in topic.readers),
 )

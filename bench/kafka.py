@@ -144,7 +144,7 @@ class Broker:
 
     def _format(self) -> None:
         command = self._command(
-            "kafka.tools.StorageTool", "format", "-t", self._cluster_id, "-c", str(self._config)
+            "kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster_id}", "-c", str(self._config)
         )
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:

@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from pipeline.cli.runner import KNOWN_ERRORS, runner, settings_of, told, with_broker
+from schemas.topics import TOPICS
 
-HOPS = ("sessionizer", "journeys", "counters", "store")
+HOPS = tuple(dict.fromkeys(reader for topic in TOPICS for reader in topic.readers))
 EXAMPLES = """
 \b
 Examples:

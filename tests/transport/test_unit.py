@@ -52,7 +52,9 @@ async def test_state_records_and_offsets_take_place_together(log: Log) -> None:
     assert (read(log, "out"), read(log, "out", 1)) == ([b"1", b"3"], [b"2"])
     assert log.committed("me") == {("in", 0): 2, ("in", 1): 8}
     assert dict(StateStore(log, "s", 0)) == {"k": b"v"}
-    assert log.read("out", 0, 0, most=9).timestamps == [0, 0], "when the oldest of what they come from was received"
+    assert log.read("out", 0, 0, most=9).timestamps == [0, 0], (
+        "when the oldest of what they come from was received"
+    )
     assert ("none", 0) not in log.ends()
     assert done == [2]
 

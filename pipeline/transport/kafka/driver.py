@@ -38,6 +38,7 @@ from pipeline.transport.kafka.partition import KafkaBatch, Partition
 from pipeline.transport.kafka.thread import ConsumerThread
 from pipeline.transport.kafka.transactions import PartitionLostError
 from pipeline.transport.kafka.unit import KafkaUnit
+from schemas.topics import HITS
 
 TICK_SECONDS = 0.5
 FETCH_SECONDS = 0.05  # records of a partition that was not asked for this time wait so long
@@ -216,11 +217,13 @@ class Consumer(stock.Consumer):
                 one.waiting.append(self._batch(one, (), one.position))
 
     def _batch(self, one: Partition, records: Sequence[Any], next_offset: int) -> KafkaBatch:
+        topic = self.transport.cluster.names.bare(one.tp.topic)
+        time_of = _appended if topic == HITS.name else _received
         return KafkaBatch(
-            topic=self.transport.cluster.names.bare(one.tp.topic),
+            topic=topic,
             partition=one.tp.partition,
             values=[record.value for record in records],
-            timestamps=[record.timestamp for record in records],
+            timestamps=[time_of(record) for record in records],
             offsets=[record.offset for record in records],
             next_offset=next_offset,
             is_caught_up=not records,  # what is so after a batch, the next tick tells
@@ -268,6 +271,17 @@ class Consumer(stock.Consumer):
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust's watch for a consumer that hangs, which miscounts; see docs/metrics.md for the lag."""
+
+
+def _appended(record: Any) -> int:
+    """A collector has stamped the record itself."""
+    time_ms: int = record.timestamp
+    return time_ms
+
+
+def _received(record: Any) -> int:
+    """A unit of work has kept the time as the key."""
+    return int.from_bytes(record.key)
 
 
 class Producer(stock.Producer):

@@ -13,6 +13,7 @@ from pipeline.transport.kafka.names import Names
 from pipeline.transport.kafka.partition import KafkaBatch, Partition
 from pipeline.transport.kafka.transactions import Sent
 
+RECEIVED_BYTES = 8
 CommitOffsets = Callable[[Sequence[tuple[Partition, int]]], Awaitable[None]]
 
 
@@ -25,16 +26,18 @@ class KafkaUnit:
         self._names = names
         self._commit_offsets = commit_offsets
         self._owner_of = owner_of
-        self._sent: Sent = {}
+        self._values: dict[tuple[str, int], list[bytes]] = {}
 
     def send(self, topic: str, partition: int, values: Sequence[bytes]) -> None:
         """Records for a partition; nothing is sent before the commit."""
         if values:
-            self._sent.setdefault((self._names.topic(topic), partition), []).extend(values)
+            self._values.setdefault((self._names.topic(topic), partition), []).extend(values)
 
     async def commit(self, batches: Sequence[Batch], stores: Sequence[Memory], *, now_ms: int) -> None:
-        """All or nothing. ``batches`` are those that were consumed; ``now_ms`` is the broker's affair here.
+        """All or nothing. ``batches`` are those that were consumed.
 
+        What is sent keeps, as its key, the time at which the oldest of what it comes from was received. Its own time is
+        that of the writing, since by that the broker counts how long it keeps it.
         Without batches the partition is the one that ``stores`` belong to.
         """
         consumed = [batch for batch in batches if isinstance(batch, KafkaBatch)]
@@ -46,5 +49,8 @@ class KafkaUnit:
             await self._commit_offsets([(batch.owner, batch.next_offset) for batch in consumed])
             return
         offsets = [batch.next_offset for batch in consumed if not batch.is_tick]
-        await owner.transactions.submit(self._sent, stores, max(offsets, default=None))
-        self._sent = {}
+        received = min((batch.timestamps[0] for batch in consumed if not batch.is_tick), default=now_ms)
+        key, values = received.to_bytes(RECEIVED_BYTES), self._values
+        self._values = {}
+        sent: Sent = {at: [(key, value) for value in of_one] for at, of_one in values.items()}
+        await owner.transactions.submit(sent, stores, max(offsets, default=None))

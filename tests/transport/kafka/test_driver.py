@@ -23,6 +23,7 @@ from pipeline.transport.kafka.restore import read_all
 from pipeline.transport.kafka.topics import TopicAdmin, usable_partitions
 
 TOTAL = "total"
+RECEIVED = (1_790_812_800_000).to_bytes(8)
 
 
 class Adder:
@@ -105,9 +106,15 @@ class Group:
         producer = self._publisher._producer or await self._publisher._new_producer()
         for partition, sent in self.sent.items():
             numbers = list(range(len(sent), len(sent) + count))
-            pending = await self._publisher._send(producer, partition, [(b"", b"%d" % n) for n in numbers])
+            pending = await self._publisher._send(
+                producer, partition, [(RECEIVED, b"%d" % n) for n in numbers]
+            )
             await asyncio.gather(*pending)
             sent += numbers
+
+    async def received(self, partition: int) -> set[bytes]:
+        source = TopicPartition(self._names.topic("counters"), partition)
+        return {record.key for record in await read_all(source, client_options(self.settings))}
 
     async def sums(self, partition: int) -> list[int]:
         source = TopicPartition(self._names.topic("counters"), partition)
@@ -160,6 +167,8 @@ async def test_everything_once_in_batches_then_ticks(group: Group, settings: Set
         full = [batch for batch in one.seen if not batch.is_tick]
         assert len(full) <= 8, "fetches, not records"
         assert all(not batch.is_caught_up for batch in full)
+        assert {when for batch in full for when in batch.timestamps} == {1_790_812_800_000}
+        assert await group.received(0) == {RECEIVED}, "what follows keeps the time of what it comes from"
         before = len(one.seen)
         await until(lambda: len(one.seen) >= before + 4)
         assert all(batch.is_tick and batch.is_caught_up for batch in one.seen[before:])

@@ -15,7 +15,7 @@ from pipeline.transport.kafka.names import STORES, Names
 from pipeline.transport.kafka.offsets import Offsets
 from pipeline.transport.kafka.restore import read_all, restore
 from pipeline.transport.kafka.topics import TopicAdmin
-from pipeline.transport.kafka.transactions import PartitionLostError, Transactions
+from pipeline.transport.kafka.transactions import PartitionLostError, Sent, Transactions
 
 
 class Bench:
@@ -42,6 +42,10 @@ class Bench:
         await one.start()
         self._open.append(one)
         return one
+
+    def sent(self, *values: bytes) -> Sent:
+        """To the rows."""
+        return {self.rows: [(None, value) for value in values]}
 
     def state(self) -> KafkaState:
         return KafkaState(self.names.topic("counters_state"))
@@ -75,7 +79,7 @@ async def bench(settings: Settings) -> AsyncIterator[Bench]:
 async def test_outputs_state_and_offset_together(bench: Bench) -> None:
     one, state = await bench.transactions(), bench.state()
     state["a"] = b"1"
-    await one.submit({bench.rows: [b"r1", b"r2"]}, [state], 7)
+    await one.submit(bench.sent(b"r1", b"r2"), [state], 7)
     await one.drain()
     assert await bench.written() == [b"r1", b"r2"]
     assert dict(await bench.restored("counters")) == {"a": b"1"}  # type: ignore[call-overload]
@@ -97,7 +101,7 @@ async def test_units_that_come_while_one_is_under_way_share_the_next_transaction
     monkeypatch.setattr(one._producer, "begin_transaction", counted)
     for number in range(6):
         state["k"] = b"%d" % number
-        await one.submit({bench.rows: [b"%d" % number]}, [state], number + 1)
+        await one.submit(bench.sent(b"%d" % number), [state], number + 1)
         await asyncio.sleep(0)  # the first one begins
     await one.drain()
     assert begun == 2
@@ -127,11 +131,11 @@ async def test_a_unit_of_nothing_is_no_transaction(bench: Bench, monkeypatch: py
 
 async def test_a_new_owner_shuts_the_old_one_out(bench: Bench) -> None:
     old, state = await bench.transactions(), bench.state()
-    await old.submit({bench.rows: [b"before"]}, [], 1)
+    await old.submit(bench.sent(b"before"), [], 1)
     await old.drain()
     await bench.transactions()
     state["a"] = b"stale"
-    await old.submit({bench.rows: [b"of a zombie"]}, [state], 2)
+    await old.submit(bench.sent(b"of a zombie"), [state], 2)
     with pytest.raises(PartitionLostError):
         await old.drain()
     with pytest.raises(PartitionLostError):
@@ -148,7 +152,7 @@ async def test_what_an_owner_left_unfinished_is_aborted(bench: Bench) -> None:
     for pending in await old._send(*bench.rows, [(None, b"half done")]):
         await pending
     new = await bench.transactions()
-    await new.submit({bench.rows: [b"whole"]}, [], 1)
+    await new.submit(bench.sent(b"whole"), [], 1)
     await new.drain()
     assert await bench.written() == [b"whole"]
 
@@ -157,7 +161,7 @@ async def test_a_record_that_is_not_taken_stops_the_commit(bench: Bench) -> None
     """aiokafka would commit without it: offsets would be ahead of the outputs."""
     one = await bench.transactions()
     too_large = bytes(module.MAX_REQUEST_BYTES + 2 * 1024**2)
-    await one.submit({bench.rows: [b"small", too_large]}, [], 5)
+    await one.submit(bench.sent(b"small", too_large), [], 5)
     with pytest.raises(PartitionLostError):
         await one.drain()
     assert await bench.committed_offset() == -1
@@ -167,7 +171,7 @@ async def test_a_record_that_is_not_taken_stops_the_commit(bench: Bench) -> None
 async def test_many_records_of_one_unit(bench: Bench) -> None:
     one = await bench.transactions()
     values = [b"%06d" % n + bytes(200) for n in range(20_000)]  # several batches
-    await one.submit({bench.rows: values}, [], 1)
+    await one.submit(bench.sent(*values), [], 1)
     await one.drain()
     assert await bench.written() == values
 
