@@ -1,9 +1,10 @@
-"""The embedded pipeline, live: collector, hops, store, metrics and query socket in one process: ``masir run``."""
+"""The embedded pipeline, live: collector, hops, store, metrics, page and query socket in one process: ``masir run``."""
 
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, closing, suppress
+from importlib.metadata import version
 
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -18,6 +19,7 @@ from agents.webhook import APP as WEBHOOK
 from agents.webhook import telling
 from pipeline.collector.door import Door
 from pipeline.collector.tally import Tally, TallyMetrics
+from pipeline.live.server import LivePage
 from pipeline.settings import Settings
 from pipeline.store.place import open_store
 from pipeline.store.query_socket import QueryServer
@@ -42,8 +44,9 @@ class Live:
         )
         self._door: Door | None = None
         self._others: Collectors | None = None
+        self._page: LivePage | None = None
         self._erasing: asyncio.Task[None] | None = None
-        self._metrics_site: web.AppRunner | None = None
+        self._shown: web.AppRunner | None = None
         self._beside = AsyncExitStack()
 
     async def start(self) -> None:
@@ -58,14 +61,24 @@ class Live:
         if embedded.traces is not None:
             log = self._beside.enter_context(closing(TracedLog(embedded.database, embedded.traces)))
         publisher = LogPublisher(log, APP, now_ms=wall_ms, on_append=embedded.transport.wake)
-        shows_metrics = [web.get("/metrics", self._metrics)]
         settings = self.settings
+        self._page = LivePage(
+            settings,
+            embedded.metrics,
+            embedded.models.models,
+            listen=settings.metrics_listen or settings.listen,
+            version=version("masir"),
+            open_reader=lambda: open_store(settings, read_only=True),
+            away=embedded.away,
+            now_ms=wall_ms,
+        )
+        shows = [web.get("/metrics", self._metrics), *self._page.routes()]
         self._door = Door(
             settings,
             publisher,
             now_ms=wall_ms,
             ready=lambda: list(self.embedded.away.values()),
-            extra_routes=[] if settings.metrics_listen else shows_metrics,
+            extra_routes=[] if settings.metrics_listen else shows,
             on_sites=lambda registry: put_sites(embedded.sites, registry, settings),
         )
         self.embedded.metrics.register(TallyMetrics(self.tally))
@@ -75,7 +88,7 @@ class Live:
             self._others = Collectors(settings, f"{host}:{self.port}", settings.collectors - 1)
             self._others.start()
         if settings.metrics_listen:
-            await self._show_metrics(shows_metrics)
+            await self._show(shows)
         await self._queries.start()
         self._erasing = asyncio.create_task(Eraser(embedded).watch())
 
@@ -85,12 +98,14 @@ class Live:
             self._erasing.cancel()
             with suppress(asyncio.CancelledError):
                 await self._erasing
+        if self._page is not None:
+            await self._page.close()
         if self._others is not None:
             await self._others.stop()
         if self._door is not None:
             await self._door.stop()
-        if self._metrics_site is not None:
-            await self._metrics_site.cleanup()
+        if self._shown is not None:
+            await self._shown.cleanup()
         await self._queries.stop()
         await self._beside.aclose()
         await self.embedded.stop()
@@ -101,13 +116,13 @@ class Live:
         mine = self._door.tally() if self._door else Tally()
         return mine.plus(self._others.tally()) if self._others else mine
 
-    async def _show_metrics(self, routes: Sequence[web.AbstractRouteDef]) -> None:
+    async def _show(self, routes: Sequence[web.AbstractRouteDef]) -> None:
         app = web.Application()
         app.add_routes(routes)
-        self._metrics_site = web.AppRunner(app, access_log=None)
-        await self._metrics_site.setup()
+        self._shown = web.AppRunner(app, access_log=None)
+        await self._shown.setup()
         host, _, port = self.settings.metrics_listen.rpartition(":")
-        await web.TCPSite(self._metrics_site, host, int(port)).start()
+        await web.TCPSite(self._shown, host, int(port)).start()
 
     async def keep_house(self) -> None:
         """For ever: report how the pipeline fares, and delete what retention does not keep."""

@@ -57,26 +57,26 @@ class Journeys(Collector):
     def __init__(self, sites: BoundedNames) -> None:
         self._sites = sites
         self._channels = BoundedNames(MAX_CHANNELS + 1, (ALL, OTHER))
-        self._snapshots: dict[int, Gauges] = {}
+        self.snapshots: dict[int, Gauges] = {}
 
     def put(self, partition: int, gauges: Gauges) -> None:
         for site, state in gauges.sites.items():
             self._sites.claim(site)
             for channel in state.windows:
                 self._channels.claim(channel)
-        self._snapshots[partition] = gauges
+        self.snapshots[partition] = gauges
 
     def drop(self, partition: int) -> None:
-        self._snapshots.pop(partition, None)
+        self.snapshots.pop(partition, None)
 
     def has(self, partition: int) -> bool:
-        return partition in self._snapshots
+        return partition in self.snapshots
 
     def collect(self) -> Iterator[Metric]:
         active: dict[tuple[str, ...], int] = {}
         persons: dict[tuple[str, ...], int] = {}
         sums: dict[tuple[str, ...], WindowSums] = {}
-        for gauges in list(self._snapshots.values()):
+        for gauges in list(self.snapshots.values()):
             for name, state in gauges.sites.items():
                 site = self._sites.label(name)
                 active[site,] = active.get((site,), 0) + state.active
@@ -89,7 +89,7 @@ class Journeys(Collector):
         yield _family("masir_active_sessions", "Sessions open now", "site", active)
         yield _family("masir_stage_persons", "Persons in the stage now", "site model stage", persons)
         yield from _window_families(sums)
-        yield from person_metrics.families(list(self._snapshots.values()), self._sites.label)
+        yield from person_metrics.families(list(self.snapshots.values()), self._sites.label)
 
 
 def _window_families(sums: dict[tuple[str, ...], WindowSums]) -> Iterator[Metric]:
@@ -154,20 +154,20 @@ class Metrics:
     def __init__(
         self, *, version: str, sites: Iterable[str] = (), clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._registry = CollectorRegistry()
-        self._watermarks = Watermarks(clock)
-        self._upkeep = Upkeep()
-        self._registry.register(self._watermarks)
-        self._registry.register(self._upkeep)
+        self.registry = CollectorRegistry()
+        self.watermarks = Watermarks(clock)
+        self.upkeep = Upkeep()
+        self.registry.register(self.watermarks)
+        self.registry.register(self.upkeep)
         self._sites = BoundedNames(MAX_SITES, sites)
-        self._journeys = Journeys(self._sites)
-        self._registry.register(self._journeys)
+        self.journeys = Journeys(self._sites)
+        self.registry.register(self.journeys)
         self._sites_with_hits: set[str] = set()
         self._highs: dict[tuple[str, ...], int] = {}
         self._declare_journey()
         self._declare_hops()
-        ProcessCollector(registry=self._registry)
-        build = Info("masir_build", "What runs here", registry=self._registry)
+        ProcessCollector(registry=self.registry)
+        build = Info("masir_build", "What runs here", registry=self.registry)
         build.info({"version": version, "python": python_version()})
 
     def hits(self, counts: Mapping[tuple[str, Outcome], int]) -> None:
@@ -186,8 +186,8 @@ class Metrics:
 
         Its first call is for the restored state: transitions found there were counted by a process before.
         """
-        restored = not self._journeys.has(partition)
-        self._journeys.put(partition, gauges)
+        restored = not self.journeys.has(partition)
+        self.journeys.put(partition, gauges)
         for site, state in gauges.sites.items():
             label = self._sites.label(site)
             for step, net in state.transitions.items():
@@ -210,7 +210,7 @@ class Metrics:
 
     def watermark(self, hop: str, partition: int, lag_seconds: float) -> None:
         """``lag_seconds``: now less the watermark; it grows by itself until the next call."""
-        self._watermarks.put(hop, partition, lag_seconds)
+        self.watermarks.put(hop, partition, lag_seconds)
 
     def consumer_lag(self, hop: str, partition: int, hits: int) -> None:
         """Records of the topic that the hop has not read yet."""
@@ -230,11 +230,11 @@ class Metrics:
 
     def ledger_difference(self, hits: int) -> None:
         """Positive: hits that have no outcome. Negative: outcomes that have no hit."""
-        self._upkeep.values["masir_ledger_difference_hits"] = hits
+        self.upkeep.values["masir_ledger_difference_hits"] = hits
 
     def disk(self, *, free_bytes: int, size_bytes: int) -> None:
         """The disk that the data directory is on."""
-        self._upkeep.values |= {"masir_disk_free_bytes": free_bytes, "masir_disk_size_bytes": size_bytes}
+        self.upkeep.values |= {"masir_disk_free_bytes": free_bytes, "masir_disk_size_bytes": size_bytes}
 
     def webhook(self, outcome: str) -> None:
         """One attempt to deliver a signal: ``delivered``, ``refused``, ``given_up`` or ``retried``."""
@@ -242,18 +242,18 @@ class Metrics:
 
     def revoke(self, hop: str, partition: int) -> None:
         """Another worker has the partition now: its gauges are that worker's to show."""
-        self._watermarks.drop(hop, partition)
+        self.watermarks.drop(hop, partition)
         self._consumer_lag.remove(hop, str(partition))
         if hop == "counters":
-            self._journeys.drop(partition)
+            self.journeys.drop(partition)
 
     def register(self, collector: Collector) -> None:
         """Show what somebody else counts, too."""
-        self._registry.register(collector)
+        self.registry.register(collector)
 
     def expose(self) -> bytes:
         """All metrics in Prometheus' text format, of type CONTENT_TYPE."""
-        return prometheus_client.generate_latest(self._registry)
+        return prometheus_client.generate_latest(self.registry)
 
     def _declare_journey(self) -> None:
         """Those without underscore are fed by the hops that know them."""
@@ -278,7 +278,7 @@ class Metrics:
             "From the receipt of a hit to the end of the hop",
             ["hop"],
             buckets=SECONDS_BUCKETS,
-            registry=self._registry,
+            registry=self.registry,
         )
         self._dead_letters = self._counter(
             "masir_dead_letters_total", "Hits that were not read", "hop reason"
@@ -293,7 +293,7 @@ class Metrics:
         )
 
     def _counter(self, name: str, text: str, labels: str) -> Counter:
-        return Counter(name, text, labels.split(), registry=self._registry)
+        return Counter(name, text, labels.split(), registry=self.registry)
 
     def _gauge(self, name: str, text: str, labels: str) -> Gauge:
-        return Gauge(name, text, labels.split(), registry=self._registry)
+        return Gauge(name, text, labels.split(), registry=self.registry)

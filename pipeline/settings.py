@@ -111,6 +111,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     site_hits_per_second: Rate = 0.0
     collectors: Annotated[int, Meta(ge=1, le=64)] = 1
     metrics_listen: str = ""
+    page_token: Annotated[str, Meta(pattern=r"^$|^\S{16,200}$")] = ""
     publish_timeout_seconds: Seconds = 30.0
     spool_bytes: Annotated[int, Meta(ge=0)] = 0
 

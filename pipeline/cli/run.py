@@ -28,7 +28,7 @@ Then, from another shell:
     "--collectors", type=int, metavar="N", help="Processes that take hits.  [default: `collectors`]"
 )
 def run(data: str | None, listen: str | None, collectors: int | None) -> None:
-    """Run everything in one process: the collector, the agents, the store, the metrics, until Ctrl-C.
+    """Run everything in one process: the collector, the agents, the store, the metrics, the live page, until Ctrl-C.
 
     What was acknowledged survives a restart, also kill -9. Only one process can have the data directory.
     """
@@ -46,5 +46,7 @@ def _say_started(live: Any) -> None:
     click.echo(f"  hits     POST {base}/v1/hits")
     click.echo(f'  script   <script defer data-site="SITE" src="{base}/masir.js"></script>')
     shown = live.settings.metrics_listen
-    click.echo(f"  metrics  {f'http://{shown}' if shown else base}/metrics")
+    shows = f"http://{shown}" if shown else base
+    click.echo(f"  page     {shows}/")
+    click.echo(f"  metrics  {shows}/metrics")
     click.echo(f"  ask      masir sql --data {live.settings.data} 'SELECT * FROM sessions'")
