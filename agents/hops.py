@@ -69,9 +69,12 @@ def plans(
             block_bytes=settings.store_block_bytes,
         )
 
+    def journeys() -> Journeys:
+        return Journeys(context, models, bounded=bounded, watched=settings.churn_regress_models)
+
     return [
         Plan("sessionizer", (topics.HITS.name,), lambda: Sessionizer(context, rules)),
-        Plan("journeys", (topics.EVIDENCE.name,), lambda: Journeys(context, models, bounded=bounded)),
+        Plan("journeys", (topics.EVIDENCE.name,), journeys),
         Plan("persons", (topics.TOUCHPOINTS.name,), lambda: Persons(context, person_rules)),
         Plan("counters", (topics.FACTS.name,), lambda: Counters(context, pane_ms=settings.pane_ms)),
         Plan(STORE, tuple(TABLE_OF), store),

@@ -1,21 +1,23 @@
 """Hop 2: evidence -> transitions and their facts. Decides nothing: see core.journeys."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from agents.hop import Context
+from pipeline.core.counters import STAGE
 from pipeline.core.evidence import passed_on
 from pipeline.core.ids import SEPARATOR, partition_of
 from pipeline.core.journeys import Clock
 from pipeline.core.journeys import Journeys as Core
 from pipeline.core.models import Models
+from pipeline.core.persons.sending import regressions
 from pipeline.settings import SettingsError
 from pipeline.store.blocks import block, blocks_of
 from pipeline.transport.batch import Batch
 from pipeline.transport.journal import Journal
 from schemas import topics
-from schemas.counter import Facts
+from schemas.counter import Facts, Measure
 from schemas.evidence import EvidenceBatch
 from schemas.transition import TransitionFact
 
@@ -39,10 +41,13 @@ _decode_entry = msgspec.msgpack.Decoder(Entry).decode
 class Journeys:
     """One core per partition, made when its first batch comes."""
 
-    def __init__(self, context: Context, models: Models, *, bounded: bool = False) -> None:
+    def __init__(
+        self, context: Context, models: Models, *, bounded: bool = False, watched: Sequence[str] = ()
+    ) -> None:
         self._context = context
         self._models = models
         self._bounded = bounded
+        self._watched = watched
         self._partitions: dict[int, tuple[Core, Journal]] = {}
         self._versions: dict[int, int] = {}
 
@@ -72,6 +77,17 @@ class Journeys:
                     partition_of(site, count), Facts(f"{NAME}-{batch.partition}", None)
                 )
                 facts.transitions.append(TransitionFact(site, model, left, entered, net))
+        for (site, model, stage, minute, is_exit), net in output.stays.items():
+            if net:
+                facts = by_partition.setdefault(
+                    partition_of(site, count), Facts(f"{NAME}-{batch.partition}", None)
+                )
+                name, sums = f"{STAGE}{model}{STAGE}{stage}", [0, net] if is_exit else [net, 0]
+                facts.measures.append(Measure(site, name, minute, sums))
+        count = self._context.transport.partitions(topics.TOUCHPOINTS.name)
+        source = f"{NAME}-{batch.partition}"
+        for target, regressed in regressions(output.regressed, source, count):
+            unit.send(topics.TOUCHPOINTS.name, target, [_encode(regressed)])
         for partition, facts in by_partition.items():
             unit.send(topics.FACTS.name, partition, [_encode(facts)])
         await unit.commit([batch], [journal], now_ms=self._context.now_ms())
@@ -94,7 +110,7 @@ class Journeys:
         known = self._partitions.get(partition)
         if known is None:
             journal = self._context.transport.journal(NAME, partition)
-            core = Core(self._models, bounded=self._bounded)
+            core = Core(self._models, bounded=self._bounded, watched=self._watched)
             head = _Head()
             core.restore(self._states(journal, head))
             core.clock, self._versions[partition] = head.clock, head.version

@@ -26,13 +26,23 @@ HIT_ROWS = Topic("hit_rows", "as hits", "Arrow hit rows", "sessionizer", ("store
 SESSIONS = Topic("sessions", "as hits", "Arrow Session rows", "sessionizer", ("store",), 24 * HOUR_MS)
 MOVES = Topic("session_moves", "as hits", "Arrow SessionMove rows", "sessionizer", ("store",), HOUR_MS)
 EVIDENCE = Topic(
-    "evidence", "site, person", "msgpack EvidenceBatch", "sessionizer, journeys, persons", ("journeys",), HOUR_MS
+    "evidence",
+    "site, person",
+    "msgpack EvidenceBatch",
+    "sessionizer, journeys, persons",
+    ("journeys",),
+    HOUR_MS,
 )
 TRANSITIONS = Topic(
     "transitions", "as evidence", "Arrow Transition rows", "journeys", ("store",), 24 * HOUR_MS
 )
 TOUCHPOINTS = Topic(
-    "touchpoints", "site, person", "msgpack Touchpoints", "sessionizer, persons", ("persons",), HOUR_MS
+    "touchpoints",
+    "site, person",
+    "msgpack Touchpoints",
+    "sessionizer, journeys, persons",
+    ("persons",),
+    HOUR_MS,
 )
 SIGNALS = Topic("signals", "as touchpoints", "Arrow Signal rows", "persons", ("store",), 24 * HOUR_MS)
 ATTRIBUTION = Topic(

@@ -46,8 +46,7 @@ class Touch(IntEnum):
     EMAIL_COMPLAINT = 20
     EMAIL_UNSUBSCRIBE = 21
     COST = 22  # what was spent, by channel
-    REGRESSED = 23  # moved back a stage: model and stages; from the journeys
-    RECOVERED = 24  # forward again to where the person was; from the journeys
+    REGRESSED = 23  # moved back a stage: the model; from the journeys
 
 
 class SessionColumns(Struct, array_like=True, gc=False):

@@ -19,6 +19,7 @@ from pipeline.store.place import reader_of
 from pipeline.store.query_socket import SocketReader
 from pipeline.store.verify import Difference, lasting
 from pipeline.store.verify import verify as verify_store
+from pipeline.store.verify_persons import person_checks
 from pipeline.store.verify_transitions import transition_checks
 from pipeline.transport.erasures import ErasureRequests
 from pipeline.transport.log import DATABASE
@@ -39,8 +40,8 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def verify(context: click.Context, data: str | None, as_json: bool) -> None:
-    """Recompute sessions, bounces, conversions, transitions, counters and the ledger from the stored hits, in
-    SQL, and compare them with what the stream said, row by row.
+    """Recompute sessions, bounces, conversions, transitions, links of ids, attribution, counters and the ledger
+    from the stored rows, in SQL, and compare them with what the stream said, row by row.
 
     Exit code 0: they agree. 1: they do not, and the rows are shown.
     """
@@ -66,7 +67,7 @@ def verify(context: click.Context, data: str | None, as_json: bool) -> None:
 def _verify(reader: Reader, settings: Settings) -> dict[str, list[Difference]]:
     rules = Rules(settings.timeout_ms, settings.bounce, settings.pane_ms)
     texts = builtin_texts() | read_texts(Path(file) for file in settings.models)
-    model_checks = transition_checks(load_models(texts))
+    model_checks = [*transition_checks(load_models(texts)), *person_checks()]
     found = verify_store(reader, rules, model_checks)
     is_live = isinstance(reader, SocketReader) or bool(settings.clickhouse)
     if is_live and any(found.values()):

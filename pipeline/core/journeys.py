@@ -44,13 +44,16 @@ GRAIN_MS: Final = 60_000
 NEVER_MS: Final = -(1 << 62)
 StepKey = tuple[int, int, int]  # model, time, ordinal
 Change = tuple[str, str, str, str]  # site, model, stage left ("" is none), stage entered
+StepNames = tuple[str, str, str, str]
+Stay = tuple[str, str, str, int, bool]
 
 
 class Output(NamedTuple):
     """``columns``: transitions as columns of their rows, or None; ``corrections``: more of them, some withdrawn.
 
     ``changes``: how many of each more, or less. ``state``: the journal's entry, which needs those from ``needed`` on.
-    ``passed``: to the persons whose evidence it is.
+    ``passed``: to the persons whose evidence it is. ``stays``: (site, model, stage, minute, was it a lapse) of stages
+    that were left, how many. ``regressed``: (person's key, model, time, 1 or -1) in the models that are watched for it.
     """
 
     columns: dict[str, Sequence[Any]] | None
@@ -59,6 +62,8 @@ class Output(NamedTuple):
     state: bytes
     needed: int
     passed: list[Passed]
+    stays: Counter[Stay]
+    regressed: list[tuple[str, str, int, int]]
 
 
 class Clock(Struct, array_like=True):
@@ -74,8 +79,11 @@ class Journeys:
     ``clock`` is part of the state, and the caller's to store. Bounded input lets no time pass before its end.
     """
 
-    def __init__(self, models: Models, *, bounded: bool = False) -> None:
+    def __init__(self, models: Models, *, bounded: bool = False, watched: Iterable[str] = ()) -> None:
         self._models = models
+        self._watched = frozenset(watched)
+        self._stays: Counter[Stay] = Counter()
+        self._regressed: list[tuple[str, str, int, int]] = []
         self._bounded = bounded
         self._table = PersonTable(len(models.models))
         self._moves = Moves(models)
@@ -116,7 +124,9 @@ class Journeys:
                 self._fold_into_checkpoint(person)
         corrections += self._pass_time(messages, version, changes, is_final=is_final)
         state, needed = table.changes(number)
-        return Output(columns, corrections, changes, state, needed, passed)
+        stays, self._stays = self._stays, Counter()
+        regressed, self._regressed = self._regressed, []
+        return Output(columns, corrections, changes, state, needed, passed, stays, regressed)
 
     def _pass_time(
         self, messages: Iterable[EvidenceBatch], version: int, changes: Counter[Change], *, is_final: bool
@@ -152,7 +162,7 @@ class Journeys:
         site, _, name = self._table.persons["key"][person].partition(SEPARATOR)
         found = []
         for step in steps:
-            changes[(site, *self._names(step)[:3])] += 1
+            self._count(person, step, 1, changes)
             found.append(self._transition(site, name, step, version, withdrawn=False))
         return found
 
@@ -181,11 +191,14 @@ class Journeys:
         self._table.append(who, found.columns(rows))
         if steps is None:
             return None
-        keys = [key.partition(SEPARATOR) for key in self._table.persons["key"][steps.who].tolist()]
-        sites = [site for site, _, _ in keys]
+        keys = self._table.persons["key"][steps.who].tolist()
+        parts = [key.partition(SEPARATOR) for key in keys]
+        sites = [site for site, _, _ in parts]
         for (site, step), count in Counter(zip(sites, steps.name.tolist(), strict=True)).items():
             changes[(site, *self._moves.names[step][:3])] += count
-        persons = [person for _, _, person in keys]
+        for at, (name, time) in enumerate(zip(steps.name.tolist(), steps.time.tolist(), strict=True)):
+            self._note_left(sites[at], keys[at], self._moves.names[name], time, 1)
+        persons = [person for _, _, person in parts]
         return columns_of(steps, sites, persons, self._moves.names, found.causes(rows[steps.row]), version)
 
     def _again(
@@ -201,13 +214,26 @@ class Journeys:
         site, _, name = self._table.persons["key"][person].partition(SEPARATOR)
         for sign, steps in ((-1, gone), (1, said)):
             for step in steps.values():
-                changes[(site, *self._names(step)[:3])] += sign
+                self._count(person, step, sign, changes)
         withdrawn = [step for key, step in gone.items() if key not in said]
         return [
             self._transition(site, name, step, version, withdrawn=is_gone)
             for steps, is_gone in ((withdrawn, True), (said.values(), False))
             for step in steps
         ]
+
+    def _count(self, person: int, step: Step, sign: int, changes: Counter[Change]) -> None:
+        key = self._table.persons["key"][person]
+        site, names = key.partition(SEPARATOR)[0], self._names(step)
+        changes[(site, *names[:3])] += sign
+        self._note_left(site, key, names, step.time, sign)
+
+    def _note_left(self, site: str, key: str, names: StepNames, time: int, sign: int) -> None:
+        model, left, entered, kind = names
+        if left:
+            self._stays[site, model, left, time - time % GRAIN_MS, not entered] += sign
+            if kind == Kind.REGRESS and model in self._watched:
+                self._regressed.append((key, model, time, sign))
 
     def _refold(
         self, person: int, come: list[Evidence], leaving: list[Evidence]
@@ -256,25 +282,9 @@ class Journeys:
     def _transition(
         self, site: str, person_id: str, step: Step, version: int, *, withdrawn: bool
     ) -> Transition:
-        model, from_stage, to_stage, kind = self._names(step)
-        cause = step.cause
-        return Transition(
-            site,
-            person_id,
-            model,
-            from_stage,
-            to_stage,
-            kind,
-            step.time,
-            step.ordinal,
-            step.dwell_ms,
-            cause.event,
-            cause.url,
-            cause.channel,
-            cause.session_id,
-            withdrawn,
-            version,
-        )
+        cause = (step.cause.event, step.cause.url, step.cause.channel, step.cause.session_id)
+        when = (step.time, step.ordinal, step.dwell_ms)
+        return Transition(site, person_id, *self._names(step), *when, *cause, withdrawn, version)
 
 
 def _by_key(steps: Iterable[Step]) -> dict[StepKey, Step]:

@@ -13,12 +13,20 @@ from typing import Final
 from pipeline.core.globs import PATH_PATTERN
 from pipeline.core.models import Models
 from pipeline.core.plans import BoundRule
+from pipeline.core.referrals import CODE_PATTERN, REFERRAL
 from pipeline.core.rules import ORDER_EVENT, Model, Since
 
 _ORDER: Final = "PARTITION BY site, person_id ORDER BY at, rules, event, url, channel, session_id"
 _UP_TO_THIS: Final = f"{_ORDER} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"
 _BEFORE_THIS: Final = f"{_ORDER} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
 _SINCE: Final = {"order": "last_order", "previous": "previous", "first": "first"}
+_LAPSE: Final = 255
+_IS_REFERRAL: Final = f"e.channel = {REFERRAL!r} AND match(e.url, {CODE_PATTERN!r})"
+# Where time has come to everywhere: the latest hit of the partition that is furthest behind, with some room.
+_SURELY_PASSED: Final = """
+    SELECT min(latest) - 120000
+    FROM (SELECT max(toUnixTimestamp64Milli(event_time)) AS latest FROM hits GROUP BY source_partition)
+"""
 _KEY: Final = "Tuple(site String, person_id String, model String, time DateTime64(3, 'UTC'), ordinal Int64)"
 _ROW: Final = (
     "Tuple(from_stage String, to_stage String, kind String, dwell_ms Int64, "
@@ -56,7 +64,8 @@ def _evidence(models: Models) -> str:
         countIf(event = {_text(ORDER_EVENT)}) OVER ({_UP_TO_THIS}) AS orders,
         max(if(event = {_text(ORDER_EVENT)}, toNullable(at), NULL)) OVER ({_BEFORE_THIS}) AS last_order,
         max(toNullable(at)) OVER ({_BEFORE_THIS}) AS previous,
-        min(toNullable(at)) OVER ({_BEFORE_THIS}) AS first
+        min(toNullable(at)) OVER ({_BEFORE_THIS}) AS first,
+        max(at) OVER (PARTITION BY site, person_id) AS last_of_all
     FROM
     (
         SELECT
@@ -143,44 +152,63 @@ def _since(since: Since) -> str:
 
 
 def _batch(models: Models, model: int, evidence: str) -> str:
-    """The recomputed transitions. ``code`` is twice the stage, plus one where evidence may move a person
-    back.
+    """The recomputed transitions. ``code`` is twice the stage, plus one where evidence may move a person back; LAPSE
+    stands for a silence that has ended a journey. The silence after the last evidence is ``open``: how far time has
+    come is not in the hits.
     """
-    stages = models.models[model].stage
+    stages, lapse_ms = models.models[model].stage, models.lapse_ms[model]
     mine = [bound for bound in models.rules.values() if bound.model == model]
     first = _highest(bound for bound in mine if not bound.rule.fallback)
     fallback = _highest(bound for bound in mine if bound.rule.fallback)
     visits = f"""
     SELECT
         site, person_id,
-        arraySort(groupArray((place, at, code))) AS found,
+        arraySort(arrayConcat(
+            groupArrayIf((place, at, code), code > 0),
+            groupArrayIf((place, silent_at, toUInt8({_LAPSE})), silent_at > 0)
+        )) AS found,
         arrayFold(
             (visits, one) -> if(
-                intDiv(one.3, 2) > visits[-1].3 OR (intDiv(one.3, 2) < visits[-1].3 AND one.3 % 2 = 1),
-                arrayPushBack(visits, (one.1, one.2, intDiv(one.3, 2))),
-                visits
+                one.3 = {_LAPSE},
+                if(visits[-1].3 > 0, arrayPushBack(visits, (toUInt64(0), one.2, toUInt8(0))), visits),
+                if(
+                    intDiv(one.3, 2) > visits[-1].3 OR (intDiv(one.3, 2) < visits[-1].3 AND one.3 % 2 = 1),
+                    arrayPushBack(visits, (one.1, one.2, intDiv(one.3, 2))),
+                    visits
+                )
             ),
             found,
             []::Array(Tuple(UInt64, Int64, UInt8))
-        ) AS visits
+        ) AS until_now,
+        if(
+            until_now[-1].3 > 0,
+            arrayPushBack(until_now, (toUInt64(0), any(last_of_all) + {lapse_ms}, toUInt8(0))),
+            until_now
+        ) AS visits,
+        until_now[-1].3 > 0 AS is_open
     FROM
     (
-        SELECT site, person_id, place, at, toUInt8(if(first_code > 0, first_code, fallback_code)) AS code
+        SELECT
+            site, person_id, place, at, last_of_all,
+            toUInt8(if(first_code > 0, first_code, fallback_code)) AS code,
+            if(ifNull(at - previous > {lapse_ms}, 0), assumeNotNull(previous) + {lapse_ms}, 0) AS silent_at
         FROM (SELECT *, {first} AS first_code, {fallback} AS fallback_code FROM evidence)
     )
-    WHERE code > 0
+    WHERE code > 0 OR silent_at > 0
     GROUP BY site, person_id
     """
     names = "[" + _list(["", *(stage.id for stage in stages)]) + "]"
     return f"""
     WITH evidence AS ({evidence}) SELECT v.site AS site, v.person_id AS person_id,
     fromUnixTimestamp64Milli(v.visit.2, 'UTC') AS time, v.ordinal AS ordinal, {names}[v.before.3 + 1] AS
-    from_stage, {names}[v.visit.3 + 1] AS to_stage, multiIf(v.before.3 = 0, 'enter', v.visit.3 > v.before.3,
+    from_stage, {names}[v.visit.3 + 1] AS to_stage, multiIf(v.visit.3 = 0, 'lapse', v.before.3 = 0 AND
+    v.ordinal > 0, 'return', v.before.3 = 0, if({_IS_REFERRAL}, 'loop', 'enter'), v.visit.3 > v.before.3,
     'advance', 'regress') AS kind, if(v.before.3 = 0, 0, v.visit.2 - v.before.2) AS dwell_ms, e.event AS
-    cause_event, e.url AS cause_url, e.channel AS cause_channel, e.session_id AS cause_session_id FROM (
-    SELECT site, person_id, number - 1 AS ordinal, visits[number] AS visit, visits[number - 1] AS before FROM
-    ({visits}) ARRAY JOIN arrayEnumerate(visits) AS number ) AS v INNER JOIN evidence AS e ON e.site = v.site
-    AND e.person_id = v.person_id AND e.place = v.visit.1
+    cause_event, e.url AS cause_url, e.channel AS cause_channel, e.session_id AS cause_session_id,
+    v.is_last AND v.is_open AND v.visit.2 >= ({_SURELY_PASSED}) AS may_lack FROM (
+    SELECT site, person_id, is_open, number - 1 AS ordinal, visits[number] AS visit, visits[number - 1] AS before,
+    number = length(visits) AS is_last FROM ({visits}) ARRAY JOIN arrayEnumerate(visits) AS number ) AS v
+    LEFT ANY JOIN evidence AS e ON e.site = v.site AND e.person_id = v.person_id AND e.place = v.visit.1
     """
 
 
@@ -201,10 +229,11 @@ def _difference(model: Model, batch: str) -> str:
     return f"""
     SELECT key, if(in_stream > 0, said, NULL) AS stream, if(in_batch > 0, found, NULL) AS batch FROM ( SELECT
     key, countIf(is_stream) AS in_stream, countIf(NOT is_stream) AS in_batch, anyIf(row, is_stream) AS said,
-    anyIf(row, NOT is_stream) AS found FROM ( SELECT true AS is_stream, {key} AS key, {row} AS row FROM
-    transitions WHERE model = {_text(model.name)} UNION ALL SELECT false AS is_stream, {key} AS key, {row} AS
-    row FROM ({batch}) ) GROUP BY key ) WHERE in_stream != 1 OR in_batch != 1 OR said != found ORDER BY key
-    SETTINGS short_circuit_function_evaluation = 'disable'
+    anyIf(row, NOT is_stream) AS found, max(may_lack) AS may_lack FROM ( SELECT true AS is_stream, {key} AS key,
+    {row} AS row, 0 AS may_lack FROM transitions WHERE model = {_text(model.name)} UNION ALL SELECT false AS
+    is_stream, {key} AS key, {row} AS row, may_lack FROM ({batch}) ) GROUP BY key ) WHERE NOT (in_stream = 0 AND
+    may_lack = 1) AND (in_stream != 1 OR in_batch != 1 OR said != found) ORDER BY key
+    SETTINGS short_circuit_function_evaluation = 'disable', join_use_nulls = 0
     """
 
 

@@ -7,6 +7,7 @@ import random
 import pytest
 from journey_kit import message, transitions_of
 
+from pipeline.core.evidence import only_time
 from pipeline.core.journeys import Journeys
 from pipeline.core.models import Models, load
 from pipeline.core.scores import metric_of, normalised_score
@@ -158,7 +159,9 @@ def said_of(models: Models, hits: list[Row]) -> list[Transition]:
         )
         output = journeys.take([message(f"{site}\x1f{person}", [evidence])], version, version)
         said += transitions_of(output)
-    return said
+    now = max((row["event_time"] for row in hits), default=0)
+    output = journeys.take([only_time(0, now)], len(hits), len(hits), is_final=True)
+    return said + transitions_of(output)
 
 
 def store(sink: Sink, hits: list[Row], said: list[Transition]) -> None:

@@ -15,7 +15,7 @@ from schemas.topics import TOPICS, Topic
         ("evidence", {"hits", "evidence", "touchpoints"}),
         ("transitions", {"evidence"}),
         ("facts", {"hits", "evidence", "touchpoints"}),
-        ("touchpoints", {"hits", "touchpoints"}),
+        ("touchpoints", {"hits", "evidence", "touchpoints"}),
         ("counters", {"facts"}),
     ],
 )

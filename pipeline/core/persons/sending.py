@@ -1,11 +1,11 @@
 """What the partitions of persons tell each other, as messages: what is passed on, claims and answers, by partition."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pipeline.core.ids import partition_of
 from pipeline.core.persons.items import Note, Visit
 from pipeline.core.persons.people import Said
-from schemas.touchpoint import HitColumns, LinkColumns, SessionColumns, Touchpoints
+from schemas.touchpoint import HitColumns, LinkColumns, SessionColumns, Touch, Touchpoints
 
 
 def messages_of(said: Said, source: str, partitions: int) -> Iterator[tuple[int, Touchpoints]]:
@@ -35,6 +35,21 @@ def messages_of(said: Said, source: str, partitions: int) -> Iterator[tuple[int,
         answers.key.append(key)
         answers.user_id.append(user)
         answers.is_refused.append(is_refused)
+    yield from found.items()
+
+
+def regressions(
+    regressed: Iterable[tuple[str, str, int, int]], source: str, partitions: int
+) -> Iterator[tuple[int, Touchpoints]]:
+    """Of the journeys: (key, model, time, sign) of persons who moved back a stage, or did not after all."""
+    found: dict[int, Touchpoints] = {}
+    for key, model, time, sign in regressed:
+        target = partition_of(key, partitions)
+        message = found.setdefault(
+            target, Touchpoints(source, None, SessionColumns(), HitColumns(), LinkColumns(), True)
+        )
+        note = Note(time, Touch.REGRESSED, "regress", model, 0, "", "", False, False, True)
+        _put_note(message.hits, key, note, sign)
     yield from found.items()
 
 

@@ -9,7 +9,7 @@
 | support | a ticket open for 48 h (timer), or the third within 30 days | a ticket closes and none is open |
 | payment | payment failed | an order, a renewal |
 | leaving | cancel page, cancellation, unsubscribed | an order, a renewal, a new subscription |
-| regress | moved back a stage | forward again to where the person was |
+| regress | moved back a stage | an order, a renewal |
 
 Each also ends by itself some time after what last gave reason for it: who left long ago is not about to leave.
 
@@ -159,9 +159,8 @@ _PLAIN: Final[dict[int, int]] = {
     Touch.REGRESSED: REGRESS,
 }
 _ENDED_BY: Final[dict[int, tuple[int, ...]]] = {
-    Touch.ORDER: (ABANDONED, PAYMENT, LEAVING),
-    Touch.RENEWAL: (PAYMENT, LEAVING),
-    Touch.RECOVERED: (REGRESS,),
+    Touch.ORDER: (ABANDONED, PAYMENT, LEAVING, REGRESS),
+    Touch.RENEWAL: (PAYMENT, LEAVING, REGRESS),
 }
 
 

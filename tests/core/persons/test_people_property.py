@@ -13,7 +13,7 @@ IDS = ("v1", "v2", "v3", "ann", "bob")
 USERS = ("ann", "bob", "v3")
 KINDS = (
     Touch.ORDER, Touch.GOAL, Touch.REFUND, Touch.CART, Touch.CSAT, Touch.NPS, Touch.TICKET_OPEN, Touch.TICKET_CLOSE,
-    Touch.PAYMENT_FAILED, Touch.RENEWAL, Touch.LEAVING, Touch.EMAIL_UNSUBSCRIBE, Touch.REGRESSED, Touch.RECOVERED,
+    Touch.PAYMENT_FAILED, Touch.RENEWAL, Touch.LEAVING, Touch.EMAIL_UNSUBSCRIBE, Touch.REGRESSED,
 )  # fmt: skip
 
 

@@ -163,9 +163,10 @@ def test_payment_and_leaving_end_with_a_renewal_or_an_order() -> None:
     assert of("payment", found) == [("raised", 1)], "a new subscription pays no old bill"
 
 
-def test_regress_until_the_person_has_recovered() -> None:
-    back = note(Touch.REGRESSED, 1, text="digital8 excitement")
-    assert of("regress", told(back, note(Touch.RECOVERED, 2))) == [("raised", 1), ("cleared", 2)]
+def test_regress_until_an_order_or_a_renewal() -> None:
+    back = note(Touch.REGRESSED, 1, text="digital8")
+    for kind in (Touch.ORDER, Touch.RENEWAL):
+        assert of("regress", told(back, note(kind, 2))) == [("raised", 1), ("cleared", 2)]
 
 
 def test_what_lasts_ends_by_itself_counted_from_the_last_reason() -> None:
