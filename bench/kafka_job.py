@@ -71,12 +71,12 @@ async def work(settings: Settings, hits: int) -> Measure:
         await asyncio.sleep(0.005)
     with Stopwatch() as stopwatch:
         for step in STEPS:
-            await _consumed(worker.transport, step)
+            await consumed(worker.transport, step)
     await worker.stop()
     return stopwatch.measure(hits)
 
 
-async def _consumed(transport: Transport, names: frozenset[str]) -> None:
+async def consumed(transport: Transport, names: frozenset[str]) -> None:
     """Until what the topics hold now is committed. More comes all the time: the clock goes on, and says so."""
     ends = await transport.ends(names)
     deadline = time.monotonic() + PATIENCE_SECONDS

@@ -1,0 +1,105 @@
+"""How long a hit is under way at a steady load: from its receipt to the gauges, and to its row in the store.
+
+``python -m bench.kafka_latency ADDRESS FILE RATE SECONDS`` sends hits of the file at that rate, as a collector does, to
+one worker with all hops, and prints one JSON object: p50 and p99 in seconds, over the oldest hit of each batch, which
+is the worst of it. The first seconds, in which the worker starts, are left out.
+"""
+
+import asyncio
+import logging
+import sys
+import tempfile
+import time
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from agents.owned import OwnedHop
+from agents.worker import Worker
+from bench.kafka_job import fill, settings_of
+from pipeline.core.decode import keys_of
+from pipeline.settings import Settings
+from pipeline.transport.batch import Batch
+from pipeline.transport.kafka.connection import client_options
+from pipeline.transport.kafka.names import Names
+from pipeline.transport.kafka.publish import KafkaPublisher
+
+SLICE_SECONDS = 0.05
+WARM_UP_SECONDS = 5.0
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Ages:
+    """Seconds from receipt to the end of a hop's batch."""
+
+    def __init__(self) -> None:
+        self.since_ms = 0
+        self.of: dict[str, list[float]] = {"counters": [], "store": []}
+
+    def watch(self) -> None:
+        """Every hop of this process from now on."""
+        handle, ages = OwnedHop.handle, self
+
+        async def timed(hop: OwnedHop, batch: Batch) -> None:
+            await handle(hop, batch)
+            if batch.values and hop._name == "counters":
+                ages.note("counters", min(batch.timestamps))
+
+        OwnedHop.handle = timed  # type: ignore[method-assign]
+
+    def note(self, hop: str, received_ms: int) -> None:
+        """One more."""
+        if received_ms >= self.since_ms:
+            self.of[hop].append((now_ms() - received_ms) / 1000)
+
+
+async def send(settings: Settings, lines: Any, rate: int, seconds: float) -> None:
+    """Steadily."""
+    publisher = KafkaPublisher(
+        Names(settings.broker_prefix), settings.partitions, client_options(settings), now_ms=now_ms
+    )
+    await publisher.start()
+    began, sent = time.monotonic(), 0
+    while (elapsed := time.monotonic() - began) < seconds:
+        due = int(elapsed * rate) - sent
+        chunk = list(islice(lines, due))
+        if chunk:
+            await publisher.publish(list(zip(keys_of(chunk), chunk, strict=True)))
+        sent += due
+        await asyncio.sleep(SLICE_SECONDS)
+    await publisher.stop()
+
+
+async def run(address: str, path: Path, rate: int, seconds: float) -> dict[str, float]:
+    """The figures, by name."""
+    ages = Ages()
+    ages.watch()
+    with tempfile.TemporaryDirectory() as data:
+        settings = settings_of(address, data)
+        await fill(settings, [])
+        worker = Worker(settings)
+        worker.metrics.end_to_end = lambda hop, times: ages.of["store"].extend(  # type: ignore[method-assign]
+            age for age in times if now_ms() - age * 1000 >= ages.since_ms
+        )
+        await worker.start()
+        lines = cycle(path.read_bytes().splitlines())
+        ages.since_ms = now_ms() + round(WARM_UP_SECONDS * 1000)
+        await send(settings, lines, rate, WARM_UP_SECONDS + seconds)
+        await asyncio.sleep(2)
+        await worker.stop()
+    found = {}
+    for name, hop in (("gauge", "counters"), ("row", "store")):
+        sample = sorted(ages.of[hop])
+        found |= {f"{name}_p50": sample[len(sample) // 2], f"{name}_p99": sample[len(sample) * 99 // 100]}
+    return found
+
+
+if __name__ == "__main__":
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
+    result = asyncio.run(run(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])))
+    sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
