@@ -75,7 +75,7 @@ def erased(data: Path, *arguments: str) -> dict[str, Any]:
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Running]:
     with Running(tmp_path / "data", session_timeout_seconds=1800, out_of_orderness_seconds=0) as process:
-        start = now_ms() - 600 * MINUTE_MS
+        start = now_ms() - 125 * MINUTE_MS  # one session is over, the other is still open
         post(process, *hits(start))
         post(process, hit("clock", now_ms(), site="clock"))
         process.wait_until_drained()
