@@ -1,7 +1,8 @@
 """One session as an aggregate of its hits. Adding and merging are commutative and associative: arrival does not matter.
 
 Where one hit must be chosen (entry, exit, user) the choice is the least or greatest by time and then by value, so two
-hits of the same millisecond give the same answer in either order. Times in ms, both ends inclusive.
+hits of the same millisecond give the same answer in either order; a url goes before none. Times in ms, both ends
+inclusive.
 """
 
 from collections.abc import Sequence
@@ -90,7 +91,7 @@ def of_one_hit(
 
 def merge(into: OpenSession, other: OpenSession) -> None:
     """Add ``other``'s hits to ``into``; who was told what is the caller's affair."""
-    if (other.start, other.url, other.context) < (into.start, into.url, into.context):
+    if _first(other) < _first(into):
         into.start, into.url, into.context = other.start, other.url, other.context
     _merge_ways(into, other)
     into.end = max(into.end, other.end)
@@ -107,10 +108,18 @@ def _merge_ways(into: OpenSession, other: OpenSession) -> None:
     if bool(other.views) < bool(into.views):
         return
     first_views = bool(other.views) > bool(into.views)
-    if first_views or (other.entry_time, other.entry_url) < (into.entry_time, into.entry_url):
+    if first_views or _entry(other) < _entry(into):
         into.entry_time, into.entry_url = other.entry_time, other.entry_url
     if first_views or (other.exit_time, other.exit_url) > (into.exit_time, into.exit_url):
         into.exit_time, into.exit_url = other.exit_time, other.exit_url
+
+
+def _first(session: OpenSession) -> tuple[int, bool, str, str]:
+    return session.start, not session.url, session.url, session.context
+
+
+def _entry(session: OpenSession) -> tuple[int, bool, str]:
+    return session.entry_time, not session.entry_url, session.entry_url
 
 
 def channel_of(context: str) -> str:

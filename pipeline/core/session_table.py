@@ -168,7 +168,8 @@ class SessionTable:
             time, url = slots[f"{side}_time"], slots[f"{side}_url"]
             new_time, new_url = getattr(more, f"{side}_time"), getattr(more, f"{side}_url")
             better = is_better(new_time, time[at])
-            better |= (new_time == time[at]) & is_better(new_url, url[at]).astype(np.bool_)
+            by_value = is_better(new_url, url[at]).astype(np.bool_) | (url[at] == "")
+            better |= (new_time == time[at]) & by_value & (new_url != "")
             replaced = np.flatnonzero(first_views | (decides & better))
             time[at[replaced]], url[at[replaced]] = new_time[replaced], new_url[replaced]
         time = slots["user_time"]

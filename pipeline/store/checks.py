@@ -71,17 +71,20 @@ def checks(rules: Rules) -> list[Check]:
 
 
 def batch_sessions(rules: Rules) -> str:
-    """A query: the sessions that the stored hits make. A gap of exactly the timeout parts nothing."""
-    first = ", ".join(["at", "url", *_FROM_THE_FIRST_HIT])
+    """A query: the sessions that the stored hits make.
+
+    A gap of exactly the timeout parts nothing; at equal times a url goes before none.
+    """
+    first = ", ".join(["at", "url = ''", "url", *_FROM_THE_FIRST_HIT])
     from_first = ", ".join(
-        f"first.{place} AS {name}" for place, name in enumerate(_FROM_THE_FIRST_HIT, start=3)
+        f"first.{place} AS {name}" for place, name in enumerate(_FROM_THE_FIRST_HIT, start=4)
     )
     return f"""
     SELECT
         site, visitor, first.1 AS start_time, last.1 AS end_time, end_time - start_time AS duration_ms,
         latest_user.2 AS user_id, if(user_id != '', user_id, substring(visitor, 2)) AS person_id,
         hits_in_all AS hits, views AS page_views,
-        if(views > 0, first_view.2, first.2) AS entry_url, if(views > 0, last_view.2, last.2) AS exit_url,
+        if(views > 0, first_view.3, first.3) AS entry_url, if(views > 0, last_view.2, last.2) AS exit_url,
         {from_first},
         goals AS conversions, goals > 0 AS converted, {_BOUNCED[rules.bounce]} AS bounced,
         earned AS revenue, a_partition AS source_partition
@@ -91,7 +94,7 @@ def batch_sessions(rules: Rules) -> str:
             site, visitor, number,
             count() AS hits_in_all, countIf(is_view) AS views, countIf(goal = 1) AS goals,
             min(({first})) AS first, max((at, url)) AS last,
-            minIf((at, url), is_view) AS first_view, maxIf((at, url), is_view) AS last_view,
+            minIf((at, url = '', url), is_view) AS first_view, maxIf((at, url), is_view) AS last_view,
             maxIf((at, user_id), user_id != '') AS latest_user,
             toDecimal128(ifNull(sumIf(revenue, goal = 1), 0), 6) AS earned,
             any(source_partition) AS a_partition

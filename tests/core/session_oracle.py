@@ -32,7 +32,7 @@ def _session(key: str, hits: list[Hit], timeout: int, watermark: int | None, pre
     start, end = hits[0].time, hits[-1].time
     views = [hit for hit in hits if hit.event in VIEWS]
     goals = [hit for hit in hits if hit.event in GOALS]
-    first = min(hits, key=lambda h: (h.time, h.url, h.referrer, h.channel))
+    first = min(hits, key=lambda h: (h.time, h.url == "", h.url, h.referrer, h.channel))
     user = max(((h.time, h.user) for h in hits if h.user), default=(0, ""))[1]
     custom = len(hits) - len(views) - len([h for h in goals if h not in views])
     bounced = len(views) == 1
@@ -45,7 +45,7 @@ def _session(key: str, hits: list[Hit], timeout: int, watermark: int | None, pre
         "session_id": session_id(key, start), "site": hits[0].site, "visitor_id": hits[0].visitor,
         "user_id": user, "person_id": user or hits[0].visitor, "start_time": start, "end_time": end,
         "duration_ms": end - start, "hits": len(hits), "page_views": len(views),
-        "entry_url": min((h.time, h.url) for h in views or hits)[1],
+        "entry_url": min((h.time, h.url == "", h.url) for h in views or hits)[2],
         "exit_url": max((h.time, h.url) for h in views or hits)[1],
         "referrer": first.referrer, "channel": first.channel, "bounced": bounced, "converted": bool(goals),
         "conversions": len(goals), "revenue_micros": sum(round((h.revenue or 0) * 1e6) for h in goals),

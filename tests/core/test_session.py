@@ -22,7 +22,7 @@ def one_hit(draw: st.DrawFn) -> OpenSession:
     time = NOON + draw(st.integers(0, 3))
     is_view = draw(st.booleans())
     return of_one_hit(
-        *first(time, draw(st.sampled_from(["/a", "/b"])), draw(st.sampled_from(["direct", "email"]))),
+        *first(time, draw(st.sampled_from(["", "/a", "/b"])), draw(st.sampled_from(["direct", "email"]))),
         draw(st.sampled_from(["", "u1", "u2"])),
         is_view=is_view,
         is_goal=draw(st.booleans()),
@@ -54,6 +54,17 @@ def test_equal_times_are_decided_by_value() -> None:
     session = reduce(lambda into, other: merge(into, other) or into, hits)
     assert (channel_of(session.context), session.entry_url, session.exit_url) == ("direct", "/a", "/b")
     assert session.user == (NOON, "u2")
+
+
+def test_at_equal_times_a_url_goes_before_none() -> None:
+    hits = [
+        of_one_hit(*first(NOON, url, channel), "", is_view=True, is_goal=False, revenue=None)
+        for url, channel in (("", "direct"), ("/a", "email"))
+    ]
+    for pair in (hits, hits[::-1]):
+        session = merged(pair)
+        assert (channel_of(session.context), session.url) == ("email", "/a")
+        assert (session.entry_url, session.exit_url) == ("/a", "/a")
 
 
 def test_revenue_counts_with_goals_only() -> None:

@@ -42,6 +42,14 @@ def test_kafka_streams_2_the_same_time_twice_is_two_hits_of_one_session() -> Non
     assert spans(follow(at(0), at(0))) == [(0, 0, 2)]
 
 
+@pytest.mark.parametrize("urls", [("", "/a"), ("/a", "")])
+def test_at_equal_times_a_url_goes_before_none_also_in_a_later_unit(urls: tuple[str, str]) -> None:
+    early = [Hit(NOON, event="click"), Hit(NOON + 5, url=urls[0])]
+    late = [Hit(NOON + 3, event="click"), Hit(NOON + 5, url=urls[1])]
+    (session,) = follow(early, late).sessions()
+    assert (session["entry_url"], session["exit_url"]) == ("/a", "/a")
+
+
 def test_kafka_streams_3_three_sessions_one_millisecond_beyond_the_gap() -> None:
     hits = at(0, GAP + 1, GAP + 1, 2 * GAP + 2, 2 * GAP + 2, 2 * GAP + 2)
     assert [count for _, _, count in spans(follow(hits, timeout_ms=GAP))] == [1, 2, 3]

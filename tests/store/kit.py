@@ -110,8 +110,10 @@ def _one_session(visitor: tuple[str, str, str], rows: list[Row], rules: Rules) -
         row["session_id"] = session_id
     views = [row for row in rows if row["event"] in ("page_view", "screen_view")]
     goals = [row for row in rows if row["goal"]]
-    entry = min(rows, key=lambda row: (row["event_time"], *(row[field] for field in _ENTRY)))
-    seen = sorted((row["event_time"], row["url"]) for row in views or rows)
+    entry = min(
+        rows, key=lambda row: (row["event_time"], row["url"] == "", *(row[field] for field in _ENTRY))
+    )
+    seen = [(row["event_time"], row["url"] == "", row["url"]) for row in views or rows]
     users = sorted((row["event_time"], row["user_id"]) for row in rows if row["user_id"])
     user_id = users[-1][1] if users else ""
     bounced = {
@@ -130,8 +132,8 @@ def _one_session(visitor: tuple[str, str, str], rows: list[Row], rules: Rules) -
         duration_ms=end - start,
         hits=len(rows),
         page_views=len(views),
-        entry_url=seen[0][1],
-        exit_url=seen[-1][1],
+        entry_url=min(seen)[2],
+        exit_url=max((time, url) for time, _, url in seen)[1],
         **{field: entry[field] for field in _ENTRY[1:]},
         bounced=bounced,
         converted=bool(goals),

@@ -251,3 +251,11 @@ def test_ties_are_broken_by_value_not_by_arrival(client: Client, sink: Sink) -> 
     (row,) = rows(client, "SELECT channel, entry_url, exit_url FROM sessions")
     assert row == {"channel": "push", "entry_url": "/a", "exit_url": "/b"}
     assert found(client) == []
+
+
+def test_at_equal_times_a_url_goes_before_none(client: Client, sink: Sink) -> None:
+    hits = [hit(0, url="", channel="direct"), hit(0, url="/a", channel="email")]
+    store_what_the_stream_says(sink, hits, RULES)
+    (row,) = rows(client, "SELECT channel, entry_url, exit_url FROM sessions")
+    assert row == {"channel": "email", "entry_url": "/a", "exit_url": "/a"}
+    assert found(client) == []
