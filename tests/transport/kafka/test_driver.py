@@ -174,6 +174,21 @@ async def test_everything_once_in_batches_then_ticks(group: Group, settings: Set
         assert all(batch.is_tick and batch.is_caught_up for batch in one.seen[before:])
 
 
+async def test_no_tick_while_there_is_something_to_read(group: Group, settings: Settings) -> None:
+    """Time passes by ticks: with records unread it would pass too early, and sessions close that go on."""
+    async with members(settings, 1) as (one,):
+        await until(lambda: len([batch for batch in one.seen if batch.is_tick]) >= 2)
+        (tp,) = (tp for tp in one.transport.owning.partitions if tp.partition == 0)
+        await one.app.consumer._thread.pause({tp})
+        await group.send(5)
+        await asyncio.sleep(1)  # what was on its way arrives
+        one.seen.clear()
+        await asyncio.sleep(2)
+        assert {batch.partition for batch in one.seen} == {1}
+        await one.app.consumer._thread.resume({tp: one.transport.owning.partitions[tp].position})
+        await group.are_right()
+
+
 async def test_a_later_worker_goes_on_from_state_and_offset(group: Group, settings: Settings) -> None:
     for _ in range(2):
         await group.send(200)
