@@ -16,7 +16,7 @@ from bench.cluster import Process
 from bench.faults import CLOCKS, DAY_MS, SITE, hit_id, shop_hits
 from bench.running import command, wait_for
 from bench.senders import Connection
-from pipeline.store.client import Server, connect
+from pipeline.store.client import STORE_DIRECTORY, Server, connect
 
 from .kit import ROOT, T0, differing, hit, masir, process, write_lines
 
@@ -87,7 +87,7 @@ def test_hits_through_all_of_it_give_the_views_of_one_process(
     process(tmp_path / "one-data", file, **LATENESS)
     masir("sql", "--export", tmp_path / "one", "--data", tmp_path / "one-data")
     assert differing(shops(tmp_path / "many"), shops(tmp_path / "one")) == {}
-    assert not (tmp_path / "nothing").exists(), "workers keep nothing on the disk"
+    assert not (tmp_path / "nothing" / STORE_DIRECTORY).exists(), "rows are on the server alone"
 
 
 def shops(directory: Path) -> dict[str, bytes]:
