@@ -23,6 +23,7 @@ COMMANDS = {
     "models": "Checks and shows stage models.",
     "sites": "Checks and shows the registry of sites, makes secret keys.",
     "schema": "Prints the JSON Schema of the records.",
+    "unlink": "Undoes a wrong link between a visitor and a user.",
     "erase": "Forgets a person, prints a receipt.",
     "dlq": "Lists, shows and replays dead letters.",
     "doctor": "Checks settings, topics, store and clock; says what to do.",

@@ -18,7 +18,7 @@ PROCESS_COLUMNS: Final[dict[str, frozenset[str]]] = {
     "transitions": frozenset(),
     "persons": frozenset(),
     "conversions": _SOURCE,
-    "attribution": _SOURCE,
+    "attribution": frozenset(),
     "signals": frozenset(),
     "survey_responses": _SOURCE,
     "emails": _SOURCE,

@@ -181,77 +181,38 @@ FROM (SELECT * FROM hits WHERE goal = 1 AND outcome IN ('sessionized', 'backgrou
 LEFT ANY JOIN sessions AS s ON s.site = h.site AND s.session_id = h.session_id
 SETTINGS join_use_nulls = 0;
 
--- Every session of the person that began in the 30 days before a conversion is a touch. Credits of one conversion
--- and one model add up to 1; the revenue that truncation leaves over goes to the last touch.
+-- Every session of the person that began in the 30 days before a conversion is a touch, once the conversion's own session
+-- has closed. Credits of one conversion and one model add up to 1, and revenue to what it brought less its refunds.
 CREATE OR REPLACE VIEW attribution AS
-WITH
-    journeys AS
-    (
-        SELECT
-            site,
-            person_id,
-            arraySort(groupArray(
-                (start_time, session_id, channel, campaign_source, campaign_medium, campaign_name)
-            )) AS path
-        FROM sessions
-        GROUP BY site, person_id
-    ),
-    paths AS
-    (
-        SELECT
-            c.site AS site, c.person_id AS person_id, c.time AS time, c.event AS event,
-            c.order_id AS order_id, c.hit_id AS hit_id, c.source_partition AS source_partition, c.source_offset AS source_offset,
-            c.currency AS currency,
-            toInt64(toDecimal128(ifNull(c.revenue, 0), 6) * 1000000) AS micros,
-            arrayFilter(touch -> touch.1 <= c.time AND touch.1 >= c.time - INTERVAL 30 DAY, j.path) AS found,
-            if(
-                empty(found),
-                [(c.time, c.session_id, c.channel, c.campaign_source, c.campaign_medium, c.campaign_name)],
-                found
-            ) AS path
-        FROM conversions AS c
-        LEFT ANY JOIN journeys AS j ON j.site = c.site AND j.person_id = c.person_id
-    ),
-    weighed AS
-    (
-        SELECT
-            *,
-            length(path) AS n,
-            arrayEnumerate(path) AS places,
-            arrayMap(touch -> exp2(-dateDiff('millisecond', touch.1, time) / 604800000), path) AS decayed,
-            arrayLastIndex(touch -> touch.3 != 'direct', path) AS known,
-            [
-                ('first_touch', arrayMap(i -> toFloat64(i = 1), places)),
-                ('last_touch', arrayMap(i -> toFloat64(i = n), places)),
-                ('last_non_direct', arrayMap(i -> toFloat64(i = if(known = 0, n, known)), places)),
-                ('linear', arrayMap(i -> 1 / n, places)),
-                ('position_based', arrayMap(
-                    i -> multiIf(n = 1, 1, n = 2, 0.5, i IN (1, n), 0.4, 0.2 / (n - 2)), places
-                )),
-                ('time_decay', arrayMap(w -> w / arraySum(decayed), decayed))
-            ] AS models
-        FROM paths
-    )
 SELECT
-    site, person_id, time, event, order_id, hit_id, model,
-    place AS touch_number, n AS touches,
-    touch.1 AS touch_time, touch.2 AS session_id, touch.3 AS channel,
-    touch.4 AS campaign_source, touch.5 AS campaign_medium, touch.6 AS campaign_name,
-    credit,
-    reinterpret(share, 'Decimal(18, 6)') AS revenue,
-    currency, source_partition, source_offset
-FROM
+    a.site AS site, a.person_id AS person_id, a.time AS time, a.event AS event, a.order_id AS order_id,
+    said.1 AS model,
+    a.touch_number AS touch_number, a.touches AS touches,
+    a.touch_time AS touch_time,
+    ifNull(nullIf(m.session_id, ''), a.session_id) AS session_id,
+    a.channel AS channel,
+    s.campaign_source AS campaign_source, s.campaign_medium AS campaign_medium, s.campaign_name AS campaign_name,
+    said.2 / 1000000 AS credit,
+    reinterpret(said.3, 'Decimal(18, 6)') AS revenue,
+    a.currency AS currency,
+    a.copy AS copy
+FROM attribution_rows AS a FINAL
+LEFT ANY JOIN (SELECT site, old_id, session_id FROM session_moves_rows FINAL) AS m
+    ON m.site = a.site AND m.old_id = a.session_id
+LEFT ANY JOIN
 (
-    SELECT
-        *,
-        weighting.1 AS model,
-        weighting.2 AS credits,
-        arrayMap(w -> toInt64(trunc(micros * w)), credits) AS truncated,
-        arrayMap((part, i) -> part + if(i = n, micros - arraySum(truncated), 0), truncated, places) AS shares
-    FROM weighed
-    ARRAY JOIN models AS weighting
-)
-ARRAY JOIN path AS touch, credits AS credit, shares AS share, places AS place;
+    SELECT site, session_id, campaign_source, campaign_medium, campaign_name FROM sessions_rows FINAL
+) AS s ON s.site = a.site AND s.session_id = a.session_id
+ARRAY JOIN
+    [
+        ('first_touch', a.first_touch_ppm, a.first_touch_micros),
+        ('last_touch', a.last_touch_ppm, a.last_touch_micros),
+        ('last_non_direct', a.last_non_direct_ppm, a.last_non_direct_micros),
+        ('linear', a.linear_ppm, a.linear_micros),
+        ('position_based', a.position_based_ppm, a.position_based_micros),
+        ('time_decay', a.time_decay_ppm, a.time_decay_micros)
+    ] AS said
+SETTINGS do_not_merge_across_partitions_select_final = 1, join_use_nulls = 0;
 
 -- normalised_score: on the common scale of its metric, 1 to 10 for csat and ces, 0 to 10 for nps; NULL where the
 -- score is outside of its scale.

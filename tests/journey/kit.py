@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import count, pairwise
 from typing import Any
 
+from store.credits import credit
 from store.kit import DAY_0, Row, hit, hit_table, session
 
 from pipeline.store.blocks import to_arrow
@@ -31,6 +32,7 @@ def put(
     sink.insert("hits", hit_table(hits), token)
     sink.insert("sessions", to_arrow("sessions", list(sessions)), token)
     sink.insert("transitions", to_arrow("transitions", list(transitions)), token)
+    credit(sink)
 
 
 def table(client: Client, view: str, columns: str = "*", where: str = "1") -> list[tuple[Any, ...]]:

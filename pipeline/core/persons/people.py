@@ -202,9 +202,9 @@ class People:
         names = {credit[:5] for credit in change.credits}
         for credit in change.credits_gone:
             if credit[:5] not in names:
-                said.credits.append(_credit_row(site, person_id, credit, said.version, withdrawn=True))
+                said.credits.append(credit_row(site, person_id, credit, said.version, withdrawn=True))
         said.credits += [
-            _credit_row(site, person_id, credit, said.version, withdrawn=False) for credit in change.credits
+            credit_row(site, person_id, credit, said.version, withdrawn=False) for credit in change.credits
         ]
 
     def _signal(self, site: str, person_id: str, step: Step, *, withdrawn: bool) -> Signal:
@@ -250,8 +250,7 @@ def _raised(person: Person) -> set[int]:
     return set(person.items.risk.raised) if person.items.risk else set()
 
 
-def _credit_row(
-    site: str, person_id: str, credit: Credit, version: int, *, withdrawn: bool
-) -> AttributionRow:
+def credit_row(site: str, person_id: str, credit: Credit, version: int, *, withdrawn: bool) -> AttributionRow:
+    """One touch of one of the person's conversions, as it is stored."""
     values: list[Any] = [*credit[:-2], *credit.credits, *credit.shares, withdrawn, version]
     return AttributionRow(site, person_id, *values)

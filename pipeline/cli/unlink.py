@@ -1,0 +1,58 @@
+"""``masir unlink``: undoes a wrong link between a visitor and a user."""
+
+import time
+from contextlib import closing
+from pathlib import Path
+
+import click
+import msgspec
+
+from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told
+from pipeline.core.ids import SEPARATOR, partition_of
+from pipeline.transport.log import DATABASE, Log
+from schemas.topics import TOUCHPOINTS
+from schemas.touchpoint import HitColumns, LinkColumns, SessionColumns, Touchpoints, WordColumns
+
+EXAMPLES = """
+\b
+Examples:
+  masir unlink --site shop --visitor 3f1c9a --user anna@example.com
+  masir unlink --site shop --visitor 3f1c9a --user anna@example.com --again    (they belong together after all)
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.option("--site", required=True, help="The site that knows both.")
+@click.option("--visitor", required=True, help="The id of the browser, device or app.")
+@click.option("--user", required=True, help="The user whom it does not belong to.")
+@click.option("--again", is_flag=True, help="Take that back: what hits say of the two holds again.")
+@click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
+def unlink(site: str, visitor: str, user: str, again: bool, data: str | None) -> None:
+    """Say that a visitor does not belong to a user, whatever hits say, before and after.
+
+    Sessions, stages, signals and credits that came without a user id go back to the visitor; what names the user
+    stays with the user. Works beside a running Masir; without one it takes effect at the next start.
+    """
+    settings = settings_of(data=data)
+    if settings.broker:
+        raise Wrong("unlink knows the topics of a data directory only, not those of a broker")
+    path = Path(settings.data) / DATABASE
+    if not path.exists():
+        raise Wrong(f"{settings.data} is no data directory of Masir: there is no {DATABASE}")
+    now_ms = time.time_ns() // 1_000_000
+    key = f"{site}{SEPARATOR}{visitor}"
+    word = WordColumns([key], [user], [now_ms], [not again])
+    message = Touchpoints("operator", None, SessionColumns(), HitColumns(), LinkColumns(), words=word)
+    try:
+        with closing(Log(path)) as log:
+            partitions = log.partitions(TOUCHPOINTS.name)
+            if partitions is None:
+                raise Wrong(f"{path} has no topic {TOUCHPOINTS.name}: start Masir once")
+            with log.transaction():
+                value = msgspec.msgpack.encode(message)
+                log.append(TOUCHPOINTS.name, partition_of(key, partitions), [value], now_ms=now_ms)
+    except KNOWN_ERRORS as error:
+        raise told(error) from error
+    click.echo(
+        f"visitor {visitor} and user {user} of {site} are {'linked again' if again else 'no longer linked'}"
+    )
