@@ -27,7 +27,7 @@ journeys = st.lists(
 
 
 @given(journeys)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_counts_are_those_of_the_journeys_one_by_one(
     client: Client, sink: Sink, journeys: list[list[str]]
 ) -> None:
