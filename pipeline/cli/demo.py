@@ -2,17 +2,21 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import Iterator
 from importlib.resources import as_file, files
 from itertools import chain
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import click
 
+from pipeline.cli.run import base_of, say_started
 from pipeline.cli.runner import KNOWN_ERRORS, Wrong, program, runner, settings_of, told
 from pipeline.demo.simulator import simulate
 from pipeline.demo.summary import print_summary
+from pipeline.demo.visitors import keep_coming
 from pipeline.sources import read_hits, read_options
 
 DIRECTORY = "masir-demo"
@@ -25,14 +29,17 @@ _MARK = ".made-by-masir-demo"
 
 EXAMPLES = """
 \b
-Example:
+Examples:
   masir demo
+  masir demo --live
 """
 
 
 @click.command(epilog=EXAMPLES)
 @click.option("--data", metavar="DIR", default=DIRECTORY, show_default=True, help="Made anew each time.")
-def demo(data: str) -> None:
+@click.option("--live", is_flag=True, help="Then go on as `masir run`, with customers who come now.")
+@click.option("--listen", metavar="HOST:PORT", help="Where --live listens.  [default: the setting `listen`]")
+def demo(data: str, live: bool, listen: str | None) -> None:
     """Show what Masir makes of two kinds of hits.
 
     Site "wiki" is real: 63,524 page views of 10,000 Wikipedia readers (January 2014, MIT licence). Site "shop" is
@@ -44,7 +51,7 @@ def demo(data: str) -> None:
         f"Site wiki: real readers of Wikipedia. Site shop: synthetic customers (simulator, seed {SEED})."
     )
     click.echo("Both now go through collector's topic, sessionizer, journeys, counters and store ...")
-    settings = settings_of(data=data)
+    settings = settings_of(data=data, listen=listen)
     shop, _ = simulate(seed=SEED, customers=CUSTOMERS, start_ms=START_MS, days=DAYS, dirt=DIRT)
 
     def with_store(embedded: Any, processed: Any) -> None:
@@ -56,8 +63,18 @@ def demo(data: str) -> None:
 
     try:
         asyncio.run(runner("process")(settings, chain(_wikipedia(), shop), with_store=with_store))
+        if live:
+            asyncio.run(runner("run")(settings, _open_the_shop))
     except KNOWN_ERRORS as error:
         raise told(error) from error
+
+
+def _open_the_shop(live: Any) -> None:
+    """The customers come in a thread of their own, which ends with the process."""
+    say_started(live)
+    click.echo("Customers of site shop come now. Open the page.")
+    coming = keep_coming(base_of(live), now_ms=time.time_ns() // 1_000_000)
+    Thread(target=asyncio.run, args=(coming,), daemon=True).start()
 
 
 def _wikipedia() -> Iterator[bytes]:

@@ -34,14 +34,20 @@ def run(data: str | None, listen: str | None, collectors: int | None) -> None:
     """
     settings = settings_of(data=data, listen=listen, collectors=collectors)
     try:
-        asyncio.run(runner("run")(settings, _say_started))
+        asyncio.run(runner("run")(settings, say_started))
     except KNOWN_ERRORS as error:
         raise told(error) from error
 
 
-def _say_started(live: Any) -> None:
+def base_of(live: Any) -> str:
+    """The address of the running collector."""
     host = live.settings.listen.rpartition(":")[0]
-    base = f"http://{host}:{live.port}"
+    return f"http://{host}:{live.port}"
+
+
+def say_started(live: Any) -> None:
+    """Where everything is."""
+    base = base_of(live)
     click.echo(f"Masir runs. Data: {live.settings.data}. Ctrl-C stops it.")
     click.echo(f"  hits     POST {base}/v1/hits")
     click.echo(f'  script   <script defer data-site="SITE" src="{base}/masir.js"></script>')

@@ -1,0 +1,38 @@
+"""Synthetic customers who come now, in real time, to a collector: for looking at a pipeline that runs.
+
+Those of the last two hours come at once, so that there is something to see. They are the shop's customers, numbered as
+those of the demo's history, so some come back after months.
+"""
+
+from collections.abc import Iterator
+
+from msgspec import Struct, json
+
+from pipeline.demo.simulator import simulate
+from pipeline.sources.replay import Pace, Replay
+from pipeline.sources.targets import open_target
+
+SEED = 8
+CUSTOMERS_PER_DAY = 40_000
+BEFORE_MS = 7_200_000
+PATIENCE_S = 3_600.0
+
+
+class _Timed(Struct):
+    time: int
+
+
+_decode = json.Decoder(_Timed).decode
+
+
+async def keep_coming(collector: str, *, now_ms: int, days: int = 1) -> None:
+    """Send to ``collector`` (http://HOST:PORT) until the ``days`` are over. ReplayError: it takes no hits."""
+    hits, _ = simulate(seed=SEED, customers=CUSTOMERS_PER_DAY * days, start_ms=now_ms - BEFORE_MS, days=days)
+    async with open_target(collector) as target:
+        replay = Replay(target, pace=Pace(speed=1), patience_s=PATIENCE_S)
+        await replay.run(_timed(hits), first_ms=now_ms)
+
+
+def _timed(hits: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
+    for hit in hits:
+        yield _decode(hit).time, hit
