@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
@@ -13,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from pipeline.sources import FORMATS, SourceError, read_hits, read_options, total_bytes
 from pipeline.sources.ordered import Ordered, in_event_time_order
 from pipeline.sources.replay import Pace, Replay, ReplayError, Summary, prepared
-from pipeline.sources.targets import open_target
+from pipeline.sources.targets import key_of, open_target
 
 TO = "http://127.0.0.1:8088"
 _HELP = """Send recorded hits to a collector, in event-time order.
@@ -55,6 +56,11 @@ def _speed(_: click.Context, __: click.Parameter, value: str | None) -> float:
 @click.option(
     "--batch", type=click.IntRange(1, 5_000), default=500, show_default=True, help="Hits per request."
 )
+@click.option(
+    "--key-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file with a server key of the site, where the collector wants one.",
+)
 @click.option("--patience", type=click.FloatRange(0), default=60.0, help="Seconds to wait for a collector.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="Else told by each file.")
 @click.option("--map", "maps", multiple=True, metavar="FIELD=COLUMN", help="For CSV; or a TOML file.")
@@ -72,6 +78,7 @@ class _Options(NamedTuple):
     speed: float
     retime: bool
     batch: int
+    key_file: Path | None
     patience: float
     format_: str | None
     maps: tuple[str, ...]
@@ -117,7 +124,7 @@ async def _send(options: _Options, ordered: Ordered, progress: Progress) -> Summ
     task = progress.add_task("sending", total=ordered.total)
     shift_ms = time.time_ns() // 1_000_000 - ordered.last_ms if options.retime else 0
     hits = ((time_ms, prepared(raw, number, shift_ms)) for number, (time_ms, raw) in enumerate(ordered.hits))
-    async with open_target(options.to) as target:
+    async with open_target(options.to, key_of(options.key_file)) as target:
         delivery = Replay(
             target,
             pace=Pace(options.rate or 0.0, options.speed),

@@ -17,7 +17,7 @@ from pipeline.sources.mapping import parse_mapping
 from pipeline.sources.replay import Pace, Replay, ReplayError, Summary
 from pipeline.sources.table import nested
 from pipeline.sources.tail import Memory, Tail
-from pipeline.sources.targets import open_target
+from pipeline.sources.targets import key_of, open_target
 
 TO = "http://127.0.0.1:8088"
 POLL_S = 0.5
@@ -81,7 +81,7 @@ async def _run(options: _Options) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with closing(Memory(state)) as memory:
-        async with open_target(options.to, _key_of(options.key_file)) as target:
+        async with open_target(options.to, key_of(options.key_file)) as target:
             replay = Replay(target, pace=Pace(), patience_s=float("inf"))
             sent = Summary()
 
@@ -102,14 +102,6 @@ async def _run(options: _Options) -> None:
             with closing(tail):
                 await _until(stop, _follow(tail, stop, once=options.once))
     _report(tail, sent, as_json=options.as_json)
-
-
-def _key_of(file: Path | None) -> str:
-    """The key, which shall stand in no command line: anybody on the machine could read it there."""
-    try:
-        return file.read_text().strip() if file else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"cannot be read as a key: {error}", str(file)) from error
 
 
 async def _follow(tail: Tail, stop: asyncio.Event, *, once: bool) -> None:

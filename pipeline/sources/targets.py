@@ -37,6 +37,14 @@ class _Body(msgspec.Struct):
     refused: list[_Refused]
 
 
+def key_of(file: Path | None) -> str:
+    """The key in a file; it shall stand in no command line, where anybody on the machine could read it."""
+    try:
+        return file.read_text().strip() if file else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"cannot be read as a key: {error}", str(file)) from error
+
+
 @asynccontextmanager
 async def open_target(address: str, secret: str = "") -> AsyncIterator[Target]:
     """``http(s)://HOST:PORT`` or ``sqlite:///PATH``; :class:`SourceError` for anything else.

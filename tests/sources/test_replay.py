@@ -117,6 +117,7 @@ class Collector:
 
     def __init__(self, replies: list[web.Response]) -> None:
         self.hits: list[bytes] = []
+        self.bearers: set[str] = set()
         self._replies = replies
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever)
@@ -138,6 +139,7 @@ class Collector:
     async def _answer(self, request: web.Request) -> web.Response:
         if self._replies:
             return self._replies.pop(0)
+        self.bearers.add(request.headers.get("Authorization", ""))
         lines = (await request.read()).split(b"\n")
         self.hits += lines
         bad = [{"index": place} for place, line in enumerate(lines) if not line.startswith(b"{")]
@@ -206,6 +208,16 @@ def test_command_retimes_to_now(
     assert times == [5_000_000 - 1_000 * n for n in range(9, -1, -1)]
 
 
+def test_command_bears_the_key_of_a_file(
+    collector: Callable[..., Collector], stream: Path, tmp_path: Path
+) -> None:
+    target = collector()
+    (tmp_path / "key").write_text("a-secret\n")
+    assert run(stream, "--to", target.url).exit_code == 0
+    assert run(stream, "--to", target.url, "--key-file", tmp_path / "key").exit_code == 0
+    assert target.bearers == {"", "Bearer a-secret"}
+
+
 def test_command_says_that_nobody_listens(collector: Callable[..., Collector], stream: Path) -> None:
     target = collector(web.Response(status=404))
     result = run(stream, "--to", target.url)
@@ -237,6 +249,7 @@ def test_command_writes_into_a_broker_file(stream: Path, tmp_path: Path) -> None
         (["--speed", "fast"], "such as 10x or 0.5x"),
         (["--speed", "0x"], "such as 10x or 0.5x"),
         (["--rate", "0"], "0.0 is not in the range"),
+        (["--key-file", "none.key"], "none.key: cannot be read as a key: "),
         (["--to", "ftp://x"], "http://HOST:PORT, https://HOST:PORT or sqlite:///PATH is expected"),
         (["--to", "sqlite:///none.db"], "none.db: there is no such broker file"),
         (["--site", "s", "--format", "ndjson"], "NDJSON hits name all their fields"),
