@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
+REQUEST_MS = 10_000  # aiokafka's 40 seconds are long where a partition waits to be read
 _log = logging.getLogger(__name__)
 
 
@@ -20,7 +21,7 @@ class Offsets:
 
     def __init__(self, group: str, options: dict[str, Any]) -> None:
         self._group = group
-        self._options = options
+        self._options = options | {"request_timeout_ms": REQUEST_MS}
         self._consumer: Any = None
         self._admin: Any = None
 

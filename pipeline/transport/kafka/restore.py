@@ -14,6 +14,7 @@ from pipeline.transport.kafka.records import fetch
 
 FETCH_BYTES = 8 * 1024**2
 FETCH_SECONDS = 1.0
+REQUEST_MS = 10_000
 
 
 async def restore(store: Store, names: Names, partition: int, options: dict[str, Any]) -> Memory:
@@ -33,6 +34,7 @@ async def read_all(source: TopicPartition, options: dict[str, Any]) -> list[Any]
         enable_auto_commit=False,
         max_partition_fetch_bytes=FETCH_BYTES,
         fetch_max_bytes=FETCH_BYTES,
+        request_timeout_ms=REQUEST_MS,
         check_crcs=False,  # of what the broker has checked when it came, over TCP
     )
     await consumer.start()
