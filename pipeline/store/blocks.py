@@ -19,7 +19,7 @@ INT64_MAX: Final = 2**63 - 1
 
 
 def block(table: str, columns: Mapping[str, Sequence[Any] | Array]) -> bytes:
-    """``columns``: by name, at least one row: sequences or arrays; None in a column that cannot be null is its type's empty value."""
+    """``columns``: by name, at least one row; None in a column that cannot be null is its type's empty value."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, TABLES[table]) as writer:
         writer.write_batch(_batch(table, columns))
