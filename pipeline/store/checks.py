@@ -143,12 +143,32 @@ def _horizon() -> str:
 
 def _sessions(rules: Rules) -> str:
     batch = f"""
-    SELECT b.*, b.end_time + {rules.timeout_ms} + {FINAL_AFTER_MS} < h.latest AS is_final
+    SELECT
+        b.* REPLACE (
+            if(
+                b.user_id != '' OR empty(o.owners),
+                b.person_id,
+                o.owners[greatest(1, arrayCount(owner -> owner.1 <= b.start_time, o.owners))].2
+            ) AS person_id
+        ),
+        b.end_time + {rules.timeout_ms} + {FINAL_AFTER_MS} < h.latest AS is_final
     FROM ({batch_sessions(rules)}) AS b
     LEFT ANY JOIN ({_horizon()}) AS h ON h.source_partition = b.source_partition
+    LEFT ANY JOIN ({_owners()}) AS o ON o.of_site = b.site AND o.of_visitor = b.visitor
     """
     stream = f"SELECT *, closed AS is_final FROM ({_stream_sessions()})"
     return _difference(_KEY, _SESSION_VALUES, stream, batch)
+
+
+def _owners() -> str:
+    """Per visitor its owners by time: the links, which have a check of their own."""
+    return """
+    SELECT
+        site AS of_site, concat('v', visitor_id) AS of_visitor,
+        arraySort(groupArray((toUnixTimestamp64Milli(links.since), user_id))) AS owners
+    FROM links
+    GROUP BY site, visitor_id
+    """
 
 
 def _session_of_hit() -> str:

@@ -12,7 +12,7 @@ from pipeline.demo.simulator import simulate
 
 from .kit import COMMAND_SECONDS, T0, ask, masir, process, verify, write_lines
 
-CHECKS = {"ledger", "sessions", "hits.session_id", "counters"}
+CHECKS = {"ledger", "sessions", "hits.session_id", "counters", "links", "attribution"}
 CHECKS |= {f"transitions.{model}" for model in ("classic5", "digital8", "funnel4", "buyer3", "loyalty5")}
 WRITE = """
 import sys

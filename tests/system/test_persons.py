@@ -1,0 +1,119 @@
+"""Persons through the whole pipeline: several ids, refunds, silences and returns, in any order and partitioning."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from bench.running import export
+from pipeline.demo.simulator import simulate
+
+from .kit import T0, ask, differing, hit, masir, process, verify, write_lines
+
+DAY = 86_400_000
+HOUR = 3_600_000
+
+
+def _story() -> list[bytes]:
+    """A phone and a laptop that prove to be one person; a shared tablet; a refund; a lapse, a return, a friend."""
+    shop = "https://shop.example"
+    order = {"event": "purchase", "revenue": 30.0, "currency": "EUR", "order_id": "o1"}
+    refund = {"event": "refund", "revenue": 12.5, "currency": "EUR", "order_id": "o1", "user_id": "ann"}
+    friend = {"referrer": f"{shop}/", "channel": "referral", "url": f"{shop}/welcome?code=ANN"}
+    return [
+        hit("phone", T0, url=f"{shop}/blog/a", channel="organic_search"),
+        hit("phone", T0 + DAY, event="add_to_cart", url=f"{shop}/p"),
+        hit("laptop", T0 + 2 * DAY, url=f"{shop}/pricing", channel="email"),
+        hit("laptop", T0 + 2 * DAY + 60_000, user_id="ann", **order),
+        hit("", T0 + 9 * DAY, **refund),
+        hit("phone", T0 + 20 * DAY, event="identify", user_id="ann"),  # late in their lives
+        hit("tablet", T0 + HOUR, event="begin_checkout"),
+        hit("tablet", T0 + 3 * DAY, user_id="ann"),
+        hit("tablet", T0 + 5 * DAY, user_id="bob", event="login"),
+        hit("tablet", T0 + 6 * DAY, url=f"{shop}/account/cancel"),
+        hit("old", T0, url=f"{shop}/blog/b"),
+        hit("old", T0 + 100 * DAY, url=f"{shop}/pricing"),
+        hit("friend", T0 + 30 * DAY, **friend),
+        *[hit("habit", T0 + n * DAY) for n in range(4)],
+        hit("last", T0 + 250 * DAY),
+    ]
+
+
+@pytest.fixture(scope="module")
+def ways(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The same hits in order, and in none, by another number of partitions."""
+    directory = tmp_path_factory.mktemp("persons")
+    shop, _ = simulate(seed=11, customers=80, start_ms=T0, days=40)
+    hits = [*_story(), *shop]
+    hits = [
+        b'%s,"hit_id":"p%d"}' % (one[:-1], n) if b'"hit_id"' not in one else one for n, one in enumerate(hits)
+    ]
+    process(directory / "first", write_lines(directory / "in_order.ndjson", hits))
+    random.Random(5).shuffle(hits)
+    files = [write_lines(directory / f"{n}.ndjson", hits[n::2]) for n in range(2)]
+    process(directory / "other", *files, partitions=1)
+    return directory / "first", directory / "other"
+
+
+def test_the_views_depend_on_the_set_of_the_hits(ways: tuple[Path, Path]) -> None:
+    first, other = ways
+    assert differing(export(first), export(other)) == {}
+
+
+def test_batch_agrees(ways: tuple[Path, Path]) -> None:
+    for data in ways:
+        assert verify(data)["agrees"]
+
+
+def test_the_story_is_told(ways: tuple[Path, Path]) -> None:
+    data = ways[0]
+    mine = (
+        "site = 'shop' AND person_id IN ('ann', 'bob', 'phone', 'laptop', 'tablet', 'old', 'friend', 'habit')"
+    )
+    persons = {
+        row["person_id"]: row
+        for row in ask(data, f"SELECT person_id, visitor_ids, sessions FROM persons WHERE {mine}")
+    }
+    assert set(persons) == {"ann", "bob", "old", "friend", "habit"}
+    assert persons["ann"]["visitor_ids"] == ["laptop", "phone", "tablet"]
+    assert persons["bob"]["visitor_ids"] == ["tablet"]
+    steps = ask(
+        data,
+        f"SELECT person_id, kind, to_stage FROM transitions WHERE {mine} AND model = 'classic5' ORDER BY time",
+    )
+    of = {
+        person: [(row["kind"], row["to_stage"]) for row in steps if row["person_id"] == person]
+        for person in persons
+    }
+    assert of["ann"][0] == ("enter", "awareness")
+    assert of["old"][:3] == [("enter", "awareness"), ("lapse", ""), ("return", "consideration")]
+    assert of["friend"][0][0] == "loop"
+    shares = ask(
+        data,
+        "SELECT channel, sum(credit) AS credit, sum(attribution.revenue) AS revenue FROM attribution"
+        " WHERE person_id = 'ann' AND model = 'linear' GROUP BY channel ORDER BY channel",
+    )
+    assert sum(row["credit"] for row in shares) == pytest.approx(1)
+    assert sum(float(row["revenue"]) for row in shares) == pytest.approx(17.5)
+    assert {"organic_search", "email"} <= {row["channel"] for row in shares}
+    signals = ask(data, f"SELECT person_id, reason, state FROM signals WHERE {mine}")
+    told = {(row["person_id"], row["reason"], row["state"]) for row in signals}
+    assert {("ann", "abandoned", "raised"), ("ann", "abandoned", "cleared")} <= told
+    assert {
+        ("bob", "leaving", "raised"),
+        ("habit", "overdue", "raised"),
+        ("habit", "overdue", "cleared"),
+    } <= told
+
+
+def test_a_wrong_link_is_undone(ways: tuple[Path, Path], tmp_path: Path) -> None:
+    data = ways[1]
+    masir("unlink", "--site", "shop", "--visitor", "tablet", "--user", "bob", "--data", data)
+    process(data, write_lines(tmp_path / "more.ndjson", [hit("more", T0 + 250 * DAY)]), partitions=1)
+    assert ask(data, "SELECT count() AS found FROM signals WHERE person_id = 'bob'") == [{"found": 0}]
+    found = ask(
+        data,
+        "SELECT DISTINCT person_id FROM signals WHERE reason = 'leaving' AND person_id IN ('ann', 'bob')",
+    )
+    assert found == [{"person_id": "ann"}], "the tablet's other owner"
+    masir("unlink", "--site", "shop", "--visitor", "no", "--user", "bob", "--data", tmp_path / "none", code=2)
