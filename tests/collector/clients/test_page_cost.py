@@ -2,16 +2,17 @@
 
 import asyncio
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from ..chromium import Page
+from ..chromium import Page, open_browser
 from ..conftest import Server
 from .kit import Visit, bundle, until, website
 
 pytestmark = pytest.mark.timeout(120)
 MAX_MS = 5
-LOADS = 3  # the least of them counts: the machine has other things to do
+LOADS = 3  # each first of its browser; the least of them counts: the machine has other things to do
 OURS = """
 const tag = document.createElement('script')
 tag.async = true
@@ -19,6 +20,7 @@ tag.dataset.site = 'shop'
 tag.src = COLLECTOR + '/masir.js'
 document.head.append(tag)
 """
+EMPTY = OURS.replace("COLLECTOR + '/masir.js'", "'data:text/javascript,0'")
 
 
 async def test_page_with_three_trackers_and_ours_has_no_error(page: Page, server: Server) -> None:
@@ -42,26 +44,27 @@ def _views(server: Server, path: str) -> int:
     return sum(hit["event"] == "page_view" and path in hit["url"] for hit in server.topic.hits)
 
 
-async def test_ours_costs_less_than_five_milliseconds(page: Page, server: Server) -> None:
-    await page.call("Performance.enable", timeDomain="threadTicks")
-    costs = []
-    async with website(OURS, server) as site:
-        person = Visit(page, server, site)
+async def test_ours_costs_less_than_five_milliseconds_also_at_the_first_load(
+    server: Server, tmp_path: Path
+) -> None:
+    """What the page has used with our script, less what it used with an empty one, each in a browser that is new."""
+    costs: dict[str, list[float]] = {OURS: [], EMPTY: []}
+    async with website(OURS, server) as with_ours, website(EMPTY, server) as without:
         for load in range(LOADS):
-            await person.enter(f"/load-{load}")
-            await person.arrived("page_view", 2 * load + 1)
-            await page.run(
-                f"history.pushState({{}}, '', '/next-{load}'); masir('custom', {{plan: 'pro'}}); 0"
-            )
-            await person.arrived("page_view", 2 * load + 2)
-            await asyncio.sleep(0.3)
-            costs.append(await _script_ms(page))
-        assert page.errors == []
-    assert 0 < min(costs) < MAX_MS, costs
+            for script, site in ((OURS, with_ours), (EMPTY, without)):
+                async with open_browser(tmp_path / f"{load}{script == OURS}") as page:
+                    await page.call("Performance.enable", timeDomain="threadTicks")
+                    await page.open(f"{site}/load")
+                    if script == OURS:
+                        await until(lambda load=load: _views(server, "/load") == load + 1)
+                    await asyncio.sleep(0.5)
+                    costs[script].append(await _script_ms(page))
+                    assert page.errors == []
+    assert min(costs[EMPTY]) < min(costs[OURS]) < min(costs[EMPTY]) + MAX_MS, costs
 
 
 async def _script_ms(page: Page) -> float:
-    """CPU of the main thread, since the page was entered, for compiling and running scripts; ours is the only one."""
+    """CPU of the main thread, since the page was entered, for compiling and running scripts."""
     metrics = (await page.call("Performance.getMetrics"))["metrics"]
     found = {metric["name"]: metric["value"] for metric in metrics}
     return float(found["ScriptDuration"] + found["V8CompileDuration"]) * 1_000
