@@ -1,6 +1,6 @@
 """Synthetic customers who come now, in real time, to a collector: for looking at a pipeline that runs.
 
-Those of the last two hours come at once, so that there is something to see. They are the shop's customers, numbered as
+Those of the last day and a half come at once, so that there is something to see. They are the shop's customers, numbered as
 those of the demo's history, so some come back after months.
 """
 
@@ -13,8 +13,8 @@ from pipeline.sources.replay import Pace, Replay
 from pipeline.sources.targets import open_target
 
 SEED = 8
-CUSTOMERS_PER_DAY = 40_000
-BEFORE_MS = 7_200_000
+CUSTOMERS_PER_DAY = 10_000
+BEFORE_MS = 36 * 3_600_000
 PATIENCE_S = 3_600.0
 
 
@@ -25,7 +25,7 @@ class _Timed(Struct):
 _decode = json.Decoder(_Timed).decode
 
 
-async def keep_coming(collector: str, *, now_ms: int, days: int = 1) -> None:
+async def keep_coming(collector: str, *, now_ms: int, days: int = 3) -> None:
     """Send to ``collector`` (http://HOST:PORT) until the ``days`` are over. ReplayError: it takes no hits."""
     hits, _ = simulate(seed=SEED, customers=CUSTOMERS_PER_DAY * days, start_ms=now_ms - BEFORE_MS, days=days)
     async with open_target(collector) as target:

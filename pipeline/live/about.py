@@ -12,10 +12,11 @@ from pipeline.core.windows import WINDOWS
 from pipeline.journey.map.tongue import LANGUAGES
 
 
-def about(models: Iterable[Model], version: str) -> dict[str, Any]:
-    """Plain data for JSON."""
+def about(models: Iterable[Model], version: str, hits_at: str) -> dict[str, Any]:
+    """Plain data for JSON. ``hits_at``: HOST:PORT that takes hits; "": the one that shows the page."""
     return {
         "version": version,
+        "hits_at": hits_at,
         "windows": list(WINDOWS),
         "models": [
             {

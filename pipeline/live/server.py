@@ -60,7 +60,9 @@ class LivePage:
         self._pane_ms = settings.pane_ms
         self._guard = Guard(settings.page_token, listen.rpartition(":")[0])
         self._metrics = metrics
-        self._about = msgspec.json.encode(about(models, version))
+        self._about = msgspec.json.encode(
+            about(models, version, settings.listen if settings.metrics_listen else "")
+        )
         self._vitals = Vitals(metrics)
         self._away = away
         self._now_ms = now_ms

@@ -35,7 +35,7 @@ function drawWords() {
       (name) => { chosen.model = name; save("model", name); mark.model(name); draw(["stages"]); }, "tab");
     $("foot").textContent = tongue.text("foot", { version: about.version });
   }
-  $("empty-code").textContent = `curl -d '{"site":"shop","event":"page_view","visitor_id":"me"}' \\\n  ${location.origin}/v1/hits`;
+  $("empty-code").textContent = `curl -d '{"site":"shop","event":"page_view","visitor_id":"me"}' \\\n  ${about?.hits_at ? `http://${about.hits_at}` : location.origin}/v1/hits`;
   drawState();
   drawSites();
   drawPerson();
@@ -47,7 +47,6 @@ function draw(names) {
   if (!about || !snapshot) return;
   $("main").removeAttribute("aria-busy");
   $("empty").hidden = snapshot.sites.length > 0;
-  document.body.classList.toggle("is-empty", !snapshot.sites.length);
   if (has("now", "windows", "hour", "hits")) drawFigures(snapshot, chosen.window, tongue);
   if (has("windows")) drawChannels(snapshot.windows, chosen.window, tongue);
   if (has("stages", "moves")) drawFlow();
