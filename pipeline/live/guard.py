@@ -36,21 +36,31 @@ class Guard:
         """``peer``: the address of the other side."""
         if self._token:
             kind, _, given = headers.get("Authorization", "").partition(" ")
-            is_known = compare_digest(cookies.get(COOKIE, "").encode(), self._cookie.encode())
+            is_known = compare_digest(_bytes(cookies.get(COOKIE, "")), _bytes(self._cookie))
             is_known |= kind.lower() == "bearer" and self.is_token(given)
             return Verdict.OPEN if is_known else Verdict.TOKEN_WANTED
-        name = urlsplit(f"//{headers.get('Host', '')}").hostname or ""
-        is_near = self._is_local and is_loopback(peer) and is_loopback(name)
+        is_near = self._is_local and is_loopback(peer) and is_loopback(_host_of(headers))
         return Verdict.OPEN if is_near and not any(proxy in headers for proxy in _PROXIES) else Verdict.CLOSED
 
     def is_token(self, given: str) -> bool:
         """Whether this is the token."""
-        return bool(self._token) and compare_digest(given.encode(), self._token)
+        return bool(self._token) and compare_digest(_bytes(given), self._token)
 
     @property
     def cookie(self) -> str:
         """Its value for those who have the token; the token itself is not in it."""
         return self._cookie
+
+
+def _bytes(given: str) -> bytes:
+    return given.encode("utf-8", "surrogateescape")  # as HTTP gives what is no UTF-8
+
+
+def _host_of(headers: Mapping[str, str]) -> str:
+    try:
+        return urlsplit(f"//{headers.get('Host', '')}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def is_loopback(host: str) -> bool:

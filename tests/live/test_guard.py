@@ -24,6 +24,7 @@ DATA = ("/live/about", "/live/events", "/live/persons?kind=risk", "/live/person?
         ("[::1]", "[::1]:8088", "::1", Verdict.OPEN),
         ("127.0.0.1", "evil.example:8088", "127.0.0.1", Verdict.CLOSED),  # a name that points here
         ("127.0.0.1", "", "127.0.0.1", Verdict.CLOSED),
+        ("127.0.0.1", "[", "127.0.0.1", Verdict.CLOSED),
         ("0.0.0.0", "127.0.0.1:8088", "127.0.0.1", Verdict.CLOSED),
         ("0.0.0.0", "192.0.2.7:8088", "192.0.2.9", Verdict.CLOSED),
         ("127.0.0.1", "127.0.0.1:8088", "192.0.2.9", Verdict.CLOSED),
@@ -46,7 +47,9 @@ def test_with_a_token_everybody_needs_it() -> None:
         return guard.judge({"Authorization": authorization}, {COOKIE: cookie}, "192.0.2.9")
 
     assert judge(guard.cookie) is judge("", f"Bearer {TOKEN}") is judge("", f"bearer {TOKEN}") is Verdict.OPEN
-    assert judge() is judge(TOKEN) is judge("é") is judge("", TOKEN) is Verdict.TOKEN_WANTED
+    assert (
+        judge() is judge(TOKEN) is judge("é") is judge("\udce9") is judge("", TOKEN) is Verdict.TOKEN_WANTED
+    )
     assert judge("", f"Bearer {TOKEN}x") is judge("", "Bearer ") is Verdict.TOKEN_WANTED
     assert judge(Guard(TOKEN + "x", "0.0.0.0").cookie) is Verdict.TOKEN_WANTED
     assert Guard(TOKEN, "127.0.0.1").judge({"Host": "localhost"}, {}, "127.0.0.1") is Verdict.TOKEN_WANTED
