@@ -22,8 +22,15 @@ from ..conftest import Server
 
 HERE = Path(__file__).parent
 SEARCH = "?utm_source=news&utm_medium=email&utm_campaign=spring"
+OURS = """
+const tag = document.createElement('script')
+tag.async = true
+tag.dataset.site = 'shop'
+tag.src = COLLECTOR + '/masir.js'
+document.head.append(tag)
+"""
 QUIET_S = 1.0
-_SECONDS = 30
+_SECONDS = 60
 _PAGE = """<!doctype html><html><head><meta charset="utf-8"><title>صفحه {path}</title>
 <script>window.COLLECTOR = "{collector}"</script><script {attributes}>{script}</script></head><body></body></html>"""
 

@@ -7,7 +7,7 @@ import pytest
 
 from ..chromium import Page
 from ..conftest import Server
-from .kit import SEARCH, Visit, bundle, in_views, now_ms, website
+from .kit import OURS, SEARCH, Visit, bundle, in_views, now_ms, website
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -95,3 +95,33 @@ async def test_ga4_by_collect(server: Server, page: Page, tmp_path: Path) -> Non
     assert (order["order_id"], order["revenue"], order["currency"]) == ("o1", 49.9, "EUR")
     (session,), (sale,) = in_views(server, tmp_path)
     assert (session["page_views"], session["revenue"], sale["order_id"]) == (2, 49.9, "o1")
+
+
+async def test_ours(server: Server, page: Page, tmp_path: Path) -> None:
+    start = now_ms()
+    async with website(OURS, server) as site:
+        visit = Visit(page, server, site)
+        await visit.enter()
+        await visit.navigate()
+        await visit.page.run("masir('plan_chosen', {plan: 'pro'}); masir('identify', 'u-42'); 0")
+        await visit.arrived("identify")
+        await visit.page.run(
+            "masir('purchase', {revenue: 49.90, currency: 'EUR', order_id: 'o1', items: [{item_id: 'S1'}]}); 0"
+        )
+        await visit.arrived("purchase")
+        await visit.leave()
+    assert visit.events() == {"page_view": 2, "plan_chosen": 1, "identify": 1, "purchase": 1}
+    assert all_differ(visit)
+    first, second = visit.hits("page_view")
+    order = visit.hit("purchase")
+    assert len({hit["visitor_id"] for hit in server.topic.hits}) == 1
+    assert {hit["site"] for hit in server.topic.hits} == {"shop"}
+    assert (first["url"], first["title"]) == (f"{site}/first{SEARCH}", "صفحه /first")
+    assert (second["url"], second["referrer"]) == (f"{site}/second", first["url"])
+    assert ("user_id" in first, order["user_id"]) == (False, "u-42")
+    assert (order["revenue"], order["items"]) == (49.9, [{"item_id": "S1"}])
+    assert all(start <= hit["time"] <= hit["received_time"] for hit in server.topic.hits)
+    (session,), (sale,) = in_views(server, tmp_path)
+    assert (session["page_views"], session["campaign_source"], session["channel"]) == (2, "news", "email")
+    assert (session["user_id"], session["revenue"], session["bounced"]) == ("u-42", 49.9, 0)
+    assert (sale["order_id"], sale["revenue"], sale["currency"]) == ("o1", 49.9, "EUR")

@@ -8,18 +8,11 @@ import pytest
 
 from ..chromium import Page, open_browser
 from ..conftest import Server
-from .kit import Visit, bundle, until, website
+from .kit import OURS, Visit, bundle, until, website
 
 pytestmark = pytest.mark.timeout(120)
 MAX_MS = 5
 LOADS = 3  # each first of its browser; the least of them counts: the machine has other things to do
-OURS = """
-const tag = document.createElement('script')
-tag.async = true
-tag.dataset.site = 'shop'
-tag.src = COLLECTOR + '/masir.js'
-document.head.append(tag)
-"""
 EMPTY = OURS.replace("COLLECTOR + '/masir.js'", "'data:text/javascript,0'")
 
 
