@@ -44,7 +44,7 @@ class Persons:
         unit = self._context.transport.unit()
         self._send(unit, batch.partition, said)
         await unit.commit([batch], [store], now_ms=self._context.now_ms())
-        self._context.metrics.links_refused.inc(said.refused)
+        self._context.metrics.links_refused(said.refused)
         if erasure is not None:
             self._context.erasures.done(NAME, batch.partition)
 

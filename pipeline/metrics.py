@@ -1,10 +1,9 @@
 """Every Prometheus metric of Masir: base units, closed label sets, fed once per batch, read at ``/metrics``.
 
-Labels are bounded: the first 50 sites that come (those named in the settings before all) and 16 channels
-keep their names, the rest is summed under ``other``; sums are added first, ratios made last. Never a
-person or a URL. Gauges of the journey come from the counters' state and are whole again after a restart;
-totals start at zero with the process. What nothing has fed, and a ratio of nothing, has no sample.
-Feeding is for one thread; :meth:`Metrics.expose` may be called from another.
+Labels are bounded: the first 50 sites that come (those named in the settings before all) and 16 channels keep their
+names, the rest is summed under ``other``; sums first, ratios last. Never a person or a URL. Gauges of the journey come
+from the counters' state and are whole again after a restart; totals start at zero with the process. What nothing has
+fed, and a ratio of nothing, has no sample. Feeding is for one thread; ``expose`` may be called from another.
 """
 
 import time
@@ -182,10 +181,7 @@ class Metrics:
             self._hits.labels(site, outcome.value).inc(hits)
 
     def publish(self, partition: int, gauges: Gauges) -> None:
-        """Show ``gauges`` of one partition of the counters.
-
-        Its first call is for the restored state: transitions found there were counted by a process before.
-        """
+        """Show the counters of a partition. The first time they are restored: another process has counted those."""
         restored = not self.journeys.has(partition)
         self.journeys.put(partition, gauges)
         for site, state in gauges.sites.items():
@@ -221,6 +217,9 @@ class Metrics:
         histogram = self._end_to_end.labels(hop)
         for age in seconds:
             histogram.observe(age)
+
+    def links_refused(self, links: int) -> None:
+        self._refused.inc(links)
 
     def sink_rows(self, table: str, rows: int) -> None:
         self._sink_rows.labels(SINK, table).inc(rows)
@@ -261,7 +260,7 @@ class Metrics:
         self._transitions = self._counter(
             "masir_stage_transitions_total", "Persons who changed stage", "site model from_stage to_stage"
         )
-        self.links_refused = self._counter("masir_links_refused_total", "Visitors a user has too many", "")
+        self._refused = self._counter("masir_links_refused_total", "Visitors a user has too many", "")
         gauge = self._gauge
         self._churn_signals = self._counter("masir_churn_signals_total", "Signals raised", "site reason")
         self.customer_lifetime_value = gauge(
