@@ -23,6 +23,7 @@ from pipeline.collector.privacy import (
 from pipeline.collector.protocols.base import Event, Refusal, Request
 from pipeline.collector.sites.registry import Caller, Denial, Denied, Registry, Trust, origin_of
 from pipeline.collector.sites.site import Site
+from pipeline.collector.tokens import Tokens
 from pipeline.core.event_time import SKEW_TOLERANCE_MS, to_ms
 from schemas.hit import MAX_HIT_BYTES, Hit
 
@@ -51,6 +52,7 @@ class SiteGate:
         self._countries = countries
         self._denied = denied
         self._backdate_ms = backdate_ms
+        self._tokens = Tokens()
 
     def __call__(self, protocol: str, request: Request, event: Event) -> str | Refusal:
         """The site of the event, whose hit is made fit to be kept; or why it is refused."""
@@ -123,6 +125,10 @@ class SiteGate:
         registry = self._registry()
         known = None if registry is None else registry.sites.get(site)
         return known.own_domains or () if known else ()
+
+    def is_good_token(self, site: str, token: str, event: str) -> bool:
+        """As :meth:`Tokens.is_good`."""
+        return self._tokens.is_good(site, token, event)
 
     def _treat(
         self, hit: dict[str, Any], name: str, caller: Caller | None, request: Request, consent: str

@@ -20,6 +20,9 @@ class Sites(Protocol):
     def domains_of(self, site: str) -> tuple[str, ...]:
         """The site's own domains, to which its links may lead without a signature."""
 
+    def is_good_token(self, site: str, token: str, event: str) -> bool:
+        """Has this token signed no other event of the site?"""
+
 
 class NoSites:
     """Without a registry nothing can be signed."""
@@ -31,6 +34,10 @@ class NoSites:
     def domains_of(self, _site: str) -> tuple[str, ...]:
         """None of them."""
         return ()
+
+    def is_good_token(self, _site: str, _token: str, _event: str) -> bool:
+        """No."""
+        return False
 
 
 class Request(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Mailgun's webhooks: one signed object with ``event-data``. Anything but 200 is sent again, for eight hours.
 
-The signature covers a time and a token, not the event, so it is only as safe as the way here: use https.
+The signature covers a time and a token, not the event, so it is only as safe as the way here: use https. A token that
+comes again with another event is refused.
 """
 
 from typing import Any, Final
@@ -25,13 +26,16 @@ def parse(request: Request) -> Parsed:
         return unsigned("no secret of mailgun is set for this site")
     body = object_of(decoded(request.body))
     signature = object_of(body.get("signature"))
-    signed_at = text_of(signature.get("timestamp"))
-    message = (signed_at + text_of(signature.get("token"))).encode(errors="replace")
+    signed_at, token = text_of(signature.get("timestamp")), text_of(signature.get("token"))
+    message = (signed_at + token).encode(errors="replace")
     if not is_hex_hmac(secret, message, text_of(signature.get("signature"))):
         return unsigned("the signature is wrong")
     if not is_recent(seconds(signed_at), request.received_ms):
         return unsigned("the signature is too old")
     event = object_of(body.get("event-data"))
+    named = (text_of(event.get(field)) for field in ("event", "id", "recipient", "timestamp"))
+    if not request.sites.is_good_token(site, token, "\0".join(named)):
+        return unsigned("the token has signed another event")
     name = _EVENTS.get(text_of(event.get("event")))
     if name is None:
         return Parsed((unknown(body, site),), OK)

@@ -4,6 +4,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from pipeline.collector.tokens import Tokens
+
 from .kit import Judged, request
 
 SECRET = b"a secret of the shop"
@@ -15,6 +17,7 @@ class Shop:
     def __init__(self, secret: bytes | None = SECRET, domains: tuple[str, ...] = ()) -> None:
         self._secret = secret
         self._domains = domains
+        self.is_good_token = Tokens().is_good
 
     def secret_of(self, site: str, _protocol: str) -> bytes | None:
         return self._secret if site == "shop" else None

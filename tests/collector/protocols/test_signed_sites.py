@@ -10,6 +10,7 @@ import pytest
 from aiohttp import ClientSession
 
 from pipeline.collector.from_settings import parts_of, watch_sites
+from pipeline.collector.tokens import Tokens
 from pipeline.settings import load
 
 from ..conftest import NOW_MS, Server, Start
@@ -66,6 +67,30 @@ async def test_webhook_comes_in_without_an_origin_and_may_tell_of_the_past(
     (hit,) = server.topic.hits
     assert (hit["site"], hit["event"], hit["time"]) == ("shop", "email_open", long_ago * 1_000)
     assert "country" not in hit  # the provider's address says nothing of the reader
+
+
+async def test_token_of_mailgun_signs_one_event(guarded: Guarded, client: ClientSession) -> None:
+    server = await guarded()
+    address = f"{server.url}/webhooks/mailgun/shop"
+    for told, status in (
+        ({}, 200),
+        ({}, 200),
+        ({"recipient": "b@b.example"}, 401),
+        ({"event": "failed"}, 401),
+    ):
+        async with client.post(address, data=webhook(**told)) as answer:
+            assert answer.status == status
+    assert {hit["user_id"] for hit in server.topic.hits} == {"a@b.example"}
+    assert len({hit["hit_id"] for hit in server.topic.hits}) == 1
+
+
+def test_tokens_are_remembered_up_to_a_bound() -> None:
+    tokens = Tokens(most=2)
+    assert tokens.is_good("shop", "1", "a")
+    assert not tokens.is_good("shop", "1", "b")
+    assert tokens.is_good("blog", "1", "b"), "another site's tokens are its own"
+    assert tokens.is_good("shop", "2", "c")
+    assert tokens.is_good("shop", "1", "b"), "the oldest is forgotten"
 
 
 async def test_address_in_a_webhook_gives_the_country_and_is_cut(
