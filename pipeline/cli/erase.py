@@ -42,6 +42,10 @@ def erase(
     if bool(user) == bool(visitor):
         raise Wrong("one of --user and --visitor is wanted")
     settings = settings_of(data=data)
+    if settings.broker:
+        raise Wrong(
+            "masir erase works on a data directory, not over Kafka yet: topics keep hits for hits_retention_hours"
+        )
     directory = Path(settings.data)
     if not (directory / DATABASE).exists():
         raise Wrong(f"{directory} is no data directory of Masir: there is no {DATABASE}")

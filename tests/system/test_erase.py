@@ -148,3 +148,8 @@ def test_nobody_and_nowhere(tmp_path: Path, running: Running) -> None:
     assert b"no data directory" in missing.stderr
     assert not (tmp_path / "none").exists()
     assert ask(running.data, "SELECT count() AS n FROM hits WHERE visitor_id = 'friend'") == [{"n": 2}]
+
+
+def test_over_kafka_it_says_that_it_cannot() -> None:
+    done = masir("erase", "--site", "s", "--user", "u", code=2, settings={"broker": "kafka://broker:9092"})
+    assert b"not over Kafka yet" in done.stderr
