@@ -79,7 +79,7 @@ load: $(INSTALLED)  ## The collector under load (needs wrk), then ROUNDS=5 of al
 lock: $(INSTALLED)  ## Write the lock files anew from pyproject.toml (UPGRADE=--upgrade takes newer versions)
 	$(COMPILE) $(UPGRADE) --output-file requirements.lock pyproject.toml
 	$(COMPILE) $(UPGRADE) --extra dev --constraints requirements.lock --output-file requirements-dev.lock pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--custom-compile-command 'make lock' $(UPGRADE) --output-file $(CLIENTS)/python/requirements.txt \
 		$(CLIENTS)/python/requirements.in
 
