@@ -105,6 +105,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ip: Literal["cut", "hash", "drop"] = "cut"
     do_not_track: Literal["ignore", "anonymous", "drop"] = "ignore"
     consent: Literal["ignore", "anonymous", "drop"] = "anonymous"
+    email_ids: Literal["keep", "hash"] = "keep"
     country_database: str = ""
     trusted_proxies: tuple[str, ...] = ()
     address_hits_per_second: Rate = 0.0

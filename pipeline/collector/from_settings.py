@@ -55,7 +55,12 @@ def parts_of(
         raise SettingsError(str(error)) from error
     gate = SiteGate(
         lambda: watched.current if watched else None,
-        rules=PrivacyRules(ip=settings.ip, do_not_track=settings.do_not_track, consent=settings.consent),
+        rules=PrivacyRules(
+            ip=settings.ip,
+            do_not_track=settings.do_not_track,
+            consent=settings.consent,
+            email_ids=settings.email_ids,
+        ),
         countries=countries,
         denied=denied,
         backdate_ms=round(settings.backdate_hours * HOUR_MS),

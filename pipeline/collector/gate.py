@@ -17,6 +17,7 @@ from pipeline.collector.privacy import (
     anonymous_id,
     consent_of,
     kept_ip,
+    kept_user,
     make_anonymous,
     policy_of,
 )
@@ -99,7 +100,8 @@ class SiteGate:
         return (
             b'"ip"' in raw
             or b'"consent"' in raw
-            or b"\\u" in raw  # either of them may be written so
+            or (self._rules.email_ids == "hash" and b"@" in raw)
+            or b"\\u" in raw  # any of them may be written so
             or self._countries is not nowhere
             or (self._rules.do_not_track != "ignore" and ("DNT" in headers or "Sec-GPC" in headers))
         )
@@ -152,6 +154,9 @@ class SiteGate:
         if not hit.get("country") and not is_relayed and (country := self._countries(sender)):
             hit["country"] = country
         salt = request.day_salt.encode()
+        user = hit.get("user_id")
+        if rules.email_ids == "hash" and isinstance(user, str):
+            hit["user_id"] = kept_user(user)
         if policy == "anonymous":
             agent = hit.get("user_agent") or request.headers.get("User-Agent", "")
             make_anonymous(hit, anonymous_id(name, sender, str(agent), salt))

@@ -5,15 +5,17 @@ not to be tracked (DNT, Sec-GPC) or has not given consent is made anonymous or l
 one id per site, network, browser and day, and no user, order or name.
 """
 
+import re
 from collections.abc import Mapping
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 from msgspec import Struct
 
-from pipeline.collector.sites.site import IpRule, Policy, Privacy
+from pipeline.collector.sites.site import EmailRule, IpRule, Policy, Privacy
 
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _PERSONAL = ("user_id", "order_id", "ip")
 _REFUSED = frozenset({"denied", "false", "0", "no", "refused", "opt_out", "opt-out"})
 
@@ -24,6 +26,7 @@ class PrivacyRules(Struct, frozen=True, kw_only=True):
     ip: IpRule = "cut"
     do_not_track: Policy = "ignore"
     consent: Policy = "anonymous"
+    email_ids: EmailRule = "keep"
 
     def of(self, site: Privacy) -> "PrivacyRules":
         """These rules with the site's own in their place."""
@@ -31,6 +34,7 @@ class PrivacyRules(Struct, frozen=True, kw_only=True):
             ip=site.ip or self.ip,
             do_not_track=site.do_not_track or self.do_not_track,
             consent=site.consent or self.consent,
+            email_ids=site.email_ids or self.email_ids,
         )
 
 
@@ -75,6 +79,12 @@ def make_anonymous(hit: dict[str, Any], visitor_id: str) -> None:
     for field in _PERSONAL:
         hit.pop(field, None)
     hit["visitor_id"] = visitor_id
+
+
+def kept_user(user: str) -> str:
+    """A user id without an e-mail address in it: SHA-256 in hex of the address in lower case, as others hash it."""
+    address = user.strip().lower()
+    return sha256(address.encode("utf-8", "replace")).hexdigest() if _EMAIL.fullmatch(address) else user
 
 
 def _hash(salt: bytes, *parts: bytes) -> str:

@@ -1,6 +1,7 @@
 """The gate: whose hit it is, may it come in, and with how much of the person in it."""
 
 import json
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from pipeline.collector.sites.keys import hash_of
 NOW_MS = 1_763_760_000_000
 HOUR_MS = 3_600_000
 SECRET = "a secret that nobody guesses"
+_ANNA = sha256(b"anna@example.com").hexdigest()
 ORIGIN = {"Origin": "https://shop.example"}
 SHOP = Site(
     name="shop",
@@ -149,6 +151,33 @@ def test_privacy_of_the_settings_and_of_the_site() -> None:
     address = event("blog", ip="203.0.113.200")
     assert gate("plausible", request(), address) == "blog"
     assert "ip" not in address.hit
+
+
+@pytest.mark.parametrize(
+    ("user", "kept"),
+    [
+        ("Anna@Example.com ", _ANNA),
+        ("anna@example.com", _ANNA),
+        ("u-42", "u-42"),
+        (" u-43", " u-43"),
+        ("@handle", "@handle"),
+        ("", ""),
+    ],
+)
+def test_user_ids_that_are_addresses_are_hashed_by_setting_or_by_the_site(user: str, kept: str) -> None:
+    by_setting = Counting(None, rules=PrivacyRules(email_ids="hash"))
+    by_site = Counting((Site(name="shop", privacy=Privacy(email_ids="hash")),))
+    for gate in (by_setting, by_site):
+        one = event("shop", user_id=user)
+        assert gate("segment", request(), one) == "shop"
+        assert isinstance(one.hit, dict)
+        assert one.hit["user_id"] == kept
+        found = gate.raw(request(), own(user_id=user))
+        assert isinstance(found, bytes)
+        assert json.loads(found)["user_id"] == one.hit["user_id"]
+    untouched = event("shop", user_id=user)
+    Counting(None)("segment", request(), untouched)
+    assert untouched.hit["user_id"] == user  # type: ignore[index]
 
 
 def test_our_own_form_stays_byte_for_byte_where_nothing_is_to_change() -> None:

@@ -16,6 +16,7 @@ from pipeline.collector.sites.keys import is_hash
 
 Policy = Literal["ignore", "anonymous", "drop"]
 IpRule = Literal["cut", "hash", "drop"]
+EmailRule = Literal["keep", "hash"]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
 
 PROTOCOL = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -32,6 +33,7 @@ class Privacy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ip: IpRule | None = None
     do_not_track: Policy | None = None
     consent: Policy | None = None
+    email_ids: EmailRule | None = None
 
 
 class Site(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
