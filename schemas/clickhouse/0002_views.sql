@@ -247,7 +247,8 @@ SELECT
 FROM hits
 WHERE event = 'ad_cost' AND outcome IN ('sessionized', 'background', 'late');
 
--- revenue: of the person's conversions, in whatever currencies they were. Stage maps: model -> stage.
+-- revenue: of the person's conversions, in whatever currencies they were. Stage maps: model -> stage; a journey that
+-- has lapsed is in none.
 CREATE OR REPLACE VIEW persons AS
 WITH
     seen AS
@@ -286,7 +287,9 @@ WITH
         SELECT
             site,
             person_id,
-            CAST(arraySort(groupArray((toString(model), toString(stage)))), 'Map(String, String)') AS stages,
+            CAST(
+                arraySort(groupArrayIf((toString(model), toString(stage)), stage != '')), 'Map(String, String)'
+            ) AS stages,
             CAST(
                 arraySort(groupArray((toString(model), toString(highest)))), 'Map(String, String)'
             ) AS highest_stages
