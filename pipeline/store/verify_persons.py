@@ -53,15 +53,16 @@ def _links() -> str:
     """
 
 
-def _attribution() -> str:
-    """Credits in millionths and shares in micros, model by model."""
+_NAMES: Final = [f"{model}_{unit}" for unit in ("ppm", "micros") for model in MODELS]
+
+
+def _credits_of_the_rows() -> str:
     values = ", ".join(
         f"arrayElement({column}, place)[{at}] AS {model}_{unit}"
         for column, unit in (("credits", "ppm"), ("shares", "micros"))
         for at, model in enumerate(MODELS, start=1)
     )
-    names = [f"{model}_{unit}" for unit in ("ppm", "micros") for model in MODELS]
-    batch = f"""
+    return f"""
     SELECT
         site, person_id, time, event, order_id, copy, toInt64(place) AS touch_number, toInt64(n) AS touches,
         touch.1 AS touch_time, touch.2 AS session_id, touch.3 AS channel, currency, {values}
@@ -82,26 +83,34 @@ def _attribution() -> str:
     )
     ARRAY JOIN path AS touch, places AS place
     """
-    stream = f"""
+
+
+def _credits_of_the_stream() -> str:
+    return f"""
     SELECT
         site, person_id, toUnixTimestamp64Milli(a.time) AS time, event, order_id, toInt64(copy) AS copy,
         toInt64(touch_number) AS touch_number, toInt64(touches) AS touches,
         toUnixTimestamp64Milli(a.touch_time) AS touch_time,
         ifNull(nullIf(m.session_id, ''), a.session_id) AS session_id,
-        channel, currency, {", ".join(names)}
+        channel, currency, {", ".join(_NAMES)}
     FROM attribution_rows AS a FINAL
     LEFT ANY JOIN (SELECT site, old_id, session_id FROM session_moves_rows FINAL) AS m
         ON m.site = a.site AND m.old_id = a.session_id
     """
+
+
+def _attribution() -> str:
+    """Credits in millionths and shares in micros, model by model."""
+    stream, batch = _credits_of_the_stream(), _credits_of_the_rows()
     key = "site, person_id, time, event, order_id, copy, touch_number"
-    rest = f"touches, touch_time, session_id, channel, currency, {', '.join(names)}"
+    rest = f"touches, touch_time, session_id, channel, currency, {', '.join(_NAMES)}"
     key_type = (
         "Tuple(site String, person_id String, time Int64, event String, order_id String, copy Int64, "
         "touch_number Int64)"
     )
     rest_type = (
         "Tuple(touches Int64, touch_time Int64, session_id String, channel String, currency String, "
-        + ", ".join(f"{name} Int64" for name in names)
+        + ", ".join(f"{name} Int64" for name in _NAMES)
         + ")"
     )
     return f"""

@@ -97,7 +97,7 @@ def evidence_of(output: Output) -> list[tuple[str, Evidence]]:
     """(person's key, evidence) of the unit, as the journeys' hop reads it."""
     if output.evidence is None or not output.evidence.persons:
         return []
-    found = arrived(message for _, message in output.evidence.by_partition(0, 1))
+    found = arrived(message for _, message in output.evidence.by_partition(0, 1, None))
     return [(found.persons[who], found.evidence(row)) for row, who in enumerate(found.person.tolist())]
 
 
