@@ -63,11 +63,13 @@ class Questions:
         self._client = client
 
     def sections(self, site: str, pane_start: int | None) -> dict[str, Any]:
-        """``hour``: per minute [minute in s, sessions, counted, bounced, converted]; ``hits``; ``ledger``.
+        """``hour``: per minute [minute in s, sessions, counted, bounced, converted]; ``hits``; ``hour_end``;
+        ``ledger``.
 
         ``pane_start``: of the pane that the watermark is in, so that the hour is the counters' window of 1h.
         """
-        found: dict[str, Any] = {"ledger": dict(self._ask(_LEDGER, site=site)), "hour": [], "hits": []}
+        found: dict[str, Any] = {"hour": [], "hits": [], "hour_end": pane_start}
+        found["ledger"] = dict(self._ask(_LEDGER, site=site))
         if pane_start is not None:
             hour = {"site": site, "after": pane_start - HOUR_MS}
             found["hour"] = self._ask(_SESSIONS, **hour)

@@ -3,10 +3,10 @@
 import { $, element } from "./dom.js";
 import { byMinute, sparkline } from "./charts.js";
 
-export function drawFigures({ now, windows, hour = null, hits = null }, window, tongue) {
+export function drawFigures({ now, windows, hour = null, hits = null, hour_end: asked = null }, window, tongue) {
   const [sessions, counted, bounced, converted, duration] = (windows.all ?? [])[window] ?? [0, 0, 0, 0, 0];
   const { words } = tongue;
-  const end = now.watermark ?? now.at;
+  const end = asked ?? now.watermark ?? now.at; // the store was asked some seconds ago
   const chart = (rows, name, value, missing, top = null) => rows === null ? null
     : sparkline(byMinute(rows, end, value, missing), { label: `${name}. ${words.lastHour}`, rtl: tongue.rtl, top });
   const closed = tongue.text("ofClosed", { n: tongue.number(sessions) });
