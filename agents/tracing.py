@@ -1,7 +1,7 @@
 """The transport of the hops, watched for traces: what each unit of work consumed and sent, and until when it took.
 
 Around the hops of one process with topics on SQLite. Without traces nothing of it is there. A span begins when the
-oldest record was written to its topic: it holds the waiting and the work.
+oldest hit in it was received: it holds the waiting and the work.
 """
 
 import time

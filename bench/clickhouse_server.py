@@ -30,7 +30,9 @@ import click
 import lz4.frame  # type: ignore[import-untyped]
 import msgspec
 from aiohttp import web
-from chdb import ChdbError
+from chdb.state.sqlitelike import (
+    ChdbError,
+)  # the one it raises: the packages chdb and chdb-core have one each
 
 NO_SETTINGS = frozenset(
     {

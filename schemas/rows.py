@@ -120,7 +120,9 @@ DEAD_LETTER_ROWS = _schema(
     raw=pa.binary(),
 )
 LEDGER_ROWS = _schema(partition=pa.int32(), **_strings("site outcome"), hits=pa.int64(), version=pa.int64())
-STAGE_ROWS = _schema(**_strings("model stage"), position=pa.int32(), version=pa.int64())
+STAGE_ROWS = _schema(
+    **_strings("model stage"), position=pa.int32(), version=pa.int64(), lapse_days=pa.int32()
+)
 
 TABLES: dict[str, pa.Schema] = {
     "hits": HIT_ROWS,

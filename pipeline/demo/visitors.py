@@ -1,7 +1,7 @@
 """Synthetic customers who come now, in real time, to a collector: for looking at a pipeline that runs.
 
-Those of the last day and a half come at once, so that there is something to see. They are the shop's customers, numbered as
-those of the demo's history, so some come back after months.
+Those of the last day and a half come at once, so that there is something to see. They are the shop's customers,
+numbered as those of the demo's history, so some come back after months.
 """
 
 from collections.abc import Iterator

@@ -7,8 +7,8 @@ large, some 10,000 rows or a second's worth.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from hashlib import blake2b
+from pathlib import Path
 
 import pyarrow as pa
 

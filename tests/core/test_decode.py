@@ -82,7 +82,7 @@ def test_unknown_fields_are_ignored_and_told_by_the_type() -> None:
 @pytest.mark.parametrize(
     ("data", "reason", "field", "site"),
     [
-        (b"", Reason.NOT_JSON, "", ""),
+        (b"", Reason.ERASED, "", ""),  # what an erasure leaves of a record
         (b"GET / HTTP/1.1", Reason.NOT_JSON, "", ""),
         (raw()[:-1], Reason.NOT_JSON, "", ""),
         (raw() + b"x", Reason.NOT_JSON, "", ""),

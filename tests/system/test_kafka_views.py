@@ -50,7 +50,9 @@ def test_in_another_order_and_with_what_cannot_be_read(broker: str, tmp_path: Pa
         expected = _views(running, hits, hits)
     with Cluster(tmp_path / "kafka", broker, **SETTINGS) as cluster:
         found = _views(cluster, hits, mixed)
-        letters = [views.pop("dead_letters") for views in (expected, found)]  # they keep the time of their receipt
+        letters = [
+            views.pop("dead_letters") for views in (expected, found)
+        ]  # they keep the time of their receipt
         assert differing(expected, found) == {}
         assert letters[0].count(b"\n") == letters[1].count(b"\n") >= len(BAD)
         assert verify(cluster.data)["agrees"]
