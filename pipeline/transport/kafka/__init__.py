@@ -1,7 +1,8 @@
 """Topics on Apache Kafka, with the same units of work as on SQLite.
 
-``driver`` gives Faust's agents one batch of a partition at a time; ``partition`` is what a worker has of one input
-partition; ``transactions`` makes units of work so, exactly once; ``state`` is what a hop remembers, ``restore`` reads
-it back; ``assignor`` says who has which partition; ``names``, ``connection`` and ``topics`` lead to the cluster;
-``publish`` is the collector's way in.
+``driver`` is Faust's way in; its ``consumer``, over a ``thread`` and ``records``, hands out one batch of a partition at
+a time. ``partition`` is what a worker has of one input partition, ``owning`` how it comes and goes, ``assignor`` who
+gets which. A ``unit`` of work becomes so in ``transactions``, exactly once; what a hop remembers is its ``memory``,
+which ``restore`` reads back. ``names``, ``connection``, ``offsets`` and ``topics`` lead to the cluster; ``publish`` is
+the collector's way in.
 """
