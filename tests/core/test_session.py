@@ -4,7 +4,7 @@ import copy
 from functools import reduce
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from session_kit import NOON, Hit, follow
 
@@ -38,6 +38,7 @@ def merged(parts: list[OpenSession]) -> OpenSession:
 
 
 @given(st.lists(one_hit(), min_size=1, max_size=8), st.randoms(use_true_random=False))
+@settings(deadline=None)
 def test_merging_does_not_depend_on_order_or_grouping(parts: list[OpenSession], chance: object) -> None:
     shuffled = list(parts)
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
