@@ -140,6 +140,7 @@ class Live:
                 upkeep.report_disk()
                 await upkeep.report_ledger()
                 log.apply_retention(readers, wall_ms())
+            await upkeep.report_money(wall_ms() / 1000)
             rounds += 1
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 

@@ -1,4 +1,5 @@
-"""What is measured from outside of the hops: how far they are behind, the disk, and whether the ledger adds up.
+"""What is measured from outside of the hops: how far they are behind, the disk, whether the ledger adds up, and what
+the store's views say of money.
 
 The ledger, in the store, must hold at least the hits that had been consumed a round before (rows are under way for
 less than that) and at most those that have been consumed by now. A round is what lies between two calls.
@@ -6,17 +7,29 @@ less than that) and at most those that have been consumed by now. A round is wha
 
 import asyncio
 import shutil
+import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 from agents.embedded import APP
-from pipeline.metrics import Metrics
+from pipeline.metrics import OTHER, Metrics
 from pipeline.store.client import Client
-from pipeline.store.errors import StoreUnavailableError
+from pipeline.store.errors import QueryError, StoreUnavailableError
 from pipeline.transport.log import Log
 from schemas.topics import HITS, TOPICS
 
 _SAID = "SELECT toInt64(sum(hits)) FROM ledger"
+_WITHIN = "SETTINGS max_execution_time = 5"
+_LIFETIME_VALUE = (
+    f"SELECT site, currency, lifetime_value FROM lifetime_values WHERE isNotNull(lifetime_value) {_WITHIN}"
+)
+_COST = (
+    "SELECT site, channel, currency, cost_per_acquisition FROM acquisition_costs"
+    f" WHERE model = 'last_non_direct' AND isNotNull(cost_per_acquisition) {_WITHIN}"
+)
+MONEY_SECONDS = 60.0
+_REST = 80  # times as long as the questions took: about 1 % of a core
 
 
 class Upkeep:
@@ -28,6 +41,7 @@ class Upkeep:
         self._metrics = metrics
         self._directory = directory
         self._taken = 0
+        self._money_at = 0.0
 
     def report_lags(self) -> None:
         """Records that each hop has not read yet, of all the topics that it reads."""
@@ -55,3 +69,21 @@ class Upkeep:
         taken = sum(offset for (topic, _), offset in committed.items() if topic == HITS.name)
         self._metrics.ledger_difference(max(self._taken - said, 0) - max(said - taken, 0))
         self._taken = taken
+
+    async def report_money(self, now_seconds: float) -> None:
+        """What a customer is worth and costs, at most once a minute; a store that is away or busy says nothing."""
+        if now_seconds < self._money_at:
+            return
+        started = time.perf_counter()
+        with suppress(StoreUnavailableError, QueryError):
+            for query, gauge in (
+                (_LIFETIME_VALUE, self._metrics.customer_lifetime_value),
+                (_COST, self._metrics.cost_per_acquisition),
+            ):
+                rows = await asyncio.to_thread(self._client.query, query)
+                gauge.clear()
+                for site, *labels, value in rows:
+                    if self._metrics.sites.label(site) != OTHER:  # the mean of several would say nothing
+                        gauge.labels(site, *labels).set(value)
+        taken = time.perf_counter() - started
+        self._money_at = now_seconds + max(MONEY_SECONDS, _REST * taken)

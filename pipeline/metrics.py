@@ -54,13 +54,13 @@ class Journeys(Collector):
     """Gauges made, when they are asked for, of the newest snapshot of each partition of the counters."""
 
     def __init__(self, sites: BoundedNames) -> None:
-        self._sites = sites
+        self.sites = sites
         self._channels = BoundedNames(MAX_CHANNELS + 1, (ALL, OTHER))
         self.snapshots: dict[int, Gauges] = {}
 
     def put(self, partition: int, gauges: Gauges) -> None:
         for site, state in gauges.sites.items():
-            self._sites.claim(site)
+            self.sites.claim(site)
             for channel in state.windows:
                 self._channels.claim(channel)
         self.snapshots[partition] = gauges
@@ -77,7 +77,7 @@ class Journeys(Collector):
         sums: dict[tuple[str, ...], WindowSums] = {}
         for gauges in list(self.snapshots.values()):
             for name, state in gauges.sites.items():
-                site = self._sites.label(name)
+                site = self.sites.label(name)
                 active[site,] = active.get((site,), 0) + state.active
                 for (model, stage), count in state.persons.items():
                     persons[site, model, stage] = persons.get((site, model, stage), 0) + count
@@ -88,7 +88,7 @@ class Journeys(Collector):
         yield _family("masir_active_sessions", "Sessions open now", "site", active)
         yield _family("masir_stage_persons", "Persons in the stage now", "site model stage", persons)
         yield from _window_families(sums)
-        yield from person_metrics.families(list(self.snapshots.values()), self._sites.label)
+        yield from person_metrics.families(list(self.snapshots.values()), self.sites.label)
 
 
 def _window_families(sums: dict[tuple[str, ...], WindowSums]) -> Iterator[Metric]:
@@ -158,8 +158,8 @@ class Metrics:
         self.upkeep = Upkeep()
         self.registry.register(self.watermarks)
         self.registry.register(self.upkeep)
-        self._sites = BoundedNames(MAX_SITES, sites)
-        self.journeys = Journeys(self._sites)
+        self.sites = BoundedNames(MAX_SITES, sites)
+        self.journeys = Journeys(self.sites)
         self.registry.register(self.journeys)
         self._sites_with_hits: set[str] = set()
         self._highs: dict[tuple[str, ...], int] = {}
@@ -173,7 +173,7 @@ class Metrics:
         """Hits by (site, outcome). The site of a dead letter is not to be trusted, so it takes no label."""
         for (name, outcome), hits in counts.items():
             dead = outcome is Outcome.DEAD_LETTER
-            site = self._sites.label(name) if dead else self._sites.claim(name)
+            site = self.sites.label(name) if dead else self.sites.claim(name)
             if site not in self._sites_with_hits:
                 self._sites_with_hits.add(site)
                 for each in Outcome:
@@ -185,7 +185,7 @@ class Metrics:
         restored = not self.journeys.has(partition)
         self.journeys.put(partition, gauges)
         for site, state in gauges.sites.items():
-            label = self._sites.label(site)
+            label = self.sites.label(site)
             for step, net in state.transitions.items():
                 self._rise(self._transitions, (label, *step), (site, *step), net, restored=restored)
             for reason, (_, raised) in state.risks.items():

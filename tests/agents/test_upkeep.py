@@ -13,6 +13,7 @@ from agents.upkeep import Upkeep
 from pipeline.metrics import Metrics
 from pipeline.store.errors import StoreUnavailableError
 from pipeline.transport.log import Log
+from schemas.outcome import Outcome
 
 
 class Ledger:
@@ -117,3 +118,39 @@ async def test_a_store_that_is_away_says_nothing(world: World) -> None:
     world.ledger.said = None
     await world.upkeep.report_ledger()
     assert world.difference is None
+
+
+class Money:
+    """A store that answers what customers are worth and cost, and counts the questions."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.rows: list[tuple[Any, ...]] = [("shop", "EUR", 120.5), ("unknown", "EUR", 7.0)]
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        self.asked += 1
+        return self.rows if "lifetime_values" in sql else [("shop", "email", "EUR", 4.25)]
+
+
+async def test_money_is_asked_once_a_minute_and_shown_for_named_sites_alone(
+    world: World, tmp_path: Path
+) -> None:
+    money = Money()
+    upkeep = Upkeep(world.log, money, world.metrics, tmp_path)  # type: ignore[arg-type]
+    world.metrics.hits({("shop", Outcome.SESSIONIZED): 1})
+    await upkeep.report_money(100.0)
+    assert world.value("masir_customer_lifetime_value", site="shop", currency="EUR") == 120.5
+    assert world.value("masir_cost_per_acquisition", site="shop", channel="email", currency="EUR") == 4.25
+    assert world.value("masir_customer_lifetime_value", site="unknown", currency="EUR") is None
+    await upkeep.report_money(159.9)
+    assert money.asked == 2
+    money.rows = []
+    await upkeep.report_money(160.0)
+    assert money.asked == 4
+    assert world.value("masir_customer_lifetime_value", site="shop", currency="EUR") is None
+
+
+async def test_a_store_that_is_away_says_nothing_of_money(world: World) -> None:
+    world.ledger.said = None
+    await world.upkeep.report_money(100.0)
+    assert world.value("masir_customer_lifetime_value", site="shop", currency="EUR") is None
