@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.transport.kafka.driver import Transport
 
 FETCH_WAIT_MS = 100  # a fetch that waits holds up the next one to the same broker, for other partitions
+FETCH_LEAST_BYTES = 256 * 1024  # of all partitions; else every handful of hits would be a unit of work
 FETCH_BYTES = 4 * 1024**2  # of one partition
 
 
@@ -38,6 +39,7 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
             isolation_level="read_committed",
             max_partition_fetch_bytes=FETCH_BYTES,
             fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_min_bytes=FETCH_LEAST_BYTES,
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
