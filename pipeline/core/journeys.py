@@ -251,7 +251,12 @@ class Journeys:
         cut = bisect_left(known, first, key=in_order)
         state = copy(start)
         fold(models, state, known[:cut])
-        before = _by_key(self._folded(copy(state), known[cut:]))
+        told = table.persons["steps"][
+            person
+        ].tolist()  # time may have passed by a lapse that was not said yet
+        before = _by_key(
+            step for step in self._folded(copy(state), known[cut:]) if step.ordinal < told[step.model]
+        )
         rest = sorted([*known[cut:], *placed], key=in_order)
         for one in leaving:  # perhaps what has come in this very unit
             if one in rest:  # else it was folded for good
