@@ -191,7 +191,7 @@ class Cluster:
 
     def unread(self, ends: Mapping[TopicPartition, int]) -> list[TopicPartition]:
         """Partitions with records before these offsets that the workers have not committed."""
-        return asyncio.run(_unread(self.broker, Names(self.prefix), ends))
+        return asyncio.run(unread_of(self.broker, Names(self.prefix), ends))
 
 
 async def _ends(broker: str, names: Names, topics: frozenset[str]) -> dict[TopicPartition, int]:
@@ -206,7 +206,7 @@ async def _ends(broker: str, names: Names, topics: frozenset[str]) -> dict[Topic
         return ends
 
 
-async def _unread(broker: str, names: Names, ends: Mapping[TopicPartition, int]) -> list[TopicPartition]:
+async def unread_of(broker: str, names: Names, ends: Mapping[TopicPartition, int]) -> list[TopicPartition]:
     """Transactions' markers and what was aborted are offsets, too, and nobody commits them: so it is tried."""
     async with _clients(broker) as (admin, consumer):
         committed = await admin.list_consumer_group_offsets(names.group, partitions=list(ends))

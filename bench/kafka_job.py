@@ -15,9 +15,10 @@ from itertools import islice
 from pathlib import Path
 
 import msgspec
+from aiokafka import TopicPartition  # type: ignore[import-untyped]
 
 from agents.worker import Worker
-from bench.cluster import STEPS
+from bench.cluster import STEPS, unread_of
 from bench.process import Measure, Stopwatch, emit
 from pipeline.core.decode import keys_of
 from pipeline.settings import Settings
@@ -77,11 +78,17 @@ async def work(settings: Settings, hits: int) -> Measure:
 
 
 async def consumed(transport: Transport, names: frozenset[str]) -> None:
-    """Until what the topics hold now is committed. More comes all the time: the clock goes on, and says so."""
+    """Until what these topics hold now is committed. More comes all the time: the clock goes on, and says so."""
     ends = await transport.ends(names)
     deadline = time.monotonic() + PATIENCE_SECONDS
-    owned = transport.owning.partitions
-    while any(owned[tp].committed < end for tp, end in ends.items()):
+    owned, cluster = transport.owning.partitions, transport.cluster
+    address = ",".join(cluster.options["bootstrap_servers"])
+    while behind := {tp: end for tp, end in ends.items() if owned[tp].committed < end}:
+        is_read = all(owned[tp].position >= end for tp, end in behind.items())
+        if is_read and not await unread_of(
+            address, cluster.names, {TopicPartition(*tp): end for tp, end in behind.items()}
+        ):
+            return
         if time.monotonic() > deadline:
             raise TimeoutError(f"not consumed: {sorted(names)}")
         await asyncio.sleep(0.02)
