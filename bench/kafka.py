@@ -12,6 +12,7 @@ replicated.
 import signal
 import socket
 import subprocess
+import sys
 import time
 import uuid
 from base64 import urlsafe_b64encode
@@ -217,3 +218,16 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+def main() -> None:
+    """Run one until it is interrupted."""
+    with Broker(Path(sys.argv[1])) as broker:
+        sys.stdout.write(f"{broker.address}\n")
+        sys.stdout.flush()
+        with suppress(KeyboardInterrupt):
+            signal.pause()
+
+
+if __name__ == "__main__":
+    main()
