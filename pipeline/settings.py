@@ -31,6 +31,10 @@ from pipeline.core.persons.signal_rules import (
 PREFIX = "MASIR_"
 CONFIG_VARIABLE = "MASIR_CONFIG"
 
+SECRET_ENDINGS = ("_password", "_token")
+HIDDEN = "***"
+_CREDENTIALS = re.compile(r"//[^/@\s]*@")
+
 YEAR_SECONDS = 366 * 86_400
 Seconds = Annotated[float, Meta(ge=0.001, le=YEAR_SECONDS)]
 SecondsOrNone = Annotated[float, Meta(ge=0, le=YEAR_SECONDS)]
@@ -122,6 +126,18 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log_format: Literal["text", "json"] = "text"
     traces_url: str = ""  # OTLP over HTTP; "": none
     traces_share: Annotated[float, Meta(ge=0, le=1)] = 0.01
+
+    def __repr__(self) -> str:
+        """Secrets never print, also not those in a URL."""
+        shown = []
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if value and name.endswith(SECRET_ENDINGS):
+                value = HIDDEN
+            elif isinstance(value, str):
+                value = _CREDENTIALS.sub(f"//{HIDDEN}@", value)
+            shown.append(f"{name}={value!r}")
+        return f"Settings({', '.join(shown)})"
 
     @property
     def timeout_ms(self) -> int:

@@ -161,3 +161,15 @@ def test_the_minimal_file_is_a_part_of_the_reference() -> None:
 
 def test_numbers_are_checked_and_rounded_to_milliseconds() -> None:
     assert msgspec.structs.replace(Settings(), session_timeout_seconds=1.2346).timeout_ms == 1_235
+
+
+def test_secrets_never_print() -> None:
+    settings = Settings(
+        broker_password="s3cret-1",
+        clickhouse_password="s3cret-2",
+        page_token="s3cret-3-that-is-long",
+        clickhouse="http://masir:s3cret-4@store:8123/masir",
+    )
+    assert "s3cret" not in repr(settings) + str(settings)
+    assert "http://***@store:8123/masir" in repr(settings)
+    assert "***" not in repr(Settings()), "what is not set is not hidden"
