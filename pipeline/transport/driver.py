@@ -24,6 +24,7 @@ from pipeline.transport.batch import Batch
 from pipeline.transport.ending import Ending
 from pipeline.transport.journal import Journal
 from pipeline.transport.log import NO_RECORDS, Log
+from pipeline.transport.message import message_of
 from pipeline.transport.state import StateStore
 from pipeline.transport.unit import UnitOfWork
 
@@ -121,23 +122,7 @@ class Consumer(BaseConsumer):
         self.transport.wake()
 
     def _to_message(self, tp: TP, record: Batch) -> ConsumerMessage:
-        message = ConsumerMessage(
-            tp.topic,
-            tp.partition,
-            record.next_offset,
-            time.time(),
-            1,
-            {},
-            None,
-            record,
-            None,
-            serialized_key_size=0,
-            serialized_value_size=0,
-            tp=tp,
-            generation_id=self.app.consumer_generation_id,
-        )
-        message.acked = message.tracked = True  # offsets are the unit of work's
-        return message
+        return message_of(tp, record, self.app.consumer_generation_id)
 
     def _new_topicpartition(self, topic: str, partition: int) -> TP:
         return TP(topic, partition)

@@ -22,6 +22,7 @@ from faust.types import TP, ConsumerMessage
 from pipeline.transport.batch import Batch
 from pipeline.transport.kafka.partition import KafkaBatch, Partition
 from pipeline.transport.kafka.thread import ConsumerThread
+from pipeline.transport.message import message_of
 from schemas.topics import HITS
 
 if TYPE_CHECKING:
@@ -215,23 +216,7 @@ class Consumer(stock.Consumer):
             self.wake()
 
     def _to_message(self, tp: TP, record: KafkaBatch) -> ConsumerMessage:
-        message = ConsumerMessage(
-            tp.topic,
-            tp.partition,
-            record.next_offset,
-            time.time(),
-            1,
-            {},
-            None,
-            record,
-            None,
-            serialized_key_size=0,
-            serialized_value_size=0,
-            tp=tp,
-            generation_id=self.app.consumer_generation_id,
-        )
-        message.acked = message.tracked = True  # offsets are the unit of work's
-        return message
+        return message_of(tp, record, self.app.consumer_generation_id)
 
     def _new_topicpartition(self, topic: str, partition: int) -> TP:
         return TP(topic, partition)
