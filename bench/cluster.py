@@ -18,11 +18,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 
-from bench.running import MASIR, PATIENCE_SECONDS, LateError, command, environment, wait_for
+from bench.running import MASIR, PATIENCE_SECONDS, Asked, LateError, command, environment, wait_for
 from pipeline.cli.worker import HOPS as ALL_HOPS
-from pipeline.store.client import rows
-from pipeline.store.errors import StoreError
-from pipeline.store.query_socket import SocketReader
 from pipeline.transport.kafka.names import SINK, Names
 from schemas import topics
 
@@ -109,7 +106,7 @@ class Process:
         return code
 
 
-class Cluster:
+class Cluster(Asked):
     """``broker``: HOST:PORT. Topics of its own; ``settings`` as for ``masir``."""
 
     def __init__(self, data: Path, broker: str, *, workers: int = 2, **settings: object) -> None:
@@ -157,31 +154,10 @@ class Cluster:
         """Where hits go."""
         return self.collector.url
 
-    def query(self, sql: str) -> list[dict[str, Any]]:
-        """Ask the store through the process that holds it."""
-        return rows(SocketReader(self.data), sql)
-
-    def value(self, sql: str) -> Any:
-        """The first column of the only row of the answer."""
-        (row,) = self.query(sql)
-        return next(iter(row.values()))
-
-    def wait_for_value(self, sql: str, expected: Any, *, seconds: float = PATIENCE_SECONDS) -> None:
-        """Until the query's value is ``expected``."""
-        found: list[Any] = [None]
-
-        def is_so() -> bool:
-            try:
-                found[0] = self.value(sql)
-            except StoreError as error:
-                found[0] = error
-            return bool(found[0] == expected)
-
-        try:
-            wait_for(is_so, sql, seconds=seconds)
-        except LateError as error:
-            said = "\n".join(process.said[-2_000:] for process in self.processes)
-            raise LateError(f"{error}: {found[0]!r} and not {expected!r}. Said: {said}") from None
+    @property
+    def said(self) -> str:
+        """The last of what each has printed."""
+        return "\n".join(process.said[-2_000:] for process in self.processes)
 
     def wait_until_drained(self) -> None:
         """Until what the topics hold now has been consumed, hop after hop: the clock goes on, and more always comes."""

@@ -78,7 +78,43 @@ def without_duplicates(views: Mapping[str, bytes]) -> dict[str, bytes]:
     return {**views, "ledger": kept}
 
 
-class Running:
+class Asked:
+    """What runs on a data directory, asked through the process that holds the store. ``said``: what was printed."""
+
+    data: Path
+
+    @property
+    def said(self) -> str:
+        """What was printed since the start."""
+        raise NotImplementedError
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Ask the store through the process that holds it."""
+        return rows(SocketReader(self.data), sql)
+
+    def value(self, sql: str) -> Any:
+        """The first column of the only row of the answer."""
+        (row,) = self.query(sql)
+        return next(iter(row.values()))
+
+    def wait_for_value(self, sql: str, expected: Any, *, seconds: float = PATIENCE_SECONDS) -> None:
+        """Until the query's value is ``expected``."""
+        found: list[Any] = [None]
+
+        def is_so() -> bool:
+            try:
+                found[0] = self.value(sql)
+            except StoreError as error:
+                found[0] = error
+            return bool(found[0] == expected)
+
+        try:
+            wait_for(is_so, sql, seconds=seconds)
+        except LateError as error:
+            raise LateError(f"{error}: {found[0]!r} and not {expected!r}. Said: {self.said}") from None
+
+
+class Running(Asked):
     """One data directory and the process that runs on it, if one does. ``settings``: name -> value."""
 
     def __init__(self, data: Path, **settings: object) -> None:
@@ -157,31 +193,6 @@ class Running:
         code = process.wait(PATIENCE_SECONDS)
         self._process, self.url = None, ""
         return code
-
-    def query(self, sql: str) -> list[dict[str, Any]]:
-        """Ask the store through the running process."""
-        return rows(SocketReader(self.data), sql)
-
-    def value(self, sql: str) -> Any:
-        """The first column of the only row of the answer."""
-        (row,) = self.query(sql)
-        return next(iter(row.values()))
-
-    def wait_for_value(self, sql: str, expected: Any, *, seconds: float = PATIENCE_SECONDS) -> None:
-        """Until the query's value is ``expected``."""
-        found: list[Any] = [None]
-
-        def is_so() -> bool:
-            try:
-                found[0] = self.value(sql)
-            except StoreError as error:
-                found[0] = error
-            return bool(found[0] == expected)
-
-        try:
-            wait_for(is_so, sql, seconds=seconds)
-        except LateError as error:
-            raise LateError(f"{error}: {found[0]!r} and not {expected!r}. Said: {self.said}") from None
 
     def wait_until_drained(self) -> None:
         """Until every record of every topic has been consumed: what has been acknowledged is in the store."""
