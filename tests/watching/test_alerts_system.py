@@ -10,10 +10,8 @@ from system.kit import post
 
 from bench.running import Running, wait_for
 from pipeline.store.client import STORE_DIRECTORY
-from schemas.topics import SIGNALS
 from watching.servers import Inbox, Prometheus, alertmanager, prometheus
 from watching.small_disk import fill, free, small_disk
-from watching.tools import ROOT
 from watching.traffic import Traffic, events, traffic
 
 pytestmark = pytest.mark.slow
@@ -83,13 +81,6 @@ def test_a_tracker_that_falls_silent_is_told_to_the_business_until_it_is_back(wo
     world.inbox.wait_for("MasirTrackerSilent", "resolved", site="wiki")
 
 
-def raises_signals() -> bool:
-    """Is there an agent that does?"""
-    writer = ROOT / f"agents/{SIGNALS.writer}.py"
-    return writer.exists() and "SIGNALS" in writer.read_text()
-
-
-@pytest.mark.skipif(not raises_signals(), reason="no agent raises signals yet")
 def test_customers_who_begin_to_leave_are_told_until_they_come_back(world: World) -> None:
     known = 'sum(masir_stage_persons{site="shop", model="classic5"})'
     wait_for(lambda: world.server.ask(f"{known} > 100"), "persons are known")
