@@ -28,6 +28,7 @@ import numpy as np
 from msgspec import Struct
 
 from pipeline.core.evidence import Arrived, arrived
+from pipeline.core.hit_columns import Columns
 from pipeline.core.homes import Homes, Passed
 from pipeline.core.ids import SEPARATOR
 from pipeline.core.models import Models
@@ -56,7 +57,7 @@ class Output(NamedTuple):
     that were left, how many. ``regressed``: (person's key, model, time, 1 or -1) in the models that are watched for it.
     """
 
-    columns: dict[str, Sequence[Any]] | None
+    columns: Columns | None
     corrections: list[Transition]
     changes: Counter[Change]
     state: bytes
@@ -185,7 +186,7 @@ class Journeys:
 
     def _on_time(
         self, found: Arrived, who: Index, rows: Index, version: int, changes: Counter[Change]
-    ) -> dict[str, Sequence[Any]] | None:
+    ) -> Columns | None:
         time = found.time[rows]
         steps = self._moves.take(self._table, who, time, found.kinds, found.kind[rows], found.referrals(rows))
         self._table.append(who, found.columns(rows))

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from pipeline.core.coded import Coded
+from pipeline.core.hit_columns import Columns
 from pipeline.core.models import Models
 from pipeline.core.person_table import NONE_MS, PersonTable
 from pipeline.core.plans import NO_SINCE, Plan
@@ -260,7 +261,7 @@ def columns_of(
     names: Sequence[tuple[str, str, str, str]],
     causes: dict[str, Sequence[Any]],
     version: int,
-) -> dict[str, Sequence[Any]]:
+) -> Columns:
     """Transitions as columns of ``schemas.rows.TRANSITION_ROWS``. ``causes``: its columns cause_*."""
     model, left, entered, kind = zip(*names, strict=True)
     return {
@@ -270,9 +271,9 @@ def columns_of(
         "from_stage": Coded(steps.name, left),
         "to_stage": Coded(steps.name, entered),
         "kind": Coded(steps.name, kind),
-        "time": steps.time,  # type: ignore[dict-item]
-        "ordinal": steps.ordinal,  # type: ignore[dict-item]
-        "dwell_ms": steps.dwell,  # type: ignore[dict-item]
+        "time": steps.time,
+        "ordinal": steps.ordinal,
+        "dwell_ms": steps.dwell,
         **causes,
         "withdrawn": [False] * len(sites),
         "version": [version] * len(sites),
