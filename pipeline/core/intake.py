@@ -319,7 +319,7 @@ class Intake:
             meta.version += 1
             sessions, output.needed = self._table.slots.changes(number)
             output.state = _encode(_State(meta, sessions))
-        output.ids_needed = self._ids[0][0] if self._ids else ids_number + 1
+        output.ids_needed = self._ids[0][0] if self._ids else ids_number
         output.watermark = self.watermark
         told, self._told_watermark = self._told_watermark, output.watermark
         output.has_new_watermark = output.watermark != told

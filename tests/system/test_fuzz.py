@@ -4,7 +4,7 @@ Through sessionizer, journeys and counters, to the rows that the store would tak
 seed, which gives the same inputs again.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from itertools import chain, count
 from typing import Any
 
@@ -40,12 +40,26 @@ ROWS = {"hit_rows": "hits", "sessions": "sessions", "session_moves": "session_mo
 ROWS |= {name: name for name in ("transitions", "dead_letters", "counters")}
 
 
+class NewJournal:
+    """Of a partition that begins: nothing to restore, and what is added is numbered and dropped."""
+
+    next = 0
+
+    def entries(self) -> Iterator[tuple[int, bytes]]:
+        return iter(())
+
+    def add(self, entry: bytes | None, *, needed: int) -> None:
+        assert needed <= self.next
+        self.next += entry is not None
+
+
 class InMemory:
     """A transport of one partition per topic: what is sent is there once it is committed."""
 
     def __init__(self) -> None:
         self.topics: dict[str, list[bytes]] = {}
         self._states: dict[str, dict[str, bytes]] = {}
+        self._journals: dict[str, NewJournal] = {}
         self._sent: list[tuple[str, Sequence[bytes]]] = []
 
     def unit(self) -> "InMemory":
@@ -55,6 +69,10 @@ class InMemory:
     def state(self, store: str, partition: int) -> dict[str, bytes]:
         assert partition == 0
         return self._states.setdefault(store, {})
+
+    def journal(self, store: str, partition: int) -> NewJournal:
+        assert partition == 0
+        return self._journals.setdefault(store, NewJournal())
 
     def partitions(self, topic: str) -> int:
         return 1

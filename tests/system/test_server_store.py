@@ -22,6 +22,7 @@ from .kit import T0, differing, hit, masir, metrics, post, process, verify, writ
 SECOND = 1_000
 DOWN_SECONDS = 4.0
 VISITORS = 20
+CLOCKS = 32  # visitors whose one hit each moves every partition's time on
 _databases = count()
 
 
@@ -64,7 +65,7 @@ def pieces() -> list[list[bytes]]:
         [hit(f"v{n}", T0 + at * 20 * SECOND, hit_id=f"{at}-{n}", url=f"/p{at}") for n in range(VISITORS)]
         for at in range(30)
     ]
-    closing = [hit(f"c{n}", T0 + 10_000 * SECOND, site="clock", hit_id=f"c{n}") for n in range(32)]
+    closing = [hit(f"c{n}", T0 + 10_000 * SECOND, site="clock", hit_id=f"c{n}") for n in range(CLOCKS)]
     return [*sent, closing]
 
 
@@ -72,6 +73,7 @@ def settled(running: Running) -> None:
     """Until all has been consumed and stored."""
     running.wait_for_value("SELECT countIf(NOT closed) FROM sessions WHERE site = 'shop'", 0)
     running.wait_for_value("SELECT count() FROM sessions WHERE site = 'shop'", VISITORS)
+    running.wait_for_value("SELECT count() FROM sessions WHERE site = 'clock'", CLOCKS)
     running.wait_until_drained()
 
 
