@@ -35,6 +35,8 @@ from pipeline.transport.erasures import ErasureRequests
 from pipeline.transport.log import DATABASE, Log
 from schemas import topics
 
+from pipeline.transport.rebuilds import RebuildRequests
+from pipeline.transport.rows import Cold
 APP = "masir"
 MOST_RECORDS_BOUNDED = 20_000  # of one batch: nobody waits for the event loop meanwhile
 GC_THRESHOLD = (100_000, 20, 100)
@@ -86,6 +88,7 @@ class Embedded:
         seen = TracedTransport(transport, self.traces, transport.log.end) if self.traces else transport
         context = Context(seen, self.metrics, away=self.away, erasures=self.erasures, sites=self.sites)
         for plan in plans(
+        transport.cold = Cold(self.directory, self.settings.state_rows)
             context, self.settings, self.models, lambda: Sink(self.client), bounded=self.bounded
         ):
             self.reads[plan.name] = plan.topics

@@ -52,8 +52,8 @@ class Persons:
         known = self._partitions.get(partition)
         if known is None:
             store = self._context.transport.state(NAME, partition)
-            people = People(self._rules, store)
-            people.restore()
+            people = People(self._rules, store, store.due)
+            people.restore(store.in_memory())
             known = self._partitions[partition] = people, store
         return known
 

@@ -35,6 +35,7 @@ from pipeline.transport.kafka.connection import client_options, faust_urls
 from pipeline.transport.kafka.driver import Cluster, Transport
 from pipeline.transport.kafka.names import Names
 from pipeline.transport.kafka.topics import usable_partitions
+from pipeline.transport.rows import Cold
 from schemas.topics import TOPICS
 
 GC_THRESHOLD = (100_000, 20, 100)
@@ -64,7 +65,8 @@ class Worker:
     async def start(self) -> None:
         """Check the topics, open the store, join the group. Raises what the operator must mend."""
         settings, names = self.settings, Names(self.settings.broker_prefix)
-        cluster = Cluster(names, client_options(settings), await usable_partitions(settings))
+        cold = Cold(Path(settings.data), settings.state_rows)
+        cluster = Cluster(names, client_options(settings), await usable_partitions(settings), cold)
         if not self.hops or STORE in self.hops:
             await self._open_store()
         app = self._app = create_app(

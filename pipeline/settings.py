@@ -55,6 +55,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     data: Annotated[str, Meta(min_length=1)] = "masir-data"
     listen: str = "127.0.0.1:8088"
     partitions: Annotated[int, Meta(ge=1, le=256)] = 4
+    state_rows: Count = 500_000
 
     broker: str = ""  # kafka://HOST:PORT[,HOST:PORT…]: of the distributed form
     broker_prefix: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")] = "masir"

@@ -25,6 +25,7 @@ from pipeline.transport.ending import Ending
 from pipeline.transport.journal import Journal
 from pipeline.transport.log import NO_RECORDS, Log
 from pipeline.transport.message import message_of
+from pipeline.transport.rows import Cold
 from pipeline.transport.state import StateStore
 from pipeline.transport.unit import UnitOfWork
 
@@ -236,6 +237,7 @@ class Transport(base.Transport):
         self.log = Log(Path(unquote(self.url[0].path)))
         self.most_records = MOST_RECORDS
         self.ending: Ending | None = None
+        self.cold: Cold | None = None  # where rows of state go that are too many for the memory
         self._records_came = asyncio.Event()
 
     @property
@@ -249,7 +251,7 @@ class Transport(base.Transport):
 
     def state(self, store: str, partition: int) -> StateStore:
         """What a hop remembers of a partition, as of the last unit of work."""
-        return StateStore(self.log, store, partition)
+        return StateStore(self.log, store, partition, self.cold)
 
     def journal(self, store: str, partition: int) -> Journal:
         """The same for state in columns."""

@@ -1,12 +1,13 @@
 """The hop of persons for one partition: touchpoints in; signals, credits, links, messages to other ids and facts out.
 
 State of an id lives in ``states`` (key -> msgpack of :class:`Person`), that of the partition under ``META``. Timers are
-derived from it and made anew by :meth:`People.restore`. Time is the least watermark of the sources that have seen a
+derived from it and made anew by :meth:`People.restore`; those of states that were on disk then, or went there, the
+owner of the states knows (``due``). Time is the least watermark of the sources that have seen a
 hit. At the end of bounded input it is the greatest: then all is known, and the same however the input was partitioned.
 Bounded input lets no time pass before its end, since its sessions close only then.
 """
 
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -76,22 +77,31 @@ class Said(Struct):
 
 
 class People:
-    """One partition of touchpoints. A unit of work is one :meth:`take` and one :meth:`finish`."""
+    """One partition of touchpoints. A unit of work is one :meth:`take` and one :meth:`finish`. ``due``: (until, ms) ->
+    keys of states that have a timer, but for those that are given to :meth:`restore` or were made since.
+    """
 
-    def __init__(self, rules: PersonRules, states: MutableMapping[str, bytes]) -> None:
+    def __init__(
+        self,
+        rules: PersonRules,
+        states: MutableMapping[str, bytes],
+        due: Callable[[int], Iterable[str]] = lambda _until: (),
+    ) -> None:
         self._rules = rules
         self._states = states
+        self._due = due
         self._meta = _Meta()
         self._timers = Timers()
         self._touched: dict[str, Person] = {}
         self._said = Said(1)
 
-    def restore(self) -> None:
-        """Take up the state again."""
-        for key, packed in self._states.items():
-            if key == META:
-                self._meta = _decode_meta(packed)
-            else:
+    def restore(self, states: Iterable[tuple[str, bytes]] | None = None) -> None:
+        """Take up the state again. ``states``: those whose timers ``due`` does not know; None: all."""
+        meta = self._states.get(META)
+        if meta is not None:
+            self._meta = _decode_meta(meta)
+        for key, packed in self._states.items() if states is None else states:
+            if key != META:
                 self._timers.add(key, _decode_due(packed).due)
         self._said = Said(self._meta.version + 1)
 
@@ -133,8 +143,9 @@ class People:
             self._timers.add(key, due_at(signals, person.items))
         if watermark is not None and (is_final or not self._rules.bounded):
             meta.passed = max(meta.passed, watermark)
-            for key in self._timers.pop(meta.passed):
-                if key in self._touched or key in self._states:  # not one who was erased
+            for key in dict.fromkeys((*self._timers.pop(meta.passed), *self._due(meta.passed))):
+                is_known = key in self._touched or key in self._states  # not one who was erased
+                if is_known and key != META:
                     self._fire(key, meta.passed)
         for key, person in self._touched.items():
             person.due = due_at(signals, person.items)

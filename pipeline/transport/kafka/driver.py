@@ -20,16 +20,20 @@ from pipeline.transport.kafka.owning import Owning
 from pipeline.transport.kafka.partition import Partition
 from pipeline.transport.kafka.transactions import PartitionLostError
 from pipeline.transport.kafka.unit import KafkaUnit
+from pipeline.transport.rows import Cold
 
 MOST_RECORDS = 5_000  # of one batch: keeps a unit of work, which holds the event loop, well under 0.2 s
 
 
 class Cluster(NamedTuple):
-    """``options``: of aiokafka's clients. ``partitions``: how many each topic has, by its bare name."""
+    """``options``: of aiokafka's clients. ``partitions``: how many each topic has, by its bare name. ``cold``: where
+    rows of state go that are too many for the memory; None: all stay there.
+    """
 
     names: Names
     options: dict[str, Any]
     partitions: Mapping[str, int]
+    cold: Cold | None = None
 
 
 class Producer(stock.Producer):
@@ -57,7 +61,7 @@ class Transport(stock.Transport):
         """Say where the cluster is."""
         self.cluster = cluster
         self.offsets = Offsets(cluster.names.group, cluster.options)
-        self.owning = Owning(cluster.names, cluster.options, self.offsets)
+        self.owning = Owning(cluster.names, cluster.options, self.offsets, cluster.cold)
         self.owning.on_ready = self._wake
 
     def _wake(self) -> None:

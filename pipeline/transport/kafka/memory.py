@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, MutableMapping
 from typing import Any
 
+from pipeline.transport.rows import Rows
+
 PART_BYTES = 900_000  # below what a broker takes by default
 _part = struct.Struct(">QQII")  # number of the entry, first one needed, part, parts
 
@@ -21,42 +23,63 @@ Changes = dict[str, bytes | None]
 
 
 class KafkaState(MutableMapping[str, bytes]):
-    """By key. ``records``: of its topic, all of them."""
+    """By key. ``records``: of its topic, all of them; or :meth:`take_up` is given them. ``rows``: where they are."""
 
-    def __init__(self, topic: str, records: Iterable[Any] = ()) -> None:
+    def __init__(self, topic: str, records: Iterable[Any] = (), rows: Rows | None = None) -> None:
         self.topic = topic
-        self._data: dict[str, bytes] = {}
+        self._rows = Rows() if rows is None else rows
         self._changes: Changes = {}
         self._staged: Changes = {}
-        for record in records:
-            if record.value is None:
-                self._data.pop(record.key.decode(), None)
-            else:
-                self._data[record.key.decode()] = record.value
-        # The abstract class's ``get`` goes through an exception for each key that is not there.
-        self.get = self._data.get  # type: ignore[method-assign]
+        self.take_up(records)
+        self.taken_up()
+
+    def take_up(self, records: Iterable[Any]) -> None:
+        """The next ones of its topic; :meth:`taken_up` comes after the last."""
+        self._rows.load((record.key.decode(), record.value) for record in records)
+
+    def taken_up(self) -> None:
+        """All records were taken up."""
+        self._rows.loaded()
+        self._settle()
+
+    def _settle(self) -> None:
+        self._rows.settle()
+        self.get, self._put = self._rows.get, self._rows.put  # type: ignore[method-assign]
 
     def __getitem__(self, key: str) -> bytes:
-        return self._data[key]
+        return self._rows[key]
 
     def __setitem__(self, key: str, value: bytes) -> None:
-        self._data[key] = value
+        self._put(key, value)
         self._changes[key] = value
 
     def __delitem__(self, key: str) -> None:
-        del self._data[key]
+        del self._rows[key]
         self._changes[key] = None
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._data)
+        return iter(self._rows)
 
     def __len__(self) -> int:
-        return len(self._data)
+        return len(self._rows)
+
+    def in_memory(self) -> Iterator[tuple[str, bytes]]:
+        """The rows that are not on disk."""
+        return self._rows.in_memory()
+
+    def due(self, until: int) -> list[str]:
+        """Keys of rows on disk about which there is something to do by then."""
+        return self._rows.due(until)
+
+    def close(self) -> None:
+        """Nothing is asked of it any more: what is on disk is gone."""
+        self._rows.close()
 
     def stage(self) -> None:
         """The unit is handed in: what it changed goes with the next transaction."""
         self._staged.update(self._changes)
         self._changes = {}
+        self._settle()
 
     def take_records(self) -> Records:
         """The newest of what was handed in since the last call, for the next transaction."""

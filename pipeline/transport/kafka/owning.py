@@ -23,6 +23,7 @@ from pipeline.transport.kafka.offsets import Offsets
 from pipeline.transport.kafka.partition import Partition
 from pipeline.transport.kafka.restore import restore
 from pipeline.transport.kafka.transactions import PartitionLostError, Transactions
+from pipeline.transport.rows import Cold
 
 SETTLE_SECONDS = 15.0  # that a rebalance waits for units under way
 RETRY_SECONDS = (0.2, 1.0, 5.0)  # after the first failure, the second, and each further one
@@ -38,9 +39,13 @@ class Reader(Protocol):
 
 
 class Owning:
-    """The partitions of one worker. ``on_lost``: told of each partition that is lost: (bare topic, partition)."""
+    """The partitions of one worker. ``on_lost``: told of each partition that is lost: (bare topic, partition).
+    ``cold``: where rows of state go that are too many for the memory.
+    """
 
-    def __init__(self, names: Names, options: dict[str, Any], offsets: Offsets) -> None:
+    def __init__(
+        self, names: Names, options: dict[str, Any], offsets: Offsets, cold: Cold | None = None
+    ) -> None:
         self.names = names
         self.partitions: dict[TP, Partition] = {}
         self.assignor = Assignor(self._claims)
@@ -49,6 +54,7 @@ class Owning:
         self._options = options
         self._offsets = offsets
         self._generation = -1
+        self._cold = cold
         self._failures: dict[TP, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -112,7 +118,9 @@ class Owning:
             offsets = await self._starts({tp})
             for store in STORES:
                 if store.topic.name == bare:
-                    one.memory[store.name] = await restore(store, self.names, tp.partition, self._options)
+                    one.memory[store.name] = await restore(
+                        store, self.names, tp.partition, self._options, self._cold
+                    )
             one.check()
             await self._read(one, offsets[tp], reader)
         except PartitionLostError:
@@ -180,6 +188,7 @@ class Owning:
             self._spawn(one.transactions.close())
         for listener in self.on_lost:
             listener(self.names.bare(one.tp.topic), one.tp.partition)
+        self._spawn(one.forget())
 
     async def delete_unneeded(self) -> None:
         """Of the journals, what their hops need no more. To be called now and then."""

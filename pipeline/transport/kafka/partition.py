@@ -10,7 +10,7 @@ from collections import deque
 from faust.types import TP
 
 from pipeline.transport.batch import Batch
-from pipeline.transport.kafka.memory import Memory
+from pipeline.transport.kafka.memory import KafkaState, Memory
 from pipeline.transport.kafka.transactions import PartitionLostError, Transactions
 
 
@@ -69,6 +69,13 @@ class Partition:
     async def settle(self) -> None:
         """Until the hop is done with its batch and everything is committed. Raises when the partition is lost."""
         await self._idle.wait()
+    async def forget(self) -> None:
+        """It is lost: let go of what is remembered, once the hop is done with it."""
+        await self._idle.wait()
+        for memory in self.memory.values():
+            if isinstance(memory, KafkaState):
+                memory.close()
+
         if self.transactions is not None:
             await self.transactions.drain()
         self.check()

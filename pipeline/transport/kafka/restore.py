@@ -4,6 +4,7 @@ To be called when no earlier owner can write any more. 200,000 records a second 
 after each fetch.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -11,22 +12,36 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from pipeline.transport.kafka.memory import KafkaJournal, KafkaState, Memory
 from pipeline.transport.kafka.names import Names, Store
 from pipeline.transport.kafka.records import fetch
+from pipeline.transport.rows import TIMED, Cold, Rows
 
 FETCH_BYTES = 8 * 1024**2
 FETCH_SECONDS = 1.0
 REQUEST_MS = 10_000
 
 
-async def restore(store: Store, names: Names, partition: int, options: dict[str, Any]) -> Memory:
-    """What a hop remembers under this name."""
+async def restore(
+    store: Store, names: Names, partition: int, options: dict[str, Any], cold: Cold | None = None
+) -> Memory:
+    """What a hop remembers under this name. By key it is never in memory as a whole."""
     topic = names.topic(store.topic_name)
-    records = await read_all(TopicPartition(topic, partition), options)
-    return KafkaJournal(topic, records) if store.is_journal else KafkaState(topic, records)
+    source = TopicPartition(topic, partition)
+    if store.is_journal:
+        return KafkaJournal(topic, await read_all(source, options))
+    state = KafkaState(topic, rows=Rows(cold, is_timed=store.name in TIMED))
+    await read(source, options, state.take_up)
+    state.taken_up()
+    return state
 
 
 async def read_all(source: TopicPartition, options: dict[str, Any]) -> list[Any]:
     """All records of the partition, in order."""
     found: list[Any] = []
+    await read(source, options, found.extend)
+    return found
+
+
+async def read(source: TopicPartition, options: dict[str, Any], take: Callable[[list[Any]], None]) -> None:
+    """All records of the partition, in order, some at a time."""
     consumer = AIOKafkaConsumer(
         **options,
         isolation_level="read_committed",
@@ -44,7 +59,6 @@ async def read_all(source: TopicPartition, options: dict[str, Any]) -> list[Any]
         await consumer.seek_to_beginning(source)
         while await consumer.position(source) < end:
             batches = await fetch(consumer, {source}, seconds=FETCH_SECONDS, most=None)
-            found += batches.get(source, ())
+            take(batches.get(source, []))
     finally:
         await consumer.stop()
-    return found

@@ -15,6 +15,7 @@ from pipeline.core.persons.items import Note, Visit
 from pipeline.core.persons.people import People, PersonRules, Said
 from pipeline.core.persons.sending import messages_of
 from pipeline.core.persons.signal_rules import REASONS
+from pipeline.transport.rows import Cold, Rows
 from schemas.touchpoint import HitColumns, LinkColumns, SessionColumns, Touch, Touchpoints, WordColumns
 
 SITE = "shop"
@@ -100,10 +101,18 @@ def put(columns: msgspec.Struct, row: tuple[Any, ...]) -> None:
 class Net:
     """Some partitions of persons; what they send each other is delivered in order between any two of them."""
 
-    def __init__(self, partitions: int = 1, rules: PersonRules | None = None, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        partitions: int = 1,
+        rules: PersonRules | None = None,
+        *,
+        seed: int = 0,
+        cold: Cold | None = None,
+    ) -> None:
         self.rules = rules or PersonRules()
-        self.states: list[dict[str, bytes]] = [{} for _ in range(partitions)]
-        self.people = [People(self.rules, state) for state in self.states]
+        self.cold = cold
+        self.states = [Rows(cold, is_timed=True) for _ in range(partitions)]
+        self.people = [People(self.rules, state, state.due) for state in self.states]
         self.waiting: dict[tuple[str, int], deque[Touchpoints]] = defaultdict(deque)
         self.rows: dict[str, dict[tuple[Any, ...], Any]] = {"signals": {}, "credits": {}}
         self.links: dict[str, list[tuple[str, int]]] = {}
@@ -130,6 +139,7 @@ class Net:
             unit = [queue.popleft() for _ in range(min(len(queue), self.rng.randint(1, most)))]
             self.people[target].take(unit)
             self._heard(target, self.people[target].finish())
+            self.states[target].settle()
 
     def end(self) -> None:
         for target, people in enumerate(self.people):
@@ -137,8 +147,12 @@ class Net:
 
     def restart(self, target: int) -> None:
         """The partition is lost and comes back from its state."""
-        self.people[target] = People(self.rules, self.states[target])
-        self.people[target].restore()
+        state, before = Rows(self.cold, is_timed=True), self.states[target]
+        state.load(dict(before).items())
+        state.loaded()
+        self.states[target] = state
+        self.people[target] = People(self.rules, state, state.due)
+        self.people[target].restore(state.in_memory())
 
     def _heard(self, source: int, said: Said) -> None:
         for target, message in messages_of(said, f"persons-{source}", len(self.people)):

@@ -2,10 +2,12 @@
 
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.persons.people import PersonRules
+from pipeline.transport.rows import Cold
 from schemas.touchpoint import Touch
 from tests.core.persons.kit import DAY, HOUR, Net, Seen, naive, note, touchpoints, visit
 
@@ -45,12 +47,15 @@ def happened(seed: int) -> list[Seen]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.integers(0, 1 << 30), st.integers(1, 3), st.integers(0, 80))
-def test_any_order_gives_what_one_fold_over_all_gives(seed: int, partitions: int, last_day: int) -> None:
+@given(st.integers(0, 1 << 30), st.integers(1, 3), st.integers(0, 80), st.integers(0, 6))
+def test_any_order_gives_what_one_fold_over_all_gives(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, partitions: int, last_day: int, in_memory: int
+) -> None:
+    """``in_memory``: how many states a partition keeps there; the others are on disk."""
     seen = happened(seed)
     rng = random.Random(seed + 1)
     rules = PersonRules(most_visitors=10)
-    net = Net(partitions, rules, seed=seed)
+    net = Net(partitions, rules, seed=seed, cold=Cold(tmp_path_factory.getbasetemp(), in_memory))
     told = list(seen)
     rng.shuffle(told)
     watermark = 0
