@@ -20,6 +20,7 @@ from pipeline.store.query_socket import SocketReader
 from pipeline.store.verify import Difference, lasting
 from pipeline.store.verify import verify as verify_store
 from pipeline.store.verify_persons import person_checks
+from pipeline.store.verify_signals import SignalSources, signal_checks
 from pipeline.store.verify_transitions import transition_checks
 from pipeline.transport.erasures import ErasureRequests
 from pipeline.transport.log import DATABASE
@@ -40,8 +41,8 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def verify(context: click.Context, data: str | None, as_json: bool) -> None:
-    """Recompute sessions, bounces, conversions, transitions, links of ids, attribution, counters and the ledger
-    from the stored rows, in SQL, and compare them with what the stream said, row by row.
+    """Recompute sessions, bounces, conversions, transitions, links of ids, attribution, signs of leaving, counters and
+    the ledger from the stored rows, in SQL, and compare them with what the stream said, row by row.
 
     Exit code 0: they agree. 1: they do not, and the rows are shown.
     """
@@ -67,7 +68,8 @@ def verify(context: click.Context, data: str | None, as_json: bool) -> None:
 def _verify(reader: Reader, settings: Settings) -> dict[str, list[Difference]]:
     rules = Rules(settings.timeout_ms, settings.bounce, settings.pane_ms)
     texts = builtin_texts() | read_texts(Path(file) for file in settings.models)
-    model_checks = [*transition_checks(load_models(texts)), *person_checks()]
+    sources = SignalSources(rules, settings.signal_rules, settings.cancel_urls, settings.churn_regress_models)
+    model_checks = [*transition_checks(load_models(texts)), *person_checks(), *signal_checks(sources)]
     found = verify_store(reader, rules, model_checks)
     is_live = isinstance(reader, SocketReader) or bool(settings.clickhouse)
     if is_live and any(found.values()):

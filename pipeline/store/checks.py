@@ -143,6 +143,17 @@ def _horizon() -> str:
 
 def _sessions(rules: Rules) -> str:
     batch = f"""
+    SELECT b.*, b.end_time + {rules.timeout_ms} + {FINAL_AFTER_MS} < h.latest AS is_final
+    FROM ({_owned_sessions(rules)}) AS b
+    LEFT ANY JOIN ({_horizon()}) AS h ON h.source_partition = b.source_partition
+    """
+    stream = f"SELECT *, closed AS is_final FROM ({_stream_sessions()})"
+    return _difference(_KEY, _SESSION_VALUES, stream, batch)
+
+
+def _owned_sessions(rules: Rules) -> str:
+    """The recomputed sessions, each with the person whose it is."""
+    return f"""
     SELECT
         b.* REPLACE (
             if(
@@ -150,14 +161,19 @@ def _sessions(rules: Rules) -> str:
                 b.person_id,
                 o.owners[greatest(1, arrayCount(owner -> owner.1 <= b.start_time, o.owners))].2
             ) AS person_id
-        ),
-        b.end_time + {rules.timeout_ms} + {FINAL_AFTER_MS} < h.latest AS is_final
+        )
     FROM ({batch_sessions(rules)}) AS b
-    LEFT ANY JOIN ({_horizon()}) AS h ON h.source_partition = b.source_partition
     LEFT ANY JOIN ({_owners()}) AS o ON o.of_site = b.site AND o.of_visitor = b.visitor
     """
-    stream = f"SELECT *, closed AS is_final FROM ({_stream_sessions()})"
-    return _difference(_KEY, _SESSION_VALUES, stream, batch)
+
+
+def batch_visits(rules: Rules) -> str:
+    """A query: the recomputed sessions that the stream has closed: when it did so depends on watermarks."""
+    return f"""
+    SELECT site, person_id, start_time, end_time
+    FROM ({_owned_sessions(rules)})
+    WHERE ({_KEY}) IN (SELECT {_KEY} FROM ({_stream_sessions()}) WHERE closed = 1)
+    """
 
 
 def _owners() -> str:

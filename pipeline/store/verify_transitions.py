@@ -15,6 +15,7 @@ from pipeline.core.models import Models
 from pipeline.core.plans import BoundRule
 from pipeline.core.referrals import CODE_PATTERN, REFERRAL
 from pipeline.core.rules import ORDER_EVENT, Model, Since
+from pipeline.store.sql import like, text
 
 _ORDER: Final = "PARTITION BY site, person_id ORDER BY at, rules, event, url, channel, session_id"
 _UP_TO_THIS: Final = f"{_ORDER} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"
@@ -23,7 +24,7 @@ _SINCE: Final = {"order": "last_order", "previous": "previous", "first": "first"
 _LAPSE: Final = 255
 _IS_REFERRAL: Final = f"e.channel = {REFERRAL!r} AND match(e.url, {CODE_PATTERN!r})"
 # Where time has come to everywhere: the latest hit of the partition that is furthest behind, with some room.
-_SURELY_PASSED: Final = """
+SURELY_PASSED: Final = """
     SELECT min(latest) - 120000
     FROM (SELECT max(toUnixTimestamp64Milli(event_time)) AS latest FROM hits GROUP BY source_partition)
 """
@@ -61,8 +62,8 @@ def _evidence(models: Models) -> str:
     SELECT
         *,{counts}
         row_number() OVER ({_ORDER}) AS place,
-        countIf(event = {_text(ORDER_EVENT)}) OVER ({_UP_TO_THIS}) AS orders,
-        max(if(event = {_text(ORDER_EVENT)}, toNullable(at), NULL)) OVER ({_BEFORE_THIS}) AS last_order,
+        countIf(event = {text(ORDER_EVENT)}) OVER ({_UP_TO_THIS}) AS orders,
+        max(if(event = {text(ORDER_EVENT)}, toNullable(at), NULL)) OVER ({_BEFORE_THIS}) AS last_order,
         max(toNullable(at)) OVER ({_BEFORE_THIS}) AS previous,
         min(toNullable(at)) OVER ({_BEFORE_THIS}) AS first,
         max(at) OVER (PARTITION BY site, person_id) AS last_of_all
@@ -78,7 +79,7 @@ def _evidence(models: Models) -> str:
 
 
 def _readable_hits() -> str:
-    path = f"extract(url, {_text(PATH_PATTERN)})"
+    path = f"extract(url, {text(PATH_PATTERN)})"
     return f"""
     SELECT site, person_id, event, url, channel, session_id, goal, props, toUnixTimestamp64Milli(event_time)
     AS at, if(url = '', '', if({path} = '', '/', {path})) AS path, JSONExtractString(props, 'metric') AS
@@ -96,7 +97,7 @@ def _on_hit(bound: BoundRule) -> str:
     if rule.event is not None:
         said.append(f"event IN ({_list(rule.event)})")
     if rule.url is not None:
-        said.append(_any_of(f"path LIKE {_text(_like(glob))}" for glob in rule.url))
+        said.append(_any_of(f"path LIKE {like(glob)}" for glob in rule.url))
     if rule.channel is not None:
         said.append(f"channel IN ({_list(rule.channel)})")
     if rule.goal is not None:
@@ -106,16 +107,16 @@ def _on_hit(bound: BoundRule) -> str:
     if rule.score is not None:
         score = rule.score
         said.append(
-            f"ifNull(metric = {_text(score.metric)} AND mark >= {score.min!r} AND mark <= {score.max!r}, 0)"
+            f"ifNull(metric = {text(score.metric)} AND mark >= {score.min!r} AND mark <= {score.max!r}, 0)"
         )
     return _all_of(said)
 
 
 def _prop(key: str, value: str | bool) -> str:
-    at = f"props, {_text(key)}"
+    at = f"props, {text(key)}"
     if isinstance(value, bool):
         return f"(JSONType({at}) = 'Bool' AND JSONExtractBool({at}) = {int(value)})"
-    return f"(JSONType({at}) = 'String' AND JSONExtractString({at}) = {_text(value)})"
+    return f"(JSONType({at}) = 'String' AND JSONExtractString({at}) = {text(value)})"
 
 
 def _unless_settled(bound: BoundRule, models: Models) -> str:
@@ -205,7 +206,7 @@ def _batch(models: Models, model: int, evidence: str) -> str:
     v.ordinal > 0, 'return', v.before.3 = 0, if({_IS_REFERRAL}, 'loop', 'enter'), v.visit.3 > v.before.3,
     'advance', 'regress') AS kind, if(v.before.3 = 0, 0, v.visit.2 - v.before.2) AS dwell_ms, e.event AS
     cause_event, e.url AS cause_url, e.channel AS cause_channel, e.session_id AS cause_session_id,
-    v.is_last AND v.is_open AND v.visit.2 >= ({_SURELY_PASSED}) AS may_lack FROM (
+    v.is_last AND v.is_open AND v.visit.2 >= ({SURELY_PASSED}) AS may_lack FROM (
     SELECT site, person_id, is_open, number - 1 AS ordinal, visits[number] AS visit, visits[number - 1] AS before,
     number = length(visits) AS is_last FROM ({visits}) ARRAY JOIN arrayEnumerate(visits) AS number ) AS v
     LEFT ANY JOIN evidence AS e ON e.site = v.site AND e.person_id = v.person_id AND e.place = v.visit.1
@@ -221,7 +222,7 @@ def _difference(model: Model, batch: str) -> str:
     """Rows on one side only, or not the same. Without short circuits the many conditions take a fifth of the
     time.
     """
-    key = f"(site, person_id, {_text(model.name)}, time, ordinal)::{_KEY}"
+    key = f"(site, person_id, {text(model.name)}, time, ordinal)::{_KEY}"
     row = (
         "(from_stage, to_stage, kind, dwell_ms, cause_event, cause_url, cause_channel, cause_session_id)::"
         + _ROW
@@ -230,7 +231,7 @@ def _difference(model: Model, batch: str) -> str:
     SELECT key, if(in_stream > 0, said, NULL) AS stream, if(in_batch > 0, found, NULL) AS batch FROM ( SELECT
     key, countIf(is_stream) AS in_stream, countIf(NOT is_stream) AS in_batch, anyIf(row, is_stream) AS said,
     anyIf(row, NOT is_stream) AS found, max(may_lack) AS may_lack FROM ( SELECT true AS is_stream, {key} AS key,
-    {row} AS row, 0 AS may_lack FROM transitions WHERE model = {_text(model.name)} UNION ALL SELECT false AS
+    {row} AS row, 0 AS may_lack FROM transitions WHERE model = {text(model.name)} UNION ALL SELECT false AS
     is_stream, {key} AS key, {row} AS row, may_lack FROM ({batch}) ) GROUP BY key ) WHERE NOT (in_stream = 0 AND
     may_lack = 1) AND (in_stream != 1 OR in_batch != 1 OR said != found) ORDER BY key
     SETTINGS short_circuit_function_evaluation = 'disable', join_use_nulls = 0
@@ -246,14 +247,4 @@ def _any_of(said: Iterable[str]) -> str:
 
 
 def _list(values: Iterable[str]) -> str:
-    return ", ".join(_text(value) for value in values)
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _like(glob: str) -> str:
-    for special in "\\%_":
-        glob = glob.replace(special, "\\" + special)
-    return glob.replace("*", "%")
+    return ", ".join(text(value) for value in values)
