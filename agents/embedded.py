@@ -17,9 +17,11 @@ import faust
 
 from agents.app import attach, create_app
 from agents.erasures import Erasures
+from agents.gate import Gate
 from agents.hop import Context
 from agents.hops import load_models, plans
 from agents.tracing import TracedTransport
+from pipeline.core.models import Models
 from pipeline.core.site_rules import SiteRules
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings, SettingsError
@@ -49,7 +51,7 @@ class Embedded:
         self.settings = settings
         self.bounded = bounded
         self.directory = Path(settings.data)
-        self.models = load_models(settings)
+        self.models = self.load_models()
         self.metrics = Metrics(version=version("masir"))
         self.client: Client = open_store(settings)
         migrate(self.client, ttl_days=settings.ttl_days)
@@ -58,13 +60,19 @@ class Embedded:
         self._create_topics()
         self.away: dict[str, str] = {}  # what the hops wait for, and why
         self.reads: dict[str, tuple[str, ...]] = {}  # by hop
+        self.gates: dict[str, Gate] = {}  # by hop
         self.requests = ErasureRequests(self.directory)
+        self.rebuilds = RebuildRequests(self.directory)
         self.erasures = Erasures()
         self.sites = SiteRules()
         self.keep_out()
         self.traces = None if bounded else start_traces(settings)
         self._app: faust.App | None = None
         self._crash: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def load_models(self) -> Models:
+        """Those of the files as they are now."""
+        return load_models(self.settings)
 
     def keep_out(self) -> None:
         """Who was erased stays out; another process may have changed the list."""
@@ -92,13 +100,23 @@ class Embedded:
             context, self.settings, self.models, lambda: Sink(self.client), bounded=self.bounded
         ):
             self.reads[plan.name] = plan.topics
-            attach(app, plan.name, plan.make(), plan.topics, self.crashed)
+            gate = self.gates[plan.name] = Gate(plan.make())
+            attach(app, plan.name, gate, plan.topics, self.crashed)
+        await self._hold_journeys()
         app.finalize()
         await app.start()
         # The state is many small objects that live long and refer to none that refer back: looking through them for
         # cycles again and again is work for nothing.
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLD)
+
+    async def _hold_journeys(self) -> None:
+        """A history that is to be made anew is not gone on with before."""
+        pending = self.rebuilds.pending()
+        if self.bounded and any(request.is_begun for request in pending):
+            raise SettingsError("models: `masir rebuild` has begun here and is not done; run it again first")
+        if pending and not self.bounded:
+            await self.gates["journeys"].shut()
 
     async def stop(self) -> None:
         """Stop the hops between two units of work."""

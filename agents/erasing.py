@@ -7,8 +7,6 @@ Each step can be taken again: after a crash the request is still there, and star
 """
 
 import asyncio
-import logging
-import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -25,18 +23,15 @@ from pipeline.core.suppression import digest
 from pipeline.settings import Settings
 from pipeline.store.blocks import pack, read_blocks
 from pipeline.store.erase import sessions_of, tells_of, visitors_of
-from pipeline.store.errors import StoreError
 from pipeline.transport.erasures import Request
 from pipeline.transport.scrub import Scrubbed, scrub
 from schemas import topics
 from schemas.erasure import Erasure
 
 POLL_SECONDS = 0.05
-LOOK_SECONDS = 0.5
 FORGETTING = ("sessionizer", "journeys", "persons", "persons")
 """The hops that know persons, in the order of the data. Persons tell each other of themselves: they are asked twice."""
 _NAMING = ("site", "visitor_id", "user_id", "person_id", "session_id", "old_id", "raw", "users")
-_log = logging.getLogger(__name__)
 
 
 class Receipt(Struct, kw_only=True):
@@ -61,15 +56,6 @@ class Eraser:
     def __init__(self, embedded: Embedded) -> None:
         self._embedded = embedded
         self._requests = embedded.requests
-
-    async def watch(self) -> None:
-        """For ever: do what is asked for."""
-        while True:
-            try:
-                await self.do_all()
-            except (StoreError, sqlite3.Error):  # away or busy: the request is still there
-                _log.exception("an erasure could not be done, trying again")
-            await asyncio.sleep(LOOK_SECONDS)
 
     async def do_all(self) -> None:
         """Everything that is asked for now."""

@@ -1,36 +1,41 @@
 """Hop 2: evidence -> transitions and their facts. Decides nothing: see core.journeys."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from agents.hop import Context
+from agents.hop import Context, Unit
 from pipeline.core.counters import STAGE
-from pipeline.core.evidence import passed_on
+from pipeline.core.evidence import only_owners, passed_on, without_evidence
 from pipeline.core.ids import SEPARATOR, partition_of
-from pipeline.core.journeys import Clock
+from pipeline.core.journeys import Change, Clock, Stay
 from pipeline.core.journeys import Journeys as Core
 from pipeline.core.models import Models
+from pipeline.core.person_table import PersonTable
 from pipeline.core.persons.sending import regressions
+from pipeline.core.remaking import Kept
+from pipeline.core.silent import owners_of
 from pipeline.settings import SettingsError
 from pipeline.store.blocks import block, blocks_of
 from pipeline.transport.batch import Batch
 from pipeline.transport.journal import Journal
+from pipeline.transport.state import StateStore
 from schemas import topics
 from schemas.counter import Facts, Measure
 from schemas.evidence import EvidenceBatch
 from schemas.transition import TransitionFact
 
 NAME = "journeys"
+SILENT = "silent_journeys"
 _encode = msgspec.msgpack.Encoder().encode
 _decode_batch = msgspec.msgpack.Decoder(EvidenceBatch).decode
 
 
 class Entry(msgspec.Struct, array_like=True):
-    """Of the journal. ``version``: number of the unit of work. ``fingerprint``: of the models it was made with."""
+    """Of the journal. ``version``: number of the unit of work. ``digests``: of the models it was made with, by name."""
 
     version: int
-    fingerprint: int
+    digests: dict[str, int]
     state: bytes
     clock: Clock
 
@@ -38,18 +43,37 @@ class Entry(msgspec.Struct, array_like=True):
 _decode_entry = msgspec.msgpack.Decoder(Entry).decode
 
 
+class Remade(msgspec.Struct):
+    """A new history. ``rows``: (partition, block of transitions). The rest as in core.journeys.Output."""
+
+    journeys: Sequence[Core]
+    rows: Iterable[tuple[int, bytes]]
+    changes: Mapping[Change, int]
+    stays: Mapping[Stay, int]
+    regressed: Iterable[tuple[str, str, int, int]]
+
+
 class Journeys:
     """One core per partition, made when its first batch comes."""
 
     def __init__(
-        self, context: Context, models: Models, *, bounded: bool = False, watched: Sequence[str] = ()
+        self,
+        context: Context,
+        models: Models,
+        *,
+        bounded: bool = False,
+        watched: Sequence[str] = (),
+        most: int | None = None,
     ) -> None:
         self._context = context
         self._models = models
         self._bounded = bounded
-        self._watched = watched
+        self.watched = watched
         self._partitions: dict[int, tuple[Core, Journal]] = {}
         self._versions: dict[int, int] = {}
+        self._most = most
+        self._silent: dict[int, StateStore] = {}
+        self._is_aside = False
 
     async def handle(self, batch: Batch) -> None:
         """Fold the evidence of each person, send what changed, commit."""
@@ -59,9 +83,10 @@ class Journeys:
         core, journal = self._partition(batch.partition)
         version = self._versions[batch.partition] = self._versions[batch.partition] + 1
         messages = list(map(_decode_batch, batch.values))
+        if self._is_aside:
+            messages = list(map(without_evidence, messages))
         output = core.take(messages, version, journal.next, is_final=batch.is_final)
-        entry = Entry(version, self._models.fingerprint, output.state, core.clock)
-        journal.add(_encode(entry), needed=output.needed)
+        journal.add(self._entry(version, output.state, core), needed=output.needed)
         unit = self._context.transport.unit()
         on_time = [] if output.columns is None else [block("transitions", output.columns)]
         late = blocks_of("transitions", output.corrections)
@@ -69,28 +94,115 @@ class Journeys:
         count = self._context.transport.partitions(topics.EVIDENCE.name)
         for target, message in passed_on(output.passed, count):
             unit.send(topics.EVIDENCE.name, target, [_encode(message)])
+        source = f"{NAME}-{batch.partition}"
+        self._send_facts(unit, source, output.changes, output.stays, output.regressed)
+        await unit.commit([batch], [journal, self._silent[batch.partition]], now_ms=self._context.now_ms())
+
+    async def set_aside(self, models: Models) -> list[Kept]:
+        """Forget all evidence and, until :meth:`take_back`, leave out what comes: the history is to be made anew.
+
+        ``models`` hold from now on. No batch may be at work. Returns what is kept of each partition.
+        """
+        self._partitions.clear()
+        self._models, self._is_aside = models, True
+        kept = []
+        for partition in range(self._context.transport.partitions(topics.EVIDENCE.name)):
+            journal = self._context.transport.journal(NAME, partition)
+            core = self._emptied(partition, journal)
+            kept.append(Kept(core.owners, core.clock))
+            self._put(partition, core, journal)
+        await self._commit_all(self._context.transport.unit())
+        return kept
+
+    def kept(self) -> list[Kept]:
+        """What is kept of each partition now."""
+        cores = [core for _, (core, _) in sorted(self._partitions.items())]
+        return [Kept(core.owners, core.clock) for core in cores]
+
+    @property
+    def next_version(self) -> int:
+        """Of rows that are to hold over all that were said."""
+        return max(self._versions.values(), default=0) + 1
+
+    async def take_back(self, remade: Remade) -> None:
+        """The new history, in one unit of work."""
+        version = self.next_version
+        for partition, core in enumerate(remade.journeys):
+            _, journal = self._partitions[partition]
+            self._versions[partition] = version
+            self._put(partition, core, journal)
+        unit = self._context.transport.unit()
+        for partition, rows in remade.rows:
+            unit.send(topics.TRANSITIONS.name, partition, [rows])
+        self._send_facts(unit, f"{NAME}-0", remade.changes, remade.stays, remade.regressed)
+        await self._commit_all(unit)
+        self._is_aside = False
+
+    def digests(self) -> dict[str, int]:
+        """Of the models that the stored state was made with, by name; empty if there is none."""
+        found: dict[str, int] = {}
+        for partition in range(self._context.transport.partitions(topics.EVIDENCE.name)):
+            for _, packed in self._context.transport.journal(NAME, partition).entries():
+                found |= _decode_entry(packed).digests
+        return found
+
+    def _put(self, partition: int, core: Core, journal: Journal) -> None:
+        """The whole of the core is the partition's state, in the next unit of work."""
+        self._partitions[partition] = core, journal
+        state, needed = core.erase([], journal.next)
+        journal.add(self._entry(self._versions[partition], state, core), needed=needed)
+        silent = self._silent_of(partition)
+        for key in list(silent):
+            del silent[key]
+        core.silent.use(silent, silent.due, self._most)
+
+    async def _commit_all(self, unit: Unit) -> None:
+        stores: list[Journal | StateStore] = [journal for _, journal in self._partitions.values()]
+        stores += self._silent.values()
+        await unit.commit([], stores, now_ms=self._context.now_ms())
+
+    def _emptied(self, partition: int, journal: Journal) -> Core:
+        """A core without evidence; the journal's may be of other models."""
+        entries = [(number, _decode_entry(packed)) for number, packed in journal.entries()]
+        core = Core(self._models, bounded=self._bounded, watched=self.watched)
+        self._versions[partition] = entries[-1][1].version if entries else 0
+        if entries:
+            table = PersonTable(len(entries[-1][1].digests))
+            table.restore((number, entry.state) for number, entry in entries)
+            known = table.owners() | owners_of(self._silent_of(partition))
+            owners = [(key, list(since), list(users)) for key, (since, users) in known.items()]
+            core.take([only_owners(owners)], 0, 0)
+            core.clock = entries[-1][1].clock
+        return core
+
+    def _entry(self, version: int, state: bytes, core: Core) -> bytes:
+        return _encode(Entry(version, self._models.digests, state, core.clock))
+
+    def _send_facts(
+        self,
+        unit: Unit,
+        source: str,
+        changes: Mapping[Change, int],
+        stays: Mapping[Stay, int],
+        regressed: Iterable[tuple[str, str, int, int]],
+    ) -> None:
+        """What has changed, to the counters; who has moved back, to the persons."""
         count = self._context.transport.partitions(topics.FACTS.name)
         by_partition: dict[int, Facts] = {}
-        for (site, model, left, entered), net in output.changes.items():
+        for (site, model, left, entered), net in changes.items():
             if net:
-                facts = by_partition.setdefault(
-                    partition_of(site, count), Facts(f"{NAME}-{batch.partition}", None)
-                )
+                facts = by_partition.setdefault(partition_of(site, count), Facts(source, None))
                 facts.transitions.append(TransitionFact(site, model, left, entered, net))
-        for (site, model, stage, minute, is_exit), net in output.stays.items():
+        for (site, model, stage, minute, is_exit), net in stays.items():
             if net:
-                facts = by_partition.setdefault(
-                    partition_of(site, count), Facts(f"{NAME}-{batch.partition}", None)
-                )
+                facts = by_partition.setdefault(partition_of(site, count), Facts(source, None))
                 name, sums = f"{STAGE}{model}{STAGE}{stage}", [0, net] if is_exit else [net, 0]
                 facts.measures.append(Measure(site, name, minute, sums))
         count = self._context.transport.partitions(topics.TOUCHPOINTS.name)
-        source = f"{NAME}-{batch.partition}"
-        for target, regressed in regressions(output.regressed, source, count):
-            unit.send(topics.TOUCHPOINTS.name, target, [_encode(regressed)])
+        for target, message in regressions(regressed, source, count):
+            unit.send(topics.TOUCHPOINTS.name, target, [_encode(message)])
         for partition, facts in by_partition.items():
             unit.send(topics.FACTS.name, partition, [_encode(facts)])
-        await unit.commit([batch], [journal], now_ms=self._context.now_ms())
 
     async def _erase(self, partition: int) -> None:
         """Who is to be forgotten, in a unit of work of its own."""
@@ -101,8 +213,9 @@ class Journeys:
         version = self._versions[partition] = self._versions[partition] + 1
         keys = [f"{erasure.site}{SEPARATOR}{an_id}" for an_id in erasure.ids]
         state, needed = core.erase(keys, journal.next)
-        journal.add(_encode(Entry(version, self._models.fingerprint, state, core.clock)), needed=needed)
-        await self._context.transport.unit().commit([], [journal], now_ms=self._context.now_ms())
+        journal.add(self._entry(version, state, core), needed=needed)
+        unit = self._context.transport.unit()
+        await unit.commit([], [journal, self._silent[partition]], now_ms=self._context.now_ms())
         self._context.erasures.done(NAME, partition)
 
     def _partition(self, partition: int) -> tuple[Core, Journal]:
@@ -110,24 +223,37 @@ class Journeys:
         known = self._partitions.get(partition)
         if known is None:
             journal = self._context.transport.journal(NAME, partition)
-            core = Core(self._models, bounded=self._bounded, watched=self._watched)
+            core = Core(self._models, bounded=self._bounded, watched=self.watched)
             head = _Head()
             core.restore(self._states(journal, head))
             core.clock, self._versions[partition] = head.clock, head.version
+            silent = self._silent_of(partition)
+            core.silent.use(silent, silent.due, self._most)
             known = self._partitions[partition] = core, journal
         return known
+
+    def _silent_of(self, partition: int) -> StateStore:
+        """Those of whom nothing has been heard for long: see core.silent."""
+        if partition not in self._silent:
+            self._silent[partition] = self._context.transport.state(SILENT, partition)
+        return self._silent[partition]
 
     def _states(self, journal: Journal, head: "_Head") -> Iterator[tuple[int, bytes]]:
         """The core's part of the entries; ``head`` becomes the rest of the last one."""
         for number, packed in journal.entries():
             entry = _decode_entry(packed)
-            if entry.fingerprint != self._models.fingerprint:
+            if changed := changed_models(entry.digests, self._models.digests):
                 raise SettingsError(
-                    "models: the stage models are not those that this data directory was made with. Put them back, "
-                    "or process the hits again into a new directory"
+                    f"models: {', '.join(changed)}: not as this data directory was made with. Put them back, or make "
+                    f"their history anew: masir rebuild {' '.join(f'--model {name}' for name in changed)}"
                 )
             head.version, head.clock = entry.version, entry.clock
             yield number, entry.state
+
+
+def changed_models(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
+    """Names of models that are new, gone, or have other rules."""
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
 
 class _Head(msgspec.Struct):

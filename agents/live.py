@@ -9,11 +9,13 @@ from importlib.metadata import version
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from agents.asked import watch
 from agents.collectors import Collectors
 from agents.embedded import APP, Embedded
 from agents.erasing import Eraser
 from agents.hop import wall_ms
 from agents.hops import put_sites
+from agents.rebuilding import Rebuilder
 from agents.upkeep import Upkeep
 from agents.webhook import APP as WEBHOOK
 from agents.webhook import telling
@@ -45,7 +47,7 @@ class Live:
         self._door: Door | None = None
         self._others: Collectors | None = None
         self._page: LivePage | None = None
-        self._erasing: asyncio.Task[None] | None = None
+        self._asked: asyncio.Task[None] | None = None
         self._shown: web.AppRunner | None = None
         self._beside = AsyncExitStack()
 
@@ -90,14 +92,15 @@ class Live:
         if settings.metrics_listen:
             await self._show(shows)
         await self._queries.start()
-        self._erasing = asyncio.create_task(Eraser(embedded).watch())
+        rebuilder = Rebuilder(embedded, self._page.tell)
+        self._asked = asyncio.create_task(watch([Eraser(embedded), rebuilder], embedded.crashed))
 
     async def stop(self) -> None:
         """The door first; what was accepted stays in the topic for the next start."""
-        if self._erasing is not None:
-            self._erasing.cancel()
+        if self._asked is not None:
+            self._asked.cancel()
             with suppress(asyncio.CancelledError):
-                await self._erasing
+                await self._asked
         if self._page is not None:
             await self._page.close()
         if self._others is not None:

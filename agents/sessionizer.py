@@ -10,6 +10,7 @@ from pipeline.core.evidence import only_time
 from pipeline.core.ids import partition_of
 from pipeline.core.intake import Intake, Output
 from pipeline.core.intake_rules import IntakeRules
+from pipeline.core.models import Models
 from pipeline.store.blocks import block, blocks_of
 from pipeline.transport.batch import Batch
 from pipeline.transport.journal import Journal
@@ -56,6 +57,12 @@ class Sessionizer:
         context.metrics.dead_letters(NAME, Counter(letter.reason for letter in output.dead_letters))
         if output.watermark is not None:
             context.metrics.watermark(NAME, batch.partition, (now_ms - output.watermark) / 1000)
+
+    def use(self, models: Models) -> None:
+        """Between two batches: from now on hits are matched by these models."""
+        self._rules = self._rules._replace(models=models)
+        for intake, *_ in self._partitions.values():
+            intake.matcher.use(models)
 
     def _partition(self, partition: int) -> tuple[Intake, Journal, Journal]:
         known = self._partitions.get(partition)

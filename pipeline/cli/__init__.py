@@ -21,6 +21,7 @@ COMMANDS = {
     "map": "Draws the journey map: HTML, SVG, Markdown, CSV.",
     "verify": "Stream equals batch: recomputes everything in SQL and compares.",
     "models": "Checks and shows stage models.",
+    "rebuild": "Makes the history of changed stage models anew from stored hits.",
     "sites": "Checks and shows the registry of sites, makes secret keys.",
     "schema": "Prints the JSON Schema of the records.",
     "unlink": "Undoes a wrong link between a visitor and a user.",

@@ -133,6 +133,11 @@ class Matcher:
             channel = self._looks.traffics[traffic[row]].channel
             kind[place] = self._ask(look.event, look.url, channel, look.is_goal, score, raw)
 
+    def use(self, models: Models) -> None:
+        """From now on these models hold."""
+        self._models = models
+        self.forget()
+
     def forget(self) -> None:
         """The numbers of pages and channels are not good any more."""
         self._kinds, self._known = {}, {}
@@ -249,6 +254,23 @@ def passed_on(
 def only_time(source: int, watermark: int | None) -> EvidenceBatch:
     """A message without evidence."""
     return EvidenceBatch(source, [], [], [], b"", b"", b"", b"", b"", watermark=watermark)
+
+
+def without_evidence(message: EvidenceBatch) -> EvidenceBatch:
+    """Its owners and its watermark."""
+    return EvidenceBatch(
+        message.source,
+        [],
+        [],
+        [],
+        b"",
+        b"",
+        b"",
+        b"",
+        b"",
+        watermark=message.watermark,
+        owners=message.owners,
+    )
 
 
 def only_owners(owners: list[tuple[str, list[int], list[str]]]) -> EvidenceBatch:

@@ -103,7 +103,7 @@ class Intake:
         self._seen = SeenIds()
         self._ids: deque[tuple[int, int]] = deque()  # number and latest event time of each entry
         self._looks = Looks(rules.goals, rules.classifier, rules.background, rules.sites)
-        self._matcher = Matcher(rules.models, self._looks)
+        self.matcher = Matcher(rules.models, self._looks)
         self._teller = Teller(rules.notables, self._looks)
         self._records = Records([], [], [])
         self._erasures: list[Erasure] = []
@@ -189,7 +189,7 @@ class Intake:
         known = self._known(reading, keys, marks, output, ids_number)
         looks = self._looks
         if looks.trim():
-            self._matcher.forget()
+            self.matcher.forget()
             self._teller.forget()
         page, kind, is_goal = looks.page_codes(fields["event"], fields["url"], fields["site"])
         device, is_bot = looks.device_codes(fields["user_agent"])
@@ -225,7 +225,7 @@ class Intake:
         }
         output.hits = columns if len(stored) == len(reading) else picked(columns, stored)
         people = stored[outcome[stored] != _BOT]
-        output.evidence = self._matcher.match(reading, people, page, traffic, ids[session])
+        output.evidence = self.matcher.match(reading, people, page, traffic, ids[session])
         output.touched = self._teller.tell(reading, people, page, traffic, outcome == _SESSIONIZED)
         sites = output.hits["site"]
         for (site, code), count in Counter(zip(sites, outcome[stored].tolist(), strict=True)).items():

@@ -34,6 +34,7 @@ from pipeline.core.ids import SEPARATOR
 from pipeline.core.models import Models
 from pipeline.core.moves import Moves, columns_of
 from pipeline.core.person_table import NONE_MS, PersonTable
+from pipeline.core.persons.identity import Owners
 from pipeline.core.slots import Index
 from pipeline.core.stage_fold import State, Step, fold, in_order, lapse, nowhere
 from schemas.evidence import Evidence, EvidenceBatch
@@ -75,17 +76,16 @@ class Clock(Struct, array_like=True):
 
 
 class Journeys:
-    """The persons of one partition. Good for the models whose fingerprint the state was made with.
+    """The persons of one partition. Good for the models that the state was made with.
 
     ``clock`` is part of the state, and the caller's to store. Bounded input lets no time pass before its end.
     """
 
     def __init__(self, models: Models, *, bounded: bool = False, watched: Iterable[str] = ()) -> None:
-        self._models = models
+        self._models, self._bounded = models, bounded
         self._watched = frozenset(watched)
         self._stays: Counter[Stay] = Counter()
         self._regressed: list[tuple[str, str, int, int]] = []
-        self._bounded = bounded
         self._table = PersonTable(len(models.models))
         self._moves = Moves(models)
         self._homes = Homes(self._table)
@@ -95,6 +95,11 @@ class Journeys:
         """Take up the journal's entries again, with their numbers, oldest first; the clock is the caller's affair."""
         self._table.restore(entries)
         self._homes.restore()
+
+    @property
+    def owners(self) -> dict[str, Owners]:
+        """Key of each visitor that has owners -> who they are."""
+        return self._table.owners()
 
     def take(
         self, messages: Sequence[EvidenceBatch], version: int, number: int, *, is_final: bool = False
@@ -252,9 +257,7 @@ class Journeys:
         cut = bisect_left(known, first, key=in_order)
         state = copy(start)
         fold(models, state, known[:cut])
-        told = table.persons["steps"][
-            person
-        ].tolist()  # time may have passed by a lapse that was not said yet
+        told = table.persons["steps"][person].tolist()  # time may have passed by a lapse that is not said yet
         before = _by_key(
             step for step in self._folded(copy(state), known[cut:]) if step.ordinal < told[step.model]
         )

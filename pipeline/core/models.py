@@ -27,12 +27,12 @@ _decode_props = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Models:
-    """The models in force. ``fingerprint`` changes with anything that could change a person's stage."""
+    """The models in force. ``digests``: by name, they change with anything that could change a person's stage."""
 
     def __init__(self, models: Iterable[Model]) -> None:
         self.models = tuple(sorted(models, key=lambda model: model.name))
         self.rules = {bound.id: bound for bound in _bind(self.models)}
-        self.fingerprint = zlib.crc32(msgspec.msgpack.encode(self.models))
+        self.digests = {model.name: zlib.crc32(msgspec.msgpack.encode(model)) for model in self.models}
         self.order_limit = 1 + max(
             (max(rule.orders.min, rule.orders.max or 0) for *_, rule in self.rules.values() if rule.orders),
             default=0,

@@ -60,15 +60,19 @@ class LivePage:
         self._pane_ms = settings.pane_ms
         self._guard = Guard(settings.page_token, listen.rpartition(":")[0])
         self._metrics = metrics
-        self._about = msgspec.json.encode(
-            about(models, version, settings.listen if settings.metrics_listen else "")
-        )
+        self._version = version
+        self._hits_at = settings.listen if settings.metrics_listen else ""
+        self.tell(models)
         self._vitals = Vitals(metrics)
         self._away = away
         self._now_ms = now_ms
         self._archive = Archive(open_reader)
         self._files = read_files()
         self._hub = Hub(self._looker, self._ask)
+
+    def tell(self, models: Iterable[Model]) -> None:
+        """These stage models hold; who looks already sees it when the page is loaded again."""
+        self._about = msgspec.json.encode(about(models, self._version, self._hits_at))
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """For the server that shows the page."""

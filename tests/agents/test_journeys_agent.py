@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from effects_kit import NOON, PARTITIONS, Committed, Sent, World, batch
 
-from agents.journeys import Journeys
+from agents.journeys import Journeys, Remade, changed_models
+from pipeline.core.evidence import only_owners
 from pipeline.core.models import load
+from pipeline.core.remaking import Remaking
 from pipeline.model_files import builtin_texts
+from pipeline.settings import SettingsError
 from pipeline.store.blocks import read_blocks
 from schemas.counter import Facts
 from schemas.evidence import EvidenceBatch, Kind
@@ -50,7 +53,7 @@ async def test_everything_a_batch_leads_to_and_the_commit_after_all_of_it() -> N
     assert world.effects == [
         Sent("transitions", 2, 1),
         Sent("facts", crc32(b"shop") % PARTITIONS, 1),
-        Committed([("evidence", 2, 1)], ["journeys"]),
+        Committed([("evidence", 2, 1)], ["journeys", "silent_journeys"]),
     ]
     rows = sent_rows(world)
     assert {row["model"] for row in rows} == {model.name for model in MODELS.models}
@@ -72,7 +75,7 @@ async def test_evidence_that_moves_nobody_is_still_kept_and_consumed() -> None:
     await agent.handle(batch("evidence", [evidence("page_view")]))
     world.taken()
     await agent.handle(batch("evidence", [evidence("page_view", start=NOON + 60_000)], first=1))
-    assert world.taken() == [Committed([("evidence", 0, 2)], ["journeys"])]
+    assert world.taken() == [Committed([("evidence", 0, 2)], ["journeys", "silent_journeys"])]
 
 
 async def test_each_sites_facts_go_to_its_partition() -> None:
@@ -97,6 +100,39 @@ async def test_a_restart_goes_on_with_state_and_version() -> None:
     )
     (moved,) = [row for row in sent_rows(world) if row["model"] == "classic5" and row["version"] == 2]
     assert (moved["from_stage"], moved["to_stage"], moved["ordinal"]) == ("awareness", "purchase", 1)
+
+
+async def test_other_models_than_the_states_are_refused_with_what_to_do() -> None:
+    world = World()
+    await Journeys(world.context, MODELS).handle(batch("evidence", [evidence("page_view")]))
+    texts = builtin_texts()
+    texts["funnel4.toml"] = texts["funnel4.toml"].replace("/plans*", "/tariffs*")
+    del texts["buyer3.toml"]
+    with pytest.raises(SettingsError, match="masir rebuild --model buyer3 --model funnel4"):
+        await Journeys(world.context, load(texts)).handle(batch("evidence", [evidence("page_view")]))
+
+
+async def test_aside_only_owners_and_time_are_kept_and_a_new_history_takes_its_place() -> None:
+    world, others = World(), load({"funnel4.toml": builtin_texts()["funnel4.toml"]})
+    hop = Journeys(world.context, MODELS)
+    owners = msgspec.msgpack.encode(only_owners([("shop\x1fbrowser", [NOON], ["ann"])]))
+    await hop.handle(batch("evidence", [evidence("page_view"), owners]))
+    assert changed_models(hop.digests(), MODELS.digests) == []
+    kept = await hop.set_aside(others)
+    assert kept[0].owners == {"shop\x1fbrowser": ((NOON,), ("ann",))}
+    world.taken()
+    await hop.handle(batch("evidence", [evidence("page_view")], first=2))
+    assert world.taken() == [Committed([("evidence", 0, 3)], ["journeys", "silent_journeys"])], "left out"
+    step = ("shop", "funnel4", "", "awareness")
+    remade = Remade(Remaking(others, kept).journeys, [(0, b"rows")], {step: 1}, {}, [])
+    await hop.take_back(remade)
+    sent = [effect for effect in world.taken() if isinstance(effect, Sent)]
+    assert [(one.topic, one.values) for one in sent] == [("transitions", 1), ("facts", 1)]
+    world.sent.clear()
+    again = Journeys(world.context, others)
+    await again.handle(batch("evidence", [evidence("page_view")], first=3))
+    assert again.kept()[0].owners == kept[0].owners
+    assert {row["version"] for row in sent_rows(world)} == {4}, "1, left out, taken back, and this one"
 
 
 async def test_what_cannot_be_read_commits_nothing() -> None:

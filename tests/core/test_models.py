@@ -138,11 +138,11 @@ def test_caches_are_bounded_and_change_nothing(monkeypatch: pytest.MonkeyPatch) 
     assert max(len(models._by_url), len(models._by_globs)) <= 3
 
 
-def test_fingerprint_changes_with_the_rules_not_with_the_spelling() -> None:
+def test_digests_change_with_the_rules_not_with_the_spelling() -> None:
     texts = builtin_texts()
     same = {name: "# a comment\n" + text for name, text in texts.items()}
     other = {**texts, "funnel4.toml": texts["funnel4.toml"].replace("/plans*", "/tariffs*")}
-    assert load(same).fingerprint == load(texts).fingerprint != load(other).fingerprint
+    assert load(same).digests == load(texts).digests != load(other).digests
 
 
 @pytest.mark.parametrize(

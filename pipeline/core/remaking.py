@@ -1,0 +1,103 @@
+"""The history of all persons made anew from stored hits, by other stage models than those it was made with.
+
+Stored hits are matched as the sessionizer matches those that come, and fed to fresh journeys, partition by partition.
+Times in ms. ``owners`` of visitors and time (``Clock``) are those of the journeys before. The result is that of the
+same hits in any order; hits in the order of each site's time are cheapest. What comes out is whole: transitions that
+one chunk of hits says and a later one takes back are the caller's to sort out, by their version.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline.core.evidence import Evidences, only_owners, passed_on
+from pipeline.core.homes import Passed
+from pipeline.core.ids import SEPARATOR
+from pipeline.core.journeys import Clock, Journeys, Output
+from pipeline.core.models import Models
+from pipeline.core.persons.identity import Owners
+from pipeline.core.scores import metric_of, normalised_score
+from schemas.evidence import EvidenceBatch, Kind
+
+COLUMNS = (
+    "site", "user_id", "visitor_id", "time", "event", "url", "channel", "goal", "score", "scale", "props",
+    "session_id",
+)  # fmt: skip
+_NO_SESSION = bytes(16)
+
+
+class Kept(NamedTuple):
+    """What stays of a partition of the journeys while its history is made anew."""
+
+    owners: Mapping[str, Owners]
+    clock: Clock
+
+
+def evidence_of(models: Models, hits: Mapping[str, Sequence[Any]]) -> Evidences:
+    """The evidence among stored hits: the columns named in COLUMNS, equally long."""
+    persons: list[str] = []
+    kinds: dict[Kind, int] = {}
+    urls: dict[str, int] = {}
+    time, kind, url, known = list[int](), list[int](), list[int](), list[bool]()
+    sessions: list[bytes] = []
+    for site, user, visitor, at, event, page, channel, goal, score, scale, props, session in zip(
+        *(hits[name] for name in COLUMNS), strict=True
+    ):
+        raw = props.encode() if props else None
+        mark = None if score is None else normalised_score(metric_of(raw), score, scale)
+        touched = models.touchpoint(event, page, channel, bool(goal), mark, raw)
+        if touched:
+            persons.append(f"{site}{SEPARATOR}{user or visitor}")
+            time.append(at)
+            kind.append(kinds.setdefault((touched, event, channel), len(kinds)))
+            url.append(urls.setdefault(page, len(urls)))
+            sessions.append(bytes.fromhex(session) or _NO_SESSION)
+            known.append(bool(user))
+    return Evidences(
+        persons,
+        np.array(time, np.int64),
+        list(kinds),
+        np.array(kind, np.int64),
+        list(urls),
+        np.array(url, np.int64),
+        np.frombuffer(b"".join(sessions), "V16"),
+        np.array(known, np.bool_),
+    )
+
+
+class Remaking:
+    """``kept``: of each partition. ``journeys``: what has become of them. ``watched``: see there."""
+
+    def __init__(self, models: Models, kept: Sequence[Kept], *, watched: Iterable[str] = ()) -> None:
+        self._kept = kept
+        self.journeys = [Journeys(models, watched=watched) for _ in kept]
+        self._passed: list[Passed] = []
+        self.version = 0
+        for core, before in zip(self.journeys, kept, strict=True):
+            if before.owners:
+                owners = [(key, list(since), list(users)) for key, (since, users) in before.owners.items()]
+                core.take([only_owners(owners)], 0, 0)
+
+    def take(self, found: Evidences) -> Iterator[Output]:
+        """Some more evidence."""
+        count = len(self.journeys)
+        messages: dict[int, list[EvidenceBatch]] = {}
+        for target, batch in (*found.by_partition(-1, count, None), *passed_on(self._passed, count)):
+            messages.setdefault(target, []).append(batch)
+        self._passed = []
+        self.version += 1
+        for target, batches in messages.items():
+            output = self.journeys[target].take(batches, self.version, 0)
+            self._passed += output.passed
+            yield output
+
+    def finish(self) -> Iterator[Output]:
+        """All hits were taken: what is on its way to owners arrives, and time comes to where it was."""
+        nothing = evidence_of(Models(()), {name: [] for name in COLUMNS})
+        while self._passed:
+            yield from self.take(nothing)
+        self.version += 1
+        for core, before in zip(self.journeys, self._kept, strict=True):
+            core.clock = before.clock
+            yield core.take([], self.version, 0)
