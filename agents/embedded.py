@@ -35,10 +35,10 @@ from pipeline.transport.driver import Transport
 from pipeline.transport.ending import Ending
 from pipeline.transport.erasures import ErasureRequests
 from pipeline.transport.log import DATABASE, Log
-from schemas import topics
-
 from pipeline.transport.rebuilds import RebuildRequests
 from pipeline.transport.rows import Cold
+from schemas import topics
+
 APP = "masir"
 MOST_RECORDS_BOUNDED = 20_000  # of one batch: nobody waits for the event loop meanwhile
 GC_THRESHOLD = (100_000, 20, 100)
@@ -88,6 +88,7 @@ class Embedded:
         """Start the hops. ``ending`` (bounded input): has all input been appended?"""
         app = self._app = create_app(APP, self.broker)
         transport: Transport = app.transport
+        transport.cold = Cold(self.directory, self.settings.state_rows)
         if self.bounded:
             transport.most_records = MOST_RECORDS_BOUNDED
         if ending is not None:
@@ -96,7 +97,6 @@ class Embedded:
         seen = TracedTransport(transport, self.traces, transport.log.end) if self.traces else transport
         context = Context(seen, self.metrics, away=self.away, erasures=self.erasures, sites=self.sites)
         for plan in plans(
-        transport.cold = Cold(self.directory, self.settings.state_rows)
             context, self.settings, self.models, lambda: Sink(self.client), bounded=self.bounded
         ):
             self.reads[plan.name] = plan.topics
