@@ -64,8 +64,8 @@ format: $(INSTALLED)  ## Let ruff put the code in order
 dashboards: $(INSTALLED)  ## Write Grafana's dashboards anew from deploy/grafana/source
 	$(BIN)/python -m deploy.grafana.source
 
-bench: $(INSTALLED)  ## Hits/s beside bare decoding, plain Faust and Flink (the peers need java and mvn; minutes)
-	$(BIN)/python -m bench
+bench: $(INSTALLED)  ## Hits/s beside bare decoding, plain Faust and Flink (needs java, mvn), then the collector (needs wrk)
+	@missed=0; $(BIN)/python -m bench || missed=1; $(BIN)/python -m bench.collector || missed=1; exit $$missed
 
 faults: ROUNDS = 20
 faults: $(INSTALLED)  ## kill -9 under load, ROUNDS=20, and what was lost or came twice (minutes)
