@@ -64,8 +64,9 @@ format: $(INSTALLED)  ## Let ruff put the code in order
 dashboards: $(INSTALLED)  ## Write Grafana's dashboards anew from deploy/grafana/source
 	$(BIN)/python -m deploy.grafana.source
 
-bench: $(INSTALLED)  ## Hits/s beside bare decoding, plain Faust and Flink (the peers need java and mvn; minutes)
-	$(BIN)/python -m bench
+bench: $(INSTALLED)  ## Speed beside plain Faust and Flink, latency, collector, outage (needs java, mvn, wrk; half an hour)
+	@missed=0; for part in bench bench.latency bench.collector bench.outage; do \
+		echo "python -m $$part"; $(BIN)/python -m $$part || missed=1; done; exit $$missed
 
 faults: ROUNDS = 20
 faults: $(INSTALLED)  ## kill -9 under load, ROUNDS=20, and what was lost or came twice (minutes)

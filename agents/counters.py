@@ -38,6 +38,7 @@ class Counters:
         unit.send(topics.COUNTERS.name, batch.partition, blocks_of("counters", rows))
         await unit.commit([batch], [store], now_ms=self._context.now_ms())
         self._context.metrics.publish(batch.partition, core.snapshot())
+        self._context.metrics.end_to_end(NAME, [(self._context.now_ms() - min(batch.timestamps)) / 1000])
 
     def _partition(self, partition: int) -> tuple[Core, StateStore]:
         known = self._partitions.get(partition)

@@ -13,7 +13,8 @@ import msgspec
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # type: ignore[import-untyped]
 
-from bench.plain_faust import HITS_TOPIC, PARTITIONS, topics
+from bench.faust_records import HITS_TOPIC, PARTITIONS
+from bench.plain_faust import topics
 from bench.process import Measure, run_module
 
 TIMEOUT_S = 300

@@ -34,7 +34,7 @@ class Size(NamedTuple):
 FULL = Size(
     visitors=5_000,
     hits=400_000,
-    faust={"decode": 60_000, "sessions": 60_000, "regrouped": 20_000},
+    faust={"decode": 60_000, "sessions": 60_000, "regrouped": 20_000, "whole": 20_000},
     flink=("copy", "counts", "sessions", "sessions_rocksdb"),
     scale=(10_000, 100_000, 1_000_000),
     scale_hits=2_000_000,
@@ -42,7 +42,7 @@ FULL = Size(
 QUICK = Size(
     visitors=2_000,
     hits=100_000,
-    faust={"decode": 20_000, "sessions": 20_000},
+    faust={"decode": 20_000, "sessions": 20_000, "whole": 10_000},
     flink=("copy", "sessions"),
     scale=(10_000, 50_000),
     scale_hits=100_000,
@@ -51,8 +51,9 @@ SCALE_HITS_PER_VISITOR = 2
 
 FAUST_TITLES = {
     "decode": "stock Faust, decode only",
-    "sessions": "plain Faust, hits already keyed",
-    "regrouped": "plain Faust with group_by",
+    "sessions": "plain Faust, sessions only, hits already keyed",
+    "regrouped": "plain Faust, sessions only, with group_by",
+    "whole": "plain Faust, the whole job",
 }
 FLINK_TITLES = {
     "copy": "Flink: JSON to nothing",

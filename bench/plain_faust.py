@@ -4,8 +4,8 @@ result.
 ``python -m bench.plain_faust ADDRESS JOB HITS``; JOB is one of :data:`JOBS`. ``decode`` only receives the
 hits; ``sessions`` also keeps each visitor's session (30 minutes), assigns the stages of one simple model,
 counts both in tables, and sends a message for each closed session; ``regrouped`` is ``sessions`` behind
-``group_by``, which Faust's documentation asks for where a topic is not keyed yet. The clock runs from the
-first hit of the topic to the last.
+``group_by``, which Faust's documentation asks for where a topic is not keyed yet; ``whole`` is Masir's own job, see
+:mod:`bench.plain_faust_whole`. The clock runs from the first hit of the topic to the last.
 """
 
 # mypy: disable-error-code="misc, call-arg, no-any-return, untyped-decorator"
@@ -17,28 +17,14 @@ from urllib.parse import urlsplit
 
 import faust
 
-from bench.process import Measure, Stopwatch, emit
+from bench import plain_faust_whole
+from bench.faust_records import HITS_TOPIC, PARTITIONS, TIMEOUT_MS, Hit, Progress
+from bench.process import Measure, emit
 
-JOBS = ("decode", "sessions", "regrouped")
-HITS_TOPIC = "hits"
+JOBS = ("decode", "sessions", "regrouped", "whole")
 SESSIONS_TOPIC = "sessions"
 TABLES = ("open_sessions", "stages", "counters")
-PARTITIONS = 4
-TIMEOUT_MS = 1_800_000
 STAGE_OF_PATH = (("/guide", "awareness"), ("/checkout", "purchase"), ("/", "consideration"))
-
-
-class Hit(faust.Record, serializer="json"):
-    site: str
-    event: str
-    visitor_id: str
-    hit_id: str
-    time: int
-    url: str
-    referrer: str
-    title: str
-    user_agent: str
-    language: str
 
 
 class Session(faust.Record, serializer="json"):
@@ -51,26 +37,6 @@ class Session(faust.Record, serializer="json"):
     entry_url: str
     exit_url: str
     referrer: str
-
-
-class Progress:
-    """Counts the hits that are done, and measures from the first to the last."""
-
-    def __init__(self, hits: int) -> None:
-        self.hits, self.seen = hits, 0
-        self.done = asyncio.Event()
-        self._stopwatch = Stopwatch()
-
-    def add(self) -> None:
-        if self.seen == 0:
-            self._stopwatch.__enter__()
-        self.seen += 1
-        if self.seen == self.hits:
-            self._stopwatch.__exit__(None, None, None)
-            self.done.set()
-
-    def measure(self) -> Measure:
-        return self._stopwatch.measure(self.hits)
 
 
 def stage_of(hit: Hit) -> str:
@@ -140,8 +106,9 @@ def whole_job(app: faust.App, progress: Progress, *, regroup: bool) -> None:
 
 def topics() -> list[str]:
     """What must exist before a job starts: right after creating a topic itself, Faust can fail to find it."""
-    changelogs = [f"{app_id(job)}-{table}-changelog" for job in JOBS[1:] for table in TABLES]
-    return [HITS_TOPIC, SESSIONS_TOPIC, *changelogs]
+    tables = dict.fromkeys(JOBS[1:], TABLES) | {"whole": plain_faust_whole.TABLES}
+    changelogs = [f"{app_id(job)}-{table}-changelog" for job, names in tables.items() for table in names]
+    return [HITS_TOPIC, SESSIONS_TOPIC, *plain_faust_whole.TOPICS, *changelogs]
 
 
 def app_id(job: str) -> str:
@@ -159,6 +126,8 @@ def build(address: str, job: str, progress: Progress) -> faust.App:
     )
     if job == "decode":
         decode_only(app, progress)
+    elif job == "whole":
+        plain_faust_whole.build(app, progress)
     else:
         whole_job(app, progress, regroup=job == "regrouped")
     return app

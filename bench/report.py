@@ -50,8 +50,9 @@ class Ratio(msgspec.Struct):
 
 BARS = (
     Bar("decode", "of bare decoding", least=0.10, aim=0.25),
-    Bar("faust_sessions", "x plain Faust, hits already keyed", least=20),
-    Bar("faust_regrouped", "x plain Faust with group_by", least=20),
+    Bar("faust_whole", "x plain Faust, the same job", least=20),
+    Bar("faust_sessions", "x plain Faust, its sessions only, hits already keyed"),
+    Bar("faust_regrouped", "x plain Faust, its sessions only, with group_by"),
     Bar("flink_sessions", "x Flink's session windows, first run", least=2),
     Bar("flink_sessions_warm", "x Flink's session windows, second run", least=2),
     Bar("flink_counts", "x Flink's windows that only count, first run"),

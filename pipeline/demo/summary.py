@@ -144,6 +144,7 @@ def _commands(data: str, program: str, *, dead_letters: bool) -> Iterator[Text]:
     yield _command(f"{program} verify {where}", "recomputes all of this in SQL and compares")
     if dead_letters:
         yield _command(f"{program} dlq ls {where}", "what could not be read, and why")
+    yield _command(f"{program} demo --live", "customers who come now, on a page that moves")
     yield _command(f"{program} run {where}", "the same, live: then send hits to it")
 
 

@@ -33,6 +33,7 @@ async def test_everything_a_batch_leads_to_and_the_gauges_only_after_the_commit(
         Sent("counters", 3, 1),
         Committed([("facts", 3, 1)], ["counters"]),
         Counted("publish"),
+        Counted("end_to_end"),
     ]
     assert {(row["sessions"], row["bounced"], row["version"]) for row in rows(world)} == {(1, 1, 1)}
 
