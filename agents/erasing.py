@@ -18,6 +18,7 @@ from agents.embedded import APP, Embedded
 from agents.hop import wall_ms
 from agents.store import TABLE_OF
 from pipeline.core.decode import Flaw, decode
+from pipeline.core.homes import AWAY
 from pipeline.core.ids import SEPARATOR
 from pipeline.core.suppression import digest
 from pipeline.settings import Settings
@@ -140,7 +141,7 @@ class _Cleaner:
         keys = [f"{erasure.site}{SEPARATOR}v{one}" for one in erasure.visitors]
         keys += [f"{erasure.site}{SEPARATOR}u{one}" for one in erasure.users]
         keys += [f"{erasure.site}{SEPARATOR}{one}" for one in erasure.ids]
-        self.is_persons = frozenset(keys).__contains__
+        self.is_persons = frozenset((*keys, *(AWAY + key for key in keys))).__contains__
         self._keys = [msgspec.msgpack.encode(key) for key in keys]
         plain = [one.encode("utf-8", "surrogatepass") for one in erasure.ids]
         as_json = [msgspec.json.encode(one)[1:-1] for one in erasure.ids]

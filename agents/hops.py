@@ -70,7 +70,8 @@ def plans(
         )
 
     def journeys() -> Journeys:
-        return Journeys(context, models, bounded=bounded, watched=settings.churn_regress_models)
+        watched, most = settings.churn_regress_models, settings.state_rows
+        return Journeys(context, models, bounded=bounded, watched=watched, most=most)
 
     return [
         Plan("sessionizer", (topics.HITS.name,), lambda: Sessionizer(context, rules)),

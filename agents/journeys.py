@@ -14,16 +14,19 @@ from pipeline.core.models import Models
 from pipeline.core.person_table import PersonTable
 from pipeline.core.persons.sending import regressions
 from pipeline.core.remaking import Kept
+from pipeline.core.silent import owners_of
 from pipeline.settings import SettingsError
 from pipeline.store.blocks import block, blocks_of
 from pipeline.transport.batch import Batch
 from pipeline.transport.journal import Journal
+from pipeline.transport.state import StateStore
 from schemas import topics
 from schemas.counter import Facts, Measure
 from schemas.evidence import EvidenceBatch
 from schemas.transition import TransitionFact
 
 NAME = "journeys"
+SILENT = "silent_journeys"
 _encode = msgspec.msgpack.Encoder().encode
 _decode_batch = msgspec.msgpack.Decoder(EvidenceBatch).decode
 
@@ -54,7 +57,13 @@ class Journeys:
     """One core per partition, made when its first batch comes."""
 
     def __init__(
-        self, context: Context, models: Models, *, bounded: bool = False, watched: Sequence[str] = ()
+        self,
+        context: Context,
+        models: Models,
+        *,
+        bounded: bool = False,
+        watched: Sequence[str] = (),
+        most: int | None = None,
     ) -> None:
         self._context = context
         self._models = models
@@ -62,6 +71,8 @@ class Journeys:
         self.watched = watched
         self._partitions: dict[int, tuple[Core, Journal]] = {}
         self._versions: dict[int, int] = {}
+        self._most = most
+        self._silent: dict[int, StateStore] = {}
         self._is_aside = False
 
     async def handle(self, batch: Batch) -> None:
@@ -85,7 +96,7 @@ class Journeys:
             unit.send(topics.EVIDENCE.name, target, [_encode(message)])
         source = f"{NAME}-{batch.partition}"
         self._send_facts(unit, source, output.changes, output.stays, output.regressed)
-        await unit.commit([batch], [journal], now_ms=self._context.now_ms())
+        await unit.commit([batch], [journal, self._silent[batch.partition]], now_ms=self._context.now_ms())
 
     async def set_aside(self, models: Models) -> list[Kept]:
         """Forget all evidence and, until :meth:`take_back`, leave out what comes: the history is to be made anew.
@@ -140,10 +151,15 @@ class Journeys:
         self._partitions[partition] = core, journal
         state, needed = core.erase([], journal.next)
         journal.add(self._entry(self._versions[partition], state, core), needed=needed)
+        silent = self._silent_of(partition)
+        for key in list(silent):
+            del silent[key]
+        core.silent.use(silent, silent.due, self._most)
 
     async def _commit_all(self, unit: Unit) -> None:
-        journals = [journal for _, journal in self._partitions.values()]
-        await unit.commit([], journals, now_ms=self._context.now_ms())
+        stores: list[Journal | StateStore] = [journal for _, journal in self._partitions.values()]
+        stores += self._silent.values()
+        await unit.commit([], stores, now_ms=self._context.now_ms())
 
     def _emptied(self, partition: int, journal: Journal) -> Core:
         """A core without evidence; the journal's may be of other models."""
@@ -153,7 +169,7 @@ class Journeys:
         if entries:
             table = PersonTable(len(entries[-1][1].digests))
             table.restore((number, entry.state) for number, entry in entries)
-            known = table.owners()
+            known = table.owners() | owners_of(self._silent_of(partition))
             owners = [(key, list(since), list(users)) for key, (since, users) in known.items()]
             core.take([only_owners(owners)], 0, 0)
             core.clock = entries[-1][1].clock
@@ -199,7 +215,7 @@ class Journeys:
         state, needed = core.erase(keys, journal.next)
         journal.add(self._entry(version, state, core), needed=needed)
         unit = self._context.transport.unit()
-        await unit.commit([], [journal], now_ms=self._context.now_ms())
+        await unit.commit([], [journal, self._silent[partition]], now_ms=self._context.now_ms())
         self._context.erasures.done(NAME, partition)
 
     def _partition(self, partition: int) -> tuple[Core, Journal]:
@@ -211,8 +227,16 @@ class Journeys:
             head = _Head()
             core.restore(self._states(journal, head))
             core.clock, self._versions[partition] = head.clock, head.version
+            silent = self._silent_of(partition)
+            core.silent.use(silent, silent.due, self._most)
             known = self._partitions[partition] = core, journal
         return known
+
+    def _silent_of(self, partition: int) -> StateStore:
+        """Those of whom nothing has been heard for long: see core.silent."""
+        if partition not in self._silent:
+            self._silent[partition] = self._context.transport.state(SILENT, partition)
+        return self._silent[partition]
 
     def _states(self, journal: Journal, head: "_Head") -> Iterator[tuple[int, bytes]]:
         """The core's part of the entries; ``head`` becomes the rest of the last one."""

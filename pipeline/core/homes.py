@@ -5,6 +5,7 @@ while nobody owns the visitor it counts there. When somebody does, it is kept un
 on to the owner's row, perhaps of another partition, with a sign: a change of owners takes it back the same way.
 """
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -40,6 +41,20 @@ class Homes:
     def restore(self) -> None:
         """The table has been restored."""
         self._owners = self._table.owners()
+
+    def __contains__(self, key: str) -> bool:
+        """Has the visitor owners? Of those in the table."""
+        return key in self._owners
+
+    def left(self, keys: Iterable[str]) -> None:
+        """They are not in the table any more."""
+        if self._owners:
+            for key in keys:
+                self._owners.pop(key, None)
+
+    def came(self, owners: Iterable[tuple[str, Owners]]) -> None:
+        """Visitors with owners are in the table again."""
+        self._owners.update(owners)
 
     def keep(self, found: Arrived, passed: list[Passed]) -> Index:
         """The rows that count for whom they came for; what is an owner's is put away and passed on."""

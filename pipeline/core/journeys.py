@@ -35,6 +35,7 @@ from pipeline.core.models import Models
 from pipeline.core.moves import Moves, columns_of
 from pipeline.core.person_table import NONE_MS, PersonTable
 from pipeline.core.persons.identity import Owners
+from pipeline.core.silent import Silent
 from pipeline.core.slots import Index
 from pipeline.core.stage_fold import State, Step, fold, in_order, lapse, nowhere
 from schemas.evidence import Evidence, EvidenceBatch
@@ -89,6 +90,7 @@ class Journeys:
         self._table = PersonTable(len(models.models))
         self._moves = Moves(models)
         self._homes = Homes(self._table)
+        self.silent = Silent(self._table, self._homes, models.lapse_ms)
         self.clock = Clock()
 
     def restore(self, entries: Iterable[tuple[int, bytes]]) -> None:
@@ -99,7 +101,7 @@ class Journeys:
     @property
     def owners(self) -> dict[str, Owners]:
         """Key of each visitor that has owners -> who they are."""
-        return self._table.owners()
+        return self._table.owners() | self.silent.owners()
 
     def take(
         self, messages: Sequence[EvidenceBatch], version: int, number: int, *, is_final: bool = False
@@ -108,6 +110,7 @@ class Journeys:
         table = self._table
         changes: Counter[Change] = Counter()
         columns, corrections, passed = None, list[Transition](), list[Passed]()
+        self.silent.wake(messages)
         for message in messages:
             for key, since, users in message.owners:
                 moved = self._homes.own(key, (tuple(since), tuple(users)), passed)
@@ -129,6 +132,7 @@ class Journeys:
             for person in touched[table.persons["size"][touched] > MAX_EVIDENCE].tolist():
                 self._fold_into_checkpoint(person)
         corrections += self._pass_time(messages, version, changes, is_final=is_final)
+        self.silent.leave()
         state, needed = table.changes(number)
         stays, self._stays = self._stays, Counter()
         regressed, self._regressed = self._regressed, []
@@ -149,12 +153,8 @@ class Journeys:
         time = max(clock.sources.values()) if is_final else min(clock.sources.values())
         time -= 0 if is_final else time % GRAIN_MS
         clock.passed = max(clock.passed, time)
-        persons = table.persons
-        silent = persons["live"] & (persons["last"] > NONE_MS) & (persons["size"] > 0)
-        silent &= persons["last"] < clock.passed - min(self._models.lapse_ms)
-        silent &= persons["stages"].any(axis=1)
         found: list[Transition] = []
-        for person in np.flatnonzero(silent).tolist():
+        for person in self.silent.due(clock.passed):
             state = table.state(person)
             steps = lapse(self._models, state, clock.passed)
             if steps:
@@ -174,7 +174,7 @@ class Journeys:
 
     def erase(self, keys: Iterable[str], number: int) -> tuple[bytes, int]:
         """Forget these persons (site, 0x1F, person): the journal's entry, and the first one it needs."""
-        self._homes.erase(list(keys))
+        self._homes.erase(self.silent.erase(keys))
         return self._table.changes(number)
 
     def _late(self, who: Index, time: Index, sign: Index) -> Any:

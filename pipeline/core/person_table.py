@@ -123,7 +123,7 @@ class PersonTable:
 
     def history(self, who: int) -> list[Evidence]:
         """The evidence kept of a person, oldest first."""
-        places = self._chain(who)
+        places = self.chain(who)
         column = {name: self.evidence[name][places].tolist() for name in ("time", "kind", "url", "known")}
         sessions = hex_ids(self.evidence["session"][places])
         return [
@@ -135,7 +135,7 @@ class PersonTable:
 
     def rewrite(self, who: int, history: Sequence[Evidence]) -> None:
         """Keep this evidence of a person, oldest first, instead of what was kept."""
-        self.evidence.free(self._chain(who))
+        self.evidence.free(self.chain(who))
         self.persons["newest"][who], self.persons["size"][who] = _NO_PLACE, 0
         self.persons.touch(np.array([who]))
         if history:
@@ -146,10 +146,17 @@ class PersonTable:
         for key in keys:
             slot = self.slot_of.pop(key, None)
             if slot is not None:
-                self.evidence.free(self._chain(slot))
+                self.evidence.free(self.chain(slot))
                 self.persons.free(np.array([slot]))
         self.persons.write_all()
         self.evidence.write_all()
+
+    def leave(self, slots: Index, keys: Iterable[str], places: Index) -> None:
+        """These persons and their evidence, the rows at ``places``, are kept elsewhere from now on."""
+        for key in keys:
+            del self.slot_of[key]
+        self.evidence.free(places)
+        self.persons.free(slots)
 
     def state(self, who: int) -> State:
         """Where a person stands."""
@@ -204,7 +211,8 @@ class PersonTable:
         self.persons["owners"][who] = _encode(owners) if owners[0] else None
         self.persons.touch(np.array([who]))
 
-    def _chain(self, who: int) -> Index:
+    def chain(self, who: int) -> Index:
+        """Places of the person's evidence, oldest first."""
         places, before = [], self.evidence["before"]
         place = int(self.persons["newest"][who])
         while place != _NO_PLACE:

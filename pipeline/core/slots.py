@@ -84,6 +84,11 @@ class Slots:
         """The rows were changed, and are to be stored."""
         self._written.append(slots)
 
+    @property
+    def touched(self) -> Index:
+        """Rows that were changed since :meth:`changes`; one may be there several times."""
+        return np.concatenate([*self._written, np.empty(0, np.int64)])
+
     def write_all(self) -> None:
         """The next entry holds all rows, and none before it is needed: nothing of what was freed is left."""
         self._is_whole = True

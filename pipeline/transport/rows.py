@@ -19,7 +19,8 @@ from msgspec import Struct
 
 from pipeline.transport.shelf import Shelf
 
-TIMED: Final = frozenset(("persons", "silent"))  # stores whose values begin with when they are due
+_TIMED: Final = frozenset(("persons", "silent_journeys"))  # stores whose values begin with when they are due
+_UNUSED: Final = frozenset(("silent_journeys",))  # stores of what is too much for the memory
 
 
 class Cold(NamedTuple):
@@ -181,6 +182,13 @@ class Rows(MutableMapping[str, bytes]):
                 self._taken.append(key)
                 self._shelved -= 1
         return value
+
+
+def rows_of(store: str, cold: Cold | None) -> Rows:
+    """Of one partition of a store."""
+    if cold is not None and store in _UNUSED:
+        cold = cold._replace(most=0)
+    return Rows(cold, is_timed=store in _TIMED)
 
 
 def _due_of(value: bytes) -> int | None:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator, MutableMapping
 
 from pipeline.transport.log import Change, Log
-from pipeline.transport.rows import TIMED, Cold, Rows
+from pipeline.transport.rows import Cold, rows_of
 
 _SLACK = 20_000  # changes that a small store may keep before it is cleaned
 _CLEANED_PER_CHANGE = 4  # old changes for each new one: more than are written again, so it always catches up
@@ -22,7 +22,7 @@ class StateStore(MutableMapping[str, bytes]):
         self.store = store
         self.partition = partition
         self._log = log
-        self._rows = Rows(cold, is_timed=store in TIMED)
+        self._rows = rows_of(store, cold)
         self._changes: dict[str, bytes | None] = {}
         self._entries: deque[tuple[int, int]] = deque()  # (sequence, number of changes), oldest first
         self._written = 0  # changes in all entries

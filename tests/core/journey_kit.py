@@ -4,6 +4,8 @@ slowly.
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from pipeline.core.models import Models
 from pipeline.core.person_table import PersonTable
 from pipeline.core.rules import Model, Rule
 from pipeline.store.blocks import block, blocks_of, read_blocks
+from pipeline.transport.rows import Cold, Rows
 from schemas.evidence import Evidence, EvidenceBatch
 from schemas.transition import Transition, TransitionFact
 
@@ -75,10 +78,14 @@ def message(key: str, evidence: list[Evidence], watermark: int | None = None) ->
 
 
 class Partition:
-    """One partition of the journeys' hop; each unit of work is taken up from the journal's entries alone."""
+    """One partition of the journeys' hop; each unit of work is taken up from the journal's entries alone, and from the
+    state of those above the limit ``most``.
+    """
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: Models, most: int | None = None) -> None:
         self.models = models
+        self.most = most
+        self.silent = Rows(Cold(Path(gettempdir()), 0), is_timed=True)
         self.entries: list[tuple[int, bytes]] = []
         self.clock = Clock()
         self.passed: list[Passed] = []
@@ -90,6 +97,7 @@ class Partition:
         """As a restart finds it."""
         core = Journeys(self.models, bounded=self.bounded)
         core.restore(self.entries)
+        core.silent.use(self.silent, self.silent.due, self.most)
         core.clock = decode(encode(self.clock), type=Clock)
         return core
 
@@ -100,6 +108,7 @@ class Partition:
         core, number = self.core, len(self.entries) and self.entries[-1][0] + 1
         found = [decode(encode(one), type=EvidenceBatch) for one in messages]
         output = core.take(found, self.version, number, is_final=is_final)
+        self.silent.settle()
         self.clock, self.passed = core.clock, output.passed
         self.entries = [entry for entry in self.entries if entry[0] >= output.needed]
         self.entries.append((number, output.state))

@@ -34,8 +34,8 @@ def seen(
 class Net:
     """Partitions that pass evidence on to each other, in order between any two."""
 
-    def __init__(self, partitions: int = 1, seed: int = 0) -> None:
-        self.parts = [Partition(MODELS) for _ in range(partitions)]
+    def __init__(self, partitions: int = 1, seed: int = 0, most: int | None = None) -> None:
+        self.parts = [Partition(MODELS, most) for _ in range(partitions)]
         self.waiting: dict[tuple[str, int], deque[EvidenceBatch]] = defaultdict(deque)
         self.said: list[Transition] = []
         self.facts: list[TransitionFact] = []
@@ -202,13 +202,16 @@ def happened(seed: int) -> tuple[list[tuple[str, Evidence]], list[tuple[str, obj
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.integers(0, 1 << 30), st.integers(1, 3), st.integers(0, 600))
-def test_any_order_gives_the_journeys_of_whole_persons(seed: int, partitions: int, last_day: int) -> None:
+@given(st.integers(0, 1 << 30), st.integers(1, 3), st.integers(0, 600), st.none() | st.integers(0, 4))
+def test_any_order_gives_the_journeys_of_whole_persons(
+    seed: int, partitions: int, last_day: int, most: int | None
+) -> None:
+    """``most``: how many persons a partition keeps in its columns; the others are packed."""
     evidence, words = happened(seed)
     rng = random.Random(seed + 1)
     told: list[tuple[str, object]] = [*evidence, *words]
     rng.shuffle(told)
-    net, links, day = Net(partitions, seed), defaultdict(Links), 0
+    net, links, day = Net(partitions, seed, most), defaultdict(Links), 0
     for an_id, what in told:
         if isinstance(what, Evidence):
             net.tell(an_id, what)

@@ -26,6 +26,7 @@ CUSTOMERS = 150
 DAYS = 30
 DIRT = 0.01
 HALF_HOUR = 1_800_000
+FEW = 50  # rows of state in memory
 
 Hits = list[bytes]
 
@@ -119,10 +120,13 @@ def test_partitions(hits: Hits, usual: dict[str, bytes], tmp_path: Path, partiti
 
 
 def test_files_processed_one_after_the_other(hits: Hits, usual: dict[str, bytes], tmp_path: Path) -> None:
-    """Each file has hits of every session: what the first run closes, the others correct."""
+    """Each file has hits of every session: what the first run closes, the others correct. Hardly any of the persons
+    fit into the memory.
+    """
     shuffled = _shuffled(hits)
     for number in range(3):
-        process(tmp_path / "data", write_lines(tmp_path / f"{number}.ndjson.gz", shuffled[number::3]))
+        file = write_lines(tmp_path / f"{number}.ndjson.gz", shuffled[number::3])
+        process(tmp_path / "data", file, state_rows=FEW)
     assert differing(export(tmp_path / "data"), usual) == {}
     assert verify(tmp_path / "data")["agrees"]
 
@@ -137,17 +141,21 @@ def test_repeated_hits_count_once(hits: Hits, usual: dict[str, bytes], tmp_path:
 
 
 def test_killed_and_processed_again(hits: Hits, usual: dict[str, bytes], tmp_path: Path) -> None:
-    """What had been read is read again, and has a hit_id: the second run finds it to be known."""
+    """What had been read is read again, and has a hit_id: the second run finds it to be known. So is what did not fit
+    into the memory.
+    """
     unreadable = [raw for raw in hits if not _is_readable(raw)]
     file = write_lines(tmp_path / "hits.ndjson", [raw for raw in hits if _is_readable(raw)])
     data = tmp_path / "data"
     first = subprocess.Popen(
-        [MASIR, "process", str(file), "--data", str(data)], env=environment({}), stdout=subprocess.DEVNULL
+        [MASIR, "process", str(file), "--data", str(data)],
+        env=environment({"state_rows": FEW}),
+        stdout=subprocess.DEVNULL,
     )
     wait_for(lambda: first.poll() is not None or _consumed(data / "masir.db") >= WIKI_HITS // 4, "the middle")
     first.send_signal(signal.SIGKILL)
     assert first.wait() == -signal.SIGKILL
-    summary = process(data, file)
+    summary = process(data, file, state_rows=FEW)
     assert summary["duplicate"] > 0
     process(data, write_lines(tmp_path / "rest.ndjson", unreadable))
     assert differing(without_duplicates(export(data)), without_duplicates(usual)) == {}

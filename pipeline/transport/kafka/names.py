@@ -31,6 +31,7 @@ STORES = (
     Store("hit_ids", HITS, is_journal=True),
     Store("journeys", EVIDENCE, is_journal=True),
     Store("persons", TOUCHPOINTS, is_journal=False),
+    Store("silent_journeys", EVIDENCE, is_journal=False),
     Store("counters", FACTS, is_journal=False),
 )
 

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from pipeline.transport.kafka.memory import KafkaJournal, KafkaState, Memory
 from pipeline.transport.kafka.names import Names, Store
 from pipeline.transport.kafka.records import fetch
-from pipeline.transport.rows import TIMED, Cold, Rows
+from pipeline.transport.rows import Cold, rows_of
 
 FETCH_BYTES = 8 * 1024**2
 FETCH_SECONDS = 1.0
@@ -27,7 +27,7 @@ async def restore(
     source = TopicPartition(topic, partition)
     if store.is_journal:
         return KafkaJournal(topic, await read_all(source, options))
-    state = KafkaState(topic, rows=Rows(cold, is_timed=store.name in TIMED))
+    state = KafkaState(topic, rows=rows_of(store.name, cold))
     await read(source, options, state.take_up)
     state.taken_up()
     return state
