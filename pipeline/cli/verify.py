@@ -20,8 +20,8 @@ from pipeline.store.query_socket import SocketReader
 from pipeline.store.verify import Difference, lasting
 from pipeline.store.verify import verify as verify_store
 from pipeline.store.verify_persons import person_checks
-from pipeline.store.verify_signals import SignalSources, signal_checks
-from pipeline.store.verify_transitions import transition_checks
+from pipeline.store.verify_signals import SignalSources, signal_check
+from pipeline.store.verify_transitions import transition_check
 from pipeline.transport.erasures import ErasureRequests
 from pipeline.transport.log import DATABASE
 
@@ -69,12 +69,12 @@ def _verify(reader: Reader, settings: Settings) -> dict[str, list[Difference]]:
     rules = Rules(settings.timeout_ms, settings.bounce, settings.pane_ms)
     texts = builtin_texts() | read_texts(Path(file) for file in settings.models)
     sources = SignalSources(rules, settings.signal_rules, settings.cancel_urls, settings.churn_regress_models)
-    model_checks = [*transition_checks(load_models(texts)), *person_checks(), *signal_checks(sources)]
-    found = verify_store(reader, rules, model_checks)
+    more = [transition_check(load_models(texts)), *person_checks(), signal_check(sources)]
+    found = verify_store(reader, rules, more)
     is_live = isinstance(reader, SocketReader) or bool(settings.clickhouse)
     if is_live and any(found.values()):
         time.sleep(SETTLE_SECONDS)
-        found = lasting(found, verify_store(reader, rules, model_checks))
+        found = lasting(found, verify_store(reader, rules, more))
     return _without_erased(found, Path(settings.data))
 
 

@@ -54,10 +54,11 @@ class Rules(NamedTuple):
 
 
 class Check(NamedTuple):
-    """``sql`` gives the differing rows."""
+    """``sql`` gives the differing rows. ``models``: rows of the model ``M`` are those of the check ``name.M``."""
 
     name: str
     sql: str
+    models: tuple[str, ...] = ()
 
 
 def checks(rules: Rules) -> list[Check]:

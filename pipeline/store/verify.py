@@ -22,16 +22,16 @@ class Difference(Struct, frozen=True):
     batch: dict[str, Any] | None
 
 
-def verify(
-    reader: Reader, rules: Rules, model_checks: Sequence[tuple[str, str]] = ()
-) -> dict[str, list[Difference]]:
+def verify(reader: Reader, rules: Rules, more: Sequence[Check] = ()) -> dict[str, list[Difference]]:
     """Check -> its differences, the first :data:`MAX_DIFFERENCES`; empty lists when all is well.
 
-    ``model_checks``: (name, SQL) pairs of further checks, whose rows are all differences.
-    Rows may still be on their way while hits flow in: what differs then must be asked again.
+    ``more``: checks that follow from other settings. Rows may still be on their way while hits flow in: what differs
+    then must be asked again.
     """
-    every = [*checks(rules), *(Check(name, sql) for name, sql in model_checks)]
-    return {check.name: _run(reader, check) for check in every}
+    found: dict[str, list[Difference]] = {}
+    for check in (*checks(rules), *more):
+        found |= _run(reader, check)
+    return found
 
 
 def lasting(
@@ -44,9 +44,13 @@ def lasting(
     }
 
 
-def _run(reader: Reader, check: Check) -> list[Difference]:
-    found = rows(reader, f"SELECT * FROM ({check.sql}) LIMIT {MAX_DIFFERENCES}")
-    return [_difference(check.name, row) for row in found]
+def _run(reader: Reader, check: Check) -> dict[str, list[Difference]]:
+    found: dict[str, list[Difference]] = {f"{check.name}.{model}": [] for model in check.models}
+    limit = f"LIMIT {MAX_DIFFERENCES}" + (" BY key.model" if found else "")
+    for row in rows(reader, f"SELECT * FROM ({check.sql}) {limit}"):
+        name = f"{check.name}.{row['key']['model']}" if check.models else check.name
+        found.setdefault(name, []).append(_difference(name, row))
+    return found or {check.name: []}
 
 
 def _difference(check: str, row: dict[str, Any]) -> Difference:

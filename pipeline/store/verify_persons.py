@@ -11,13 +11,14 @@ that have outgrown their limit and then met late hits may differ.
 from typing import Final
 
 from pipeline.core.persons.attribution import HALF_LIFE_MS, LOOK_BACK_MS, MODELS, WHOLE
+from pipeline.store.checks import Check
 
 _ACCEPTED: Final = "outcome IN ('sessionized', 'background', 'late')"
 
 
-def person_checks() -> list[tuple[str, str]]:
-    """(name, SQL) of each check."""
-    return [("links", _links()), ("attribution", _attribution())]
+def person_checks() -> list[Check]:
+    """Of links and of attribution."""
+    return [Check("links", _links()), Check("attribution", _attribution())]
 
 
 def _links() -> str:

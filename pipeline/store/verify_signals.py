@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from pipeline.core.persons.signal_rules import REASONS, SignalRules
-from pipeline.store.checks import Rules, batch_visits
+from pipeline.store.checks import Check, Rules, batch_visits
 from pipeline.store.signal_notes import UNKNOWN, notes
 from pipeline.store.signal_steps import rhythm, steps
 from pipeline.store.sql import text
@@ -30,9 +30,9 @@ class SignalSources(NamedTuple):
     regress_models: Iterable[str] = ()
 
 
-def signal_checks(sources: SignalSources) -> list[tuple[str, str]]:
-    """(name, SQL) of the check."""
-    return [("signals", _difference(sources))]
+def signal_check(sources: SignalSources) -> Check:
+    """Of all reasons."""
+    return Check("signals", _difference(sources))
 
 
 def batch_signals(sources: SignalSources) -> str:

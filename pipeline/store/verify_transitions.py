@@ -14,7 +14,8 @@ from pipeline.core.globs import PATH_PATTERN
 from pipeline.core.models import Models
 from pipeline.core.plans import BoundRule
 from pipeline.core.referrals import CODE_PATTERN, REFERRAL
-from pipeline.core.rules import ORDER_EVENT, Model, Since
+from pipeline.core.rules import ORDER_EVENT, Since
+from pipeline.store.checks import Check
 from pipeline.store.sql import like, text
 
 _ORDER: Final = "PARTITION BY site, person_id ORDER BY at, rules, event, url, channel, session_id"
@@ -22,7 +23,7 @@ _UP_TO_THIS: Final = f"{_ORDER} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
 _BEFORE_THIS: Final = f"{_ORDER} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
 _SINCE: Final = {"order": "last_order", "previous": "previous", "first": "first"}
 _LAPSE: Final = 255
-_IS_REFERRAL: Final = f"e.channel = {REFERRAL!r} AND match(e.url, {CODE_PATTERN!r})"
+_IS_REFERRAL: Final = f"cause.3 = {REFERRAL!r} AND match(cause.2, {CODE_PATTERN!r})"
 # Where time has come to everywhere: the latest hit of the partition that is furthest behind, with some room.
 SURELY_PASSED: Final = """
     SELECT min(latest) - 120000
@@ -35,13 +36,9 @@ _ROW: Final = (
 )
 
 
-def transition_checks(models: Models) -> list[tuple[str, str]]:
-    """(name, SQL) of each model's check."""
-    evidence = _evidence(models)
-    return [
-        (f"transitions.{model.name}", _difference(model, _batch(models, at, evidence)))
-        for at, model in enumerate(models.models)
-    ]
+def transition_check(models: Models) -> Check:
+    """Of all models at once: reading the evidence is most of the work."""
+    return Check("transitions", _difference(models), tuple(model.name for model in models.models))
 
 
 def _evidence(models: Models) -> str:
@@ -65,8 +62,7 @@ def _evidence(models: Models) -> str:
         countIf(event = {text(ORDER_EVENT)}) OVER ({_UP_TO_THIS}) AS orders,
         max(if(event = {text(ORDER_EVENT)}, toNullable(at), NULL)) OVER ({_BEFORE_THIS}) AS last_order,
         max(toNullable(at)) OVER ({_BEFORE_THIS}) AS previous,
-        min(toNullable(at)) OVER ({_BEFORE_THIS}) AS first,
-        max(at) OVER (PARTITION BY site, person_id) AS last_of_all
+        min(toNullable(at)) OVER ({_BEFORE_THIS}) AS first
     FROM
     (
         SELECT
@@ -152,64 +148,100 @@ def _since(since: Since) -> str:
     return f"ifNull({elapsed} >= {since.min_ms}{limit}, 0)"
 
 
-def _batch(models: Models, model: int, evidence: str) -> str:
-    """The recomputed transitions. ``code`` is twice the stage, plus one where evidence may move a person back; LAPSE
-    stands for a silence that has ended a journey. The silence after the last evidence is ``open``: how far time has
-    come is not in the hits.
-    """
-    stages, lapse_ms = models.models[model].stage, models.lapse_ms[model]
-    mine = [bound for bound in models.rules.values() if bound.model == model]
-    first = _highest(bound for bound in mine if not bound.rule.fallback)
-    fallback = _highest(bound for bound in mine if bound.rule.fallback)
-    visits = f"""
+def batch_transitions(models: Models) -> str:
+    """The recomputed transitions, as in the view; ``may_lack``: time may not have come to it."""
+    names = f"[{', '.join('[' + _list(['', *(stage.id for stage in model.stage)]) + ']' for model in models.models)}]"
+    return f"""
     SELECT
-        site, person_id,
-        arraySort(arrayConcat(
-            groupArrayIf((place, at, code), code > 0),
-            groupArrayIf((place, silent_at, toUInt8({_LAPSE})), silent_at > 0)
-        )) AS found,
-        arrayFold(
-            (visits, one) -> if(
-                one.3 = {_LAPSE},
-                if(visits[-1].3 > 0, arrayPushBack(visits, (toUInt64(0), one.2, toUInt8(0))), visits),
-                if(
-                    intDiv(one.3, 2) > visits[-1].3 OR (intDiv(one.3, 2) < visits[-1].3 AND one.3 % 2 = 1),
-                    arrayPushBack(visits, (one.1, one.2, intDiv(one.3, 2))),
-                    visits
-                )
-            ),
-            found,
-            []::Array(Tuple(UInt64, Int64, UInt8))
-        ) AS until_now,
-        if(
-            until_now[-1].3 > 0,
-            arrayPushBack(until_now, (toUInt64(0), any(last_of_all) + {lapse_ms}, toUInt8(0))),
-            until_now
-        ) AS visits,
-        until_now[-1].3 > 0 AS is_open
+        site, person_id, [{_list(model.name for model in models.models)}][number] AS model,
+        fromUnixTimestamp64Milli(visit.2, 'UTC') AS time, ordinal,
+        {names}[number][before.3 + 1] AS from_stage, {names}[number][visit.3 + 1] AS to_stage,
+        multiIf(
+            visit.3 = 0, 'lapse',
+            before.3 = 0 AND ordinal > 0, 'return',
+            before.3 = 0, if({_IS_REFERRAL}, 'loop', 'enter'),
+            visit.3 > before.3, 'advance',
+            'regress'
+        ) AS kind,
+        if(before.3 = 0, 0, visit.2 - before.2) AS dwell_ms,
+        cause.1 AS cause_event, cause.2 AS cause_url, cause.3 AS cause_channel, cause.4 AS cause_session_id,
+        is_open AND visit.2 >= ({SURELY_PASSED}) AS may_lack
     FROM
     (
         SELECT
-            site, person_id, place, at, last_of_all,
-            toUInt8(if(first_code > 0, first_code, fallback_code)) AS code,
-            if(ifNull(at - previous > {lapse_ms}, 0), assumeNotNull(previous) + {lapse_ms}, 0) AS silent_at
-        FROM (SELECT *, {first} AS first_code, {fallback} AS fallback_code FROM evidence)
+            site, person_id, number, toInt64(step) - 1 AS ordinal, visits[step] AS visit, visits[step - 1] AS before,
+            causes[visits[step].1] AS cause, has_open_end AND step = length(visits) AS is_open
+        FROM
+        (
+            SELECT site, person_id, causes, number, found.1 AS visits, found.2 AS has_open_end
+            FROM ({_walks(models)})
+            ARRAY JOIN walks AS found, arrayEnumerate(walks) AS number
+        )
+        ARRAY JOIN arrayEnumerate(visits) AS step
     )
-    WHERE code > 0 OR silent_at > 0
+    """
+
+
+def _walks(models: Models) -> str:
+    """Per person ``causes``, by place, and for each model its walk: the visits of stages as (place, time, stage), and
+    whether the last one is the end of a silence that may not be over: how far time has come is not in the hits.
+
+    In a walk goes evidence as (place, time, code). A code is twice the stage, plus one where evidence may move a person
+    back; LAPSE stands for a silence that has ended a journey.
+    """
+    walks = ", ".join(_walk(number, lapse_ms) for number, lapse_ms in enumerate(models.lapse_ms, start=1))
+    return f"""
+    SELECT
+        site, person_id,
+        arraySort(one -> one.1, groupArray((place, at, codes, silences, (event, url, channel, session_id)))) AS found,
+        arrayMap(one -> one.5, found) AS causes,
+        max(at) AS last_of_all,
+        [{walks}] AS walks
+    FROM ({_coded(models)})
     GROUP BY site, person_id
     """
-    names = "[" + _list(["", *(stage.id for stage in stages)]) + "]"
+
+
+def _walk(number: int, lapse_ms: int) -> str:
+    silence = f"(one.1, one.4[{number}], toUInt8({_LAPSE}))"
+    walk = f"""
+    arrayFold(
+        (visits, one) -> if(
+            one.3 = {_LAPSE},
+            if(visits[-1].3 > 0, arrayPushBack(visits, (toUInt64(0), one.2, toUInt8(0))), visits),
+            if(
+                intDiv(one.3, 2) > visits[-1].3 OR (intDiv(one.3, 2) < visits[-1].3 AND one.3 % 2 = 1),
+                arrayPushBack(visits, (one.1, one.2, intDiv(one.3, 2))),
+                visits
+            )
+        ),
+        arrayCompact(one -> one.3, arrayFlatten(arrayMap(
+            one -> arrayConcat(
+                if(one.4[{number}] > 0, [{silence}], []),
+                if(one.3[{number}] > 0, [(one.1, one.2, one.3[{number}])], [])
+            ),
+            found
+        ))),
+        []::Array(Tuple(UInt64, Int64, UInt8))
+    ) AS walk_{number}"""
+    end = f"(toUInt64(0), last_of_all + {lapse_ms}, toUInt8(0))"
+    return f"(if(({walk})[-1].3 > 0, arrayPushBack(walk_{number}, {end}), walk_{number}), walk_{number}[-1].3 > 0)"
+
+
+def _coded(models: Models) -> str:
+    """Evidence with the ``codes`` of all models, and when the ``silences`` before it ended their journeys, or 0."""
+    codes, silences = [], []
+    for number, lapse_ms in enumerate(models.lapse_ms):
+        mine = [bound for bound in models.rules.values() if bound.model == number]
+        first = _highest(bound for bound in mine if not bound.rule.fallback)
+        fallback = _highest(bound for bound in mine if bound.rule.fallback)
+        codes.append(f"toUInt8(if(({first} AS first_{number}) > 0, first_{number}, {fallback}))")
+        silences.append(f"if(ifNull(at - previous > {lapse_ms}, 0), assumeNotNull(previous) + {lapse_ms}, 0)")
     return f"""
-    WITH evidence AS ({evidence}) SELECT v.site AS site, v.person_id AS person_id,
-    fromUnixTimestamp64Milli(v.visit.2, 'UTC') AS time, v.ordinal AS ordinal, {names}[v.before.3 + 1] AS
-    from_stage, {names}[v.visit.3 + 1] AS to_stage, multiIf(v.visit.3 = 0, 'lapse', v.before.3 = 0 AND
-    v.ordinal > 0, 'return', v.before.3 = 0, if({_IS_REFERRAL}, 'loop', 'enter'), v.visit.3 > v.before.3,
-    'advance', 'regress') AS kind, if(v.before.3 = 0, 0, v.visit.2 - v.before.2) AS dwell_ms, e.event AS
-    cause_event, e.url AS cause_url, e.channel AS cause_channel, e.session_id AS cause_session_id,
-    v.is_last AND v.is_open AND v.visit.2 >= ({SURELY_PASSED}) AS may_lack FROM (
-    SELECT site, person_id, is_open, number - 1 AS ordinal, visits[number] AS visit, visits[number - 1] AS before,
-    number = length(visits) AS is_last FROM ({visits}) ARRAY JOIN arrayEnumerate(visits) AS number ) AS v
-    LEFT ANY JOIN evidence AS e ON e.site = v.site AND e.person_id = v.person_id AND e.place = v.visit.1
+    SELECT
+        site, person_id, place, at, event, url, channel, session_id,
+        [{", ".join(codes)}] AS codes, [{", ".join(silences)}] AS silences
+    FROM ({_evidence(models)})
     """
 
 
@@ -218,22 +250,34 @@ def _highest(bounds: Iterable[BoundRule]) -> str:
     return f"greatest({', '.join(codes)}, 0)" if codes else "0"
 
 
-def _difference(model: Model, batch: str) -> str:
+def _difference(models: Models) -> str:
     """Rows on one side only, or not the same. Without short circuits the many conditions take a fifth of the
     time.
     """
-    key = f"(site, person_id, {text(model.name)}, time, ordinal)::{_KEY}"
+    key = f"(site, person_id, model, time, ordinal)::{_KEY}"
     row = (
         "(from_stage, to_stage, kind, dwell_ms, cause_event, cause_url, cause_channel, cause_session_id)::"
         + _ROW
     )
     return f"""
-    SELECT key, if(in_stream > 0, said, NULL) AS stream, if(in_batch > 0, found, NULL) AS batch FROM ( SELECT
-    key, countIf(is_stream) AS in_stream, countIf(NOT is_stream) AS in_batch, anyIf(row, is_stream) AS said,
-    anyIf(row, NOT is_stream) AS found, max(may_lack) AS may_lack FROM ( SELECT true AS is_stream, {key} AS key,
-    {row} AS row, 0 AS may_lack FROM transitions WHERE model = {text(model.name)} UNION ALL SELECT false AS
-    is_stream, {key} AS key, {row} AS row, may_lack FROM ({batch}) ) GROUP BY key ) WHERE NOT (in_stream = 0 AND
-    may_lack = 1) AND (in_stream != 1 OR in_batch != 1 OR said != found) ORDER BY key
+    SELECT key, if(in_stream > 0, said, NULL) AS stream, if(in_batch > 0, found, NULL) AS batch
+    FROM
+    (
+        SELECT
+            key, countIf(is_stream) AS in_stream, countIf(NOT is_stream) AS in_batch,
+            anyIf(row, is_stream) AS said, anyIf(row, NOT is_stream) AS found, max(may_lack) AS may_lack
+        FROM
+        (
+            SELECT true AS is_stream, {key} AS key, {row} AS row, 0 AS may_lack
+            FROM transitions
+            WHERE model IN ({_list(model.name for model in models.models)})
+            UNION ALL
+            SELECT false AS is_stream, {key} AS key, {row} AS row, may_lack FROM ({batch_transitions(models)})
+        )
+        GROUP BY key
+    )
+    WHERE NOT (in_stream = 0 AND may_lack = 1) AND (in_stream != 1 OR in_batch != 1 OR said != found)
+    ORDER BY key
     SETTINGS short_circuit_function_evaluation = 'disable', join_use_nulls = 0
     """
 

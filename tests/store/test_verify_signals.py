@@ -15,7 +15,7 @@ from pipeline.store.checks import Rules
 from pipeline.store.client import Client
 from pipeline.store.sink import Sink
 from pipeline.store.verify import Difference, verify
-from pipeline.store.verify_signals import SignalSources, signal_checks
+from pipeline.store.verify_signals import SignalSources, signal_check
 from schemas.signal import Signal
 from schemas.touchpoint import Touch
 from schemas.transition import Kind, Transition
@@ -144,7 +144,7 @@ def store(sink: Sink, hits: list[Row], regressed: list[Transition], said: list[S
 
 def differences(client: Client, rules: SignalRules = USUAL) -> list[Difference]:
     sources = SignalSources(RULES, rules, CANCEL_URLS, REGRESS_MODELS)
-    return verify(client, RULES, signal_checks(sources))["signals"]
+    return verify(client, RULES, [signal_check(sources)])["signals"]
 
 
 @pytest.mark.parametrize(

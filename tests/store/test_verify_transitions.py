@@ -17,7 +17,7 @@ from pipeline.store.checks import Rules
 from pipeline.store.client import Client
 from pipeline.store.sink import Sink
 from pipeline.store.verify import Difference, verify
-from pipeline.store.verify_transitions import transition_checks
+from pipeline.store.verify_transitions import transition_check
 from schemas.evidence import Evidence
 from schemas.transition import Transition
 
@@ -170,7 +170,7 @@ def store(sink: Sink, hits: list[Row], said: list[Transition]) -> None:
 
 
 def differences(client: Client, models: Models) -> list[Difference]:
-    found = verify(client, Rules(), transition_checks(models))
+    found = verify(client, Rules(), [transition_check(models)])
     return [one for name, of_check in found.items() if name.startswith("transitions.") for one in of_check]
 
 
