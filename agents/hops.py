@@ -63,6 +63,9 @@ def plans(
 
     def store() -> Store:
         return Store(
+    def sessionizer() -> Sessionizer:
+        return Sessionizer(context, rules, pane_ms=settings.pane_ms)
+
             context,
             sink(),
             flush_ms=round(settings.store_flush_seconds * 1000),
@@ -74,7 +77,7 @@ def plans(
         return Journeys(context, models, bounded=bounded, watched=watched, most=most)
 
     return [
-        Plan("sessionizer", (topics.HITS.name,), lambda: Sessionizer(context, rules)),
+        Plan("sessionizer", (topics.HITS.name,), sessionizer),
         Plan("journeys", (topics.EVIDENCE.name,), journeys),
         Plan("persons", (topics.TOUCHPOINTS.name,), lambda: Persons(context, person_rules)),
         Plan("counters", (topics.FACTS.name,), lambda: Counters(context, pane_ms=settings.pane_ms)),

@@ -11,6 +11,7 @@ from pipeline.core.ids import partition_of
 from pipeline.core.intake import Intake, Output
 from pipeline.core.intake_rules import IntakeRules
 from pipeline.core.models import Models
+from pipeline.core.windows import PANE_MS, sum_sessions
 from pipeline.store.blocks import block, blocks_of
 from pipeline.transport.batch import Batch
 from pipeline.transport.journal import Journal
@@ -23,10 +24,11 @@ _msgpack = msgspec.msgpack.Encoder().encode
 
 
 class Sessionizer:
-    """One :class:`Intake` per partition, made when its first batch comes."""
+    """One :class:`Intake` per partition, made when its first batch comes. ``pane_ms``: of the counters."""
 
-    def __init__(self, context: Context, rules: IntakeRules) -> None:
+    def __init__(self, context: Context, rules: IntakeRules, *, pane_ms: int = PANE_MS) -> None:
         self._context = context
+        self._pane_ms = pane_ms
         self._rules = rules
         self._partitions: dict[int, tuple[Intake, Journal, Journal]] = {}
 
@@ -107,10 +109,10 @@ class Sessionizer:
             unit.send(name, target, [_msgpack(message)])
 
     def _send_facts(self, unit: Unit, partition: int, output: Output) -> None:
-        """Every partition of the counters is told the watermark; the facts go to their site's."""
+        """Every partition of the counters is told the watermark; the facts, as sums, go to their site's."""
         count = self._context.transport.partitions(topics.FACTS.name)
         all_facts = [Facts(f"{NAME}-{partition}", output.watermark, [], [], {}) for _ in range(count)]
-        for fact in output.said.facts:
+        for fact in sum_sessions(output.said.facts, self._pane_ms):
             all_facts[partition_of(fact.site, count)].sessions.append(fact)
         for site, change in output.said.active.items():
             all_facts[partition_of(site, count)].active[site] = change

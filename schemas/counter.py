@@ -2,7 +2,6 @@
 
 from msgspec import Struct
 
-from schemas.session import SessionFact
 from schemas.transition import TransitionFact
 
 
@@ -15,6 +14,18 @@ class Measure(Struct, frozen=True, array_like=True, gc=False):
 
     site: str
     name: str
+    time: int
+    sums: list[int]
+
+
+class SessionSums(Struct, frozen=True, array_like=True, gc=False):
+    """Of one pane: what closed sessions of a unit of work add to it. What was taken back is less than 0.
+
+    ``time``: in the pane, ms. ``sums``: sessions, counted, bounced, converted, duration_ms, revenue_micros.
+    """
+
+    site: str
+    channel: str
     time: int
     sums: list[int]
 
@@ -37,7 +48,7 @@ class Facts(Struct, array_like=True, gc=False):
 
     source: str  # "sessionizer-0", "journeys-3": where it comes from
     watermark: int | None
-    sessions: list[SessionFact] = []
+    sessions: list[SessionSums] = []
     transitions: list[TransitionFact] = []
     active: dict[str, int] = {}
     measures: list[Measure] = []

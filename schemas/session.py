@@ -4,7 +4,7 @@ from msgspec import Struct
 
 
 class SessionFact(Struct, frozen=True, array_like=True, gc=False):
-    """What the counters need to know of a closed session. A correction takes the old one back (``sign`` -1)."""
+    """What the counters are told of a closed session, summed up. A correction takes the old one back (``sign`` -1)."""
 
     site: str
     channel: str

@@ -7,6 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.core.counters import Counters
+from pipeline.core.windows import PANE_MS, sum_sessions
 from pipeline.metrics import MAX_SITES, Metrics
 from schemas.counter import Facts
 from schemas.outcome import Outcome, Reason
@@ -61,7 +62,7 @@ def session(site: str = "shop", channel: str = "direct", **changes: int) -> Sess
 def counters_with(sessions: Iterable[SessionFact] = (), steps: Iterable[TransitionFact] = ()) -> Counters:
     counters = Counters({}.get)
     sites = {one.site: 1 for one in sessions}
-    counters.apply([Facts("sessionizer-0", T0, list(sessions), list(steps), sites)], 1)
+    counters.apply([Facts("sessionizer-0", T0, sum_sessions(sessions, PANE_MS), list(steps), sites)], 1)
     return counters
 
 

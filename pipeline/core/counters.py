@@ -19,8 +19,7 @@ from typing import TypeVar
 from msgspec import Struct, msgpack
 
 from pipeline.core.windows import PANE_MS, PANES_PER_CHUNK, WINDOWS, Panes, Sums, WindowSums, add
-from schemas.counter import CounterRow, Facts, Measure, RiskFact
-from schemas.session import SessionFact
+from schemas.counter import CounterRow, Facts, Measure, RiskFact, SessionSums
 from schemas.transition import TransitionFact
 
 ALL = "all"  # the channel that is the sum of the channels
@@ -223,23 +222,10 @@ class Counters:
             state.chunks = [number for number in state.chunks if number >= oldest]
 
 
-def _sum_sessions(facts: list[SessionFact], pane_ms: int, deltas: dict[tuple[str, str, int], Sums]) -> None:
+def _sum_sessions(facts: list[SessionSums], pane_ms: int, deltas: dict[tuple[str, str, int], Sums]) -> None:
     """Add the facts to ``deltas``, by (site, channel, pane)."""
     for fact in facts:
-        key = (fact.site, fact.channel, fact.close_time // pane_ms)
-        sums = deltas.get(key)
-        if sums is None:
-            sums = deltas[key] = [0] * 6
-        sign = fact.sign
-        sums[0] += sign
-        if fact.counted:
-            sums[1] += sign
-        if fact.bounced:
-            sums[2] += sign
-        if fact.converted:
-            sums[3] += sign
-        sums[4] += sign * fact.duration_ms
-        sums[5] += sign * fact.revenue_micros
+        add(deltas.setdefault((fact.site, fact.channel, fact.time // pane_ms), [0] * 6), fact.sums)
 
 
 def _sum_measures(facts: list[Measure], pane_ms: int, deltas: dict[tuple[str, str, int], Sums]) -> None:

@@ -10,10 +10,13 @@ and its pane moves on as it ages. Sums are order-free: integers that are only ad
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from msgspec import msgpack
+
+from schemas.counter import SessionSums
+from schemas.session import SessionFact
 
 PANE_MS = 10_000
 WINDOWS = {"5m": 300_000, "1h": 3_600_000, "24h": 86_400_000}  # ms, ascending
@@ -56,7 +59,7 @@ class WindowSums(NamedTuple):
         return self.duration_ms / self.sessions / 1000 if self.sessions else None
 
 
-def add(sums: Sums, delta: Sums, sign: int = 1) -> None:
+def add(sums: Sums, delta: Sequence[int], sign: int = 1) -> None:
     """Add ``delta`` to ``sums``, or take it away. Revenue wraps at 64 bits, as SQL's sum does."""
     sums[0] += sign * delta[0]
     sums[1] += sign * delta[1]
@@ -65,6 +68,23 @@ def add(sums: Sums, delta: Sums, sign: int = 1) -> None:
     sums[4] += sign * delta[4]
     revenue = sums[5] + sign * delta[5]
     sums[5] = revenue if -_INT64 <= revenue < _INT64 else (revenue + _INT64) % (2 * _INT64) - _INT64
+
+
+def sum_sessions(facts: Iterable[SessionFact], pane_ms: int) -> list[SessionSums]:
+    """What the facts add to each pane, if anything: a unit of work of a large site says little more than of a small."""
+    panes: dict[tuple[str, str, int], Sums] = {}
+    for fact in facts:
+        key = (fact.site, fact.channel, fact.close_time // pane_ms)
+        sums = panes.get(key)
+        if sums is None:
+            sums = panes[key] = [0] * 6
+        own = (1, fact.counted, fact.bounced, fact.converted, fact.duration_ms, fact.revenue_micros)
+        add(sums, own, fact.sign)
+    return [
+        SessionSums(site, channel, pane * pane_ms, sums)
+        for (site, channel, pane), sums in panes.items()
+        if any(sums)
+    ]
 
 
 class Panes:

@@ -5,6 +5,7 @@ import pytest
 from effects_kit import NOON, Committed, Counted, Sent, World, batch
 
 from agents.counters import Counters
+from pipeline.core.windows import sum_sessions
 from pipeline.store.blocks import read_blocks
 from schemas.counter import Facts
 from schemas.session import SessionFact
@@ -14,7 +15,9 @@ BOUNCE = SessionFact("shop", "email", NOON, 0, True, True, False, 0)
 
 
 def facts(*sessions: SessionFact, watermark: int = NOON) -> bytes:
-    return msgspec.msgpack.encode(Facts("sessionizer-0", watermark, list(sessions), [], {"shop": 1}))
+    return msgspec.msgpack.encode(
+        Facts("sessionizer-0", watermark, sum_sessions(sessions, PANE), [], {"shop": 1})
+    )
 
 
 def hop(world: World) -> Counters:

@@ -1,11 +1,14 @@
 """The counters against a naive oracle: a list of facts, summed up anew for every question."""
 
+from itertools import pairwise
+from typing import Any, NamedTuple
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pipeline.core.counters import ALL, Counters, Gauges
-from pipeline.core.windows import WINDOWS, WindowSums
+from pipeline.core.windows import WINDOWS, WindowSums, sum_sessions
 from schemas.counter import CounterRow, Facts
 from schemas.session import SessionFact
 from schemas.transition import TransitionFact
@@ -46,8 +49,21 @@ TRANSITIONS = st.builds(
     st.sampled_from(["awareness", "decision"]),
     st.sampled_from([1, -1]),
 )
+
+
+class Told(NamedTuple):
+    """One message, and the sessions that are summed up in it."""
+
+    facts: Facts
+    sessions: list[SessionFact]
+
+
+def told_of(source: str, watermark: int | None, sessions: list[SessionFact], *others: Any) -> Told:
+    return Told(Facts(source, watermark, sum_sessions(sessions, PANE), *others), sessions)
+
+
 FACTS = st.builds(
-    Facts,
+    told_of,
     st.sampled_from(["sessionizer-0", "sessionizer-1", "journeys-0"]),
     st.one_of(st.none(), OFFSETS.map(T0.__add__)),
     st.lists(SESSIONS, max_size=6),
@@ -92,13 +108,13 @@ class Oracle:
     """Everything it was ever told."""
 
     def __init__(self) -> None:
-        self.told: list[Facts] = []
+        self.told: list[Told] = []
         self.watermark: int | None = None
 
-    def tell(self, batch: list[Facts]) -> None:
+    def tell(self, batch: list[Told]) -> None:
         self.told += batch
         by_source: dict[str, list[int]] = {}
-        for facts in self.told:
+        for facts, _ in self.told:
             if facts.watermark is not None:
                 by_source.setdefault(facts.source, []).append(facts.watermark)
         if by_source:
@@ -106,19 +122,19 @@ class Oracle:
             self.watermark = least if self.watermark is None else max(self.watermark, least)
 
     def sessions(self, site: str, channel: str = ALL) -> list[SessionFact]:
-        every = [s for facts in self.told for s in facts.sessions if s.site == site]
+        every = [s for told in self.told for s in told.sessions if s.site == site]
         return every if channel == ALL else [s for s in every if s.channel == channel]
 
     def check(self, gauges: Gauges) -> None:
         assert gauges.watermark == self.watermark
         for site in ("shop", "wiki"):
-            transitions = [t for facts in self.told for t in facts.transitions if t.site == site]
+            transitions = [t for facts, _ in self.told for t in facts.transitions if t.site == site]
             if site not in gauges.sites:
                 assert not any(any(sums) for sums in window_sums(self.sessions(site), self.watermark))
                 assert not transitions
                 continue
             state = gauges.sites[site]
-            assert state.active == sum(facts.active.get(site, 0) for facts in self.told)
+            assert state.active == sum(facts.active.get(site, 0) for facts, _ in self.told)
             assert state.persons == persons_of(transitions)
             assert state.transitions == {
                 (t.model, t.from_stage, t.to_stage): sum(
@@ -132,7 +148,7 @@ class Oracle:
 
     def panes(self) -> dict[tuple[str, str, int], tuple[int, ...]]:
         """Those that are not zero."""
-        keys = {(s.site, s.channel, s.close_time // PANE) for facts in self.told for s in facts.sessions}
+        keys = {(s.site, s.channel, s.close_time // PANE) for told in self.told for s in told.sessions}
         panes = {
             (site, channel, pane * PANE): sums_of(
                 [s for s in self.sessions(site, channel) if s.close_time // PANE == pane]
@@ -154,17 +170,17 @@ class CountersMachine(RuleBasedStateMachine):
         self.version = 0
 
     @rule(batch=st.lists(FACTS, min_size=1, max_size=4))
-    def batch_is_committed(self, batch: list[Facts]) -> None:
+    def batch_is_committed(self, batch: list[Told]) -> None:
         self.version += 1
-        rows = self.counters.apply(batch, self.version)
+        rows = self.counters.apply([told.facts for told in batch], self.version)
         assert len({(row.site, row.channel, row.pane_start) for row in rows}) == len(rows)
         self.rows.update({(row.site, row.channel, row.pane_start): row for row in rows})
         self.store.update(self.counters.changes())
         self.oracle.tell(batch)
 
     @rule(batch=st.lists(FACTS, max_size=2), packed=st.booleans())
-    def commit_fails(self, batch: list[Facts], packed: bool) -> None:
-        self.counters.apply(batch, self.version + 1)
+    def commit_fails(self, batch: list[Told], packed: bool) -> None:
+        self.counters.apply([told.facts for told in batch], self.version + 1)
         if packed:
             list(self.counters.changes())
         self.counters = Counters(self.store.get)
@@ -194,11 +210,23 @@ TestCounters.settings = settings(max_examples=60, stateful_step_count=25, deadli
 
 
 @given(told=st.lists(FACTS, max_size=8), data=st.data())
-def test_order_and_batching_of_the_facts_do_not_matter(told: list[Facts], data: st.DataObject) -> None:
+def test_order_and_batching_of_the_facts_do_not_matter(told: list[Told], data: st.DataObject) -> None:
     """For sources that all have seen a hit; until then the order decides who holds the watermark."""
     first = [Facts(source, T0 - 3 * DAY) for source in ("sessionizer-0", "sessionizer-1", "journeys-0")]
     in_order, one_by_one = Counters({}.get), Counters({}.get)
-    in_order.apply([*first, *told], 1)
-    for version, facts in enumerate([*first, *data.draw(st.permutations(told))]):
+    in_order.apply([*first, *(one.facts for one in told)], 1)
+    for version, facts in enumerate([*first, *(one.facts for one in data.draw(st.permutations(told)))]):
         one_by_one.apply([facts], version)
     assert in_order.snapshot() == one_by_one.snapshot()
+
+
+@given(sessions=st.lists(SESSIONS, max_size=20), data=st.data())
+def test_however_sessions_are_summed_up_on_the_way_the_counters_say_the_same(
+    sessions: list[SessionFact], data: st.DataObject
+) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(sessions)), max_size=4)))
+    whole, parts = Counters({}.get), Counters({}.get)
+    whole.apply([told_of("s", T0, sessions).facts], 1)
+    for begin, end in pairwise([0, *cuts, len(sessions)]):
+        parts.apply([told_of("s", T0, sessions[begin:end]).facts], 1)
+    assert whole.snapshot() == parts.snapshot()

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from pipeline.core.counters import ALL, Counters
-from pipeline.core.windows import WINDOWS, WindowSums
+from pipeline.core.windows import WINDOWS, WindowSums, sum_sessions
 from schemas.counter import CounterRow, Facts
 from schemas.session import SessionFact
 from schemas.transition import TransitionFact
@@ -30,7 +30,7 @@ def closed(at: int, channel: str = "direct", **changes: object) -> SessionFact:
 
 
 def facts(watermark: int | None, *sessions: SessionFact, source: str = "sessionizer-0") -> Facts:
-    return Facts(source, watermark, list(sessions))
+    return Facts(source, watermark, sum_sessions(sessions, PANE))
 
 
 def in_windows(counters: Counters, channel: str = ALL) -> list[int]:
@@ -272,3 +272,18 @@ def test_state_of_other_panes_is_refused() -> None:
 def test_panes_must_divide_the_windows(pane_ms: int) -> None:
     with pytest.raises(ValueError, match="divisors of 300000"):
         Counters({}.get, pane_ms=pane_ms)
+
+
+def test_many_sessions_of_a_pane_are_one_record_and_what_is_taken_back_at_once_is_none() -> None:
+    many = [closed(T0 + n, duration_ms=n, bounced=n == 0) for n in range(100)]
+    other = closed(T0, channel="email", revenue_micros=5)
+    again = [closed(T0 + PANE), replace(closed(T0 + PANE), sign=-1)]
+    found = {(one.channel, one.time): one.sums for one in sum_sessions([*many, other, *again], PANE)}
+    assert found == {("direct", T0): [100, 100, 1, 0, 4_950, 0], ("email", T0): [1, 1, 0, 0, 0, 5]}
+
+
+def test_sums_of_revenue_wrap_as_the_counters_do() -> None:
+    """A message holds 64 bits."""
+    most = closed(T0, revenue_micros=(1 << 63) - 1)
+    (one,) = sum_sessions([most, closed(T0, revenue_micros=1)], PANE)
+    assert one.sums[5] == -(1 << 63)
