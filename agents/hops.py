@@ -16,6 +16,7 @@ from agents.sessionizer import Sessionizer
 from agents.store import TABLE_OF, Store
 from pipeline.collector.from_settings import watch_sites
 from pipeline.collector.sites.registry import Registry
+from pipeline.collector.sites.site import models_of, zones_of
 from pipeline.core.channels import Classifier
 from pipeline.core.goals import Goals
 from pipeline.core.intake_rules import BACKGROUND, IntakeRules
@@ -27,6 +28,7 @@ from pipeline.core.site_rules import SiteRules
 from pipeline.model_files import builtin_texts, read_texts
 from pipeline.settings import Settings
 from pipeline.store.sink import Sink
+from pipeline.zones import zone_of
 from schemas import topics
 
 STORE = "store"
@@ -89,13 +91,20 @@ def put_sites(rules: SiteRules, registry: Registry, settings: Settings) -> None:
     """What the registry of sites says holds from now on."""
     own_domains = set(settings.own_domains)
     goals: dict[str, Goals] = {}
+    zones, models = zones_of(registry.sites.values()), models_of(registry.sites.values())
     for site in registry.sites.values():
         own_domains.update(site.own_domains or ())
         if site.goal_events is not None or site.goal_urls is not None:
             events = settings.goal_events if site.goal_events is None else site.goal_events
             urls = settings.goal_urls if site.goal_urls is None else site.goal_urls
             goals[site.name] = Goals(events, urls)
-    rules.put(goals, Classifier(sorted(own_domains), settings.bot_patterns))
+    classifier = Classifier(sorted(own_domains), settings.bot_patterns)
+    rules.put(
+        goals,
+        classifier,
+        zones={site: zone_of(name) for site, name in zones.items()},
+        models={site: frozenset(names) for site, names in models.items()},
+    )
 
 
 def intake_rules(settings: Settings, models: Models, *, bounded: bool) -> IntakeRules:
@@ -106,6 +115,7 @@ def intake_rules(settings: Settings, models: Models, *, bounded: bool) -> Intake
             lateness_ms=None if bounded else round(settings.allowed_lateness_seconds * 1000),
             dedupe_ms=round(settings.dedupe_hours * topics.HOUR_MS),
             bounce=settings.bounce,
+            splits=settings.splits,
         ),
         goals=Goals(settings.goal_events, settings.goal_urls),
         models=models,

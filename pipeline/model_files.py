@@ -5,6 +5,7 @@ from importlib import resources
 from pathlib import Path
 
 from pipeline.core.model_check import ModelError
+from pipeline.core.models import load
 
 
 def builtin_texts() -> dict[str, str]:
@@ -17,6 +18,12 @@ def builtin_texts() -> dict[str, str]:
 def read_texts(files: Iterable[Path]) -> dict[str, str]:
     """The models in these files: path -> TOML text. Raises OSError, and ModelError for what is not UTF-8."""
     return {str(file): _read(file) for file in files}
+
+
+def model_names(files: Iterable[str]) -> frozenset[str]:
+    """The names of the built-in models and of those in these files; OSError and ModelError as above."""
+    texts = builtin_texts() | read_texts(map(Path, files))
+    return frozenset(model.name for model in load(texts).models)
 
 
 def _read(file: Path) -> str:

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from pipeline.core.goals import DEFAULT_GOALS
+from pipeline.core.parts import PRESETS, Splits
 from pipeline.core.persons.identity import MOST_VISITORS
 from pipeline.core.persons.notable import CANCEL_URLS
 from pipeline.core.persons.signal_rules import (
@@ -27,6 +28,7 @@ from pipeline.core.persons.signal_rules import (
     SignalRules,
     rules_of,
 )
+from pipeline.zones import zone_of
 
 PREFIX = "MASIR_"
 CONFIG_VARIABLE = "MASIR_CONFIG"
@@ -77,6 +79,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     clickhouse_key_file: str = ""
 
     session_timeout_seconds: Seconds = 1_800.0
+    session_preset: Literal["masir", "ga4", "matomo"] = "masir"
+    split_midnight: bool = False  # these three beside what the preset does
+    split_campaign: bool = False
+    session_max_hours: HoursOrNone = 0.0  # 0: any length
+    time_zone: str = "UTC"  # of the sites that name none
     allowed_lateness_seconds: SecondsOrNone = 3_600.0
     out_of_orderness_seconds: SecondsOrNone = 10.0
     dedupe_hours: Hours = 24.0
@@ -144,6 +151,17 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def timeout_ms(self) -> int:
         """The session timeout."""
         return round(self.session_timeout_seconds * 1000)
+
+    @property
+    def splits(self) -> Splits:
+        """What cuts a session beside the timeout."""
+        preset = PRESETS[self.session_preset]
+        return Splits(
+            preset.midnight or self.split_midnight,
+            preset.campaign or self.split_campaign,
+            round(self.session_max_hours * 3_600_000) or None,
+            zone_of(self.time_zone),
+        )
 
     @property
     def signal_rules(self) -> SignalRules:
@@ -217,6 +235,10 @@ def _check(settings: Settings) -> None:
         _ = settings.signal_rules
     except ValueError as error:
         raise SettingsError(str(error)) from error
+    try:
+        zone_of(settings.time_zone)
+    except ValueError as error:
+        raise SettingsError(f"time_zone: {error}") from error
     _check_address("listen", settings.listen)
     if settings.metrics_listen:
         _check_address("metrics_listen", settings.metrics_listen)

@@ -62,7 +62,12 @@ SESSION_ROWS = _schema(
     withdrawn=pa.bool_(),
     version=pa.int64(),
 )
-MOVE_ROWS = _schema(**_strings("site old_id session_id"), version=pa.int64())
+MOVE_ROWS = _schema(
+    **_strings("site old_id session_id"),
+    version=pa.int64(),
+    starts=pa.list_(TIME),
+    ids=pa.list_(pa.string()),
+)
 TRANSITION_ROWS = _schema(
     **_strings("site person_id model from_stage to_stage kind"),
     time=TIME,

@@ -55,9 +55,14 @@ class Session(Struct, gc=False):
 
 
 class SessionMove(Struct, array_like=True, gc=False):
-    """Hits that were stored under ``old_id`` belong to ``session_id`` (a late hit moved its start, or merged it)."""
+    """Hits that were stored under ``old_id`` belong to ``session_id`` (a late hit moved its start, or merged it).
+
+    To several sessions, where it was split: from ``starts[n]`` ms on to ``ids[n]``; ``session_id`` is the last of them.
+    """
 
     site: str
     old_id: str
     session_id: str
     version: int
+    starts: list[int] = []
+    ids: list[str] = []

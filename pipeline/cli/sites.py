@@ -12,6 +12,8 @@ from pipeline.cli.runner import Wrong, settings_of
 from pipeline.collector.sites import Registry, Site, SitesError, read_sites
 from pipeline.collector.sites.keys import MIN_OWN_KEY_CHARS, hash_of, new_key
 from pipeline.collector.sites.site import PROTOCOL
+from pipeline.core.model_check import ModelError
+from pipeline.model_files import model_names
 
 _place = click.argument("place", required=False, metavar="[FILE]", type=click.Path(path_type=Path))
 
@@ -39,7 +41,9 @@ def show(place: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode({"sites": [_as_json(site) for site in found]}))
         return
-    table = Table("site", "origins", "browser keys", "server keys", "secrets", "goals", "privacy")
+    table = Table(
+        "site", "origins", "browser keys", "server keys", "secrets", "goals", "time zone", "models", "privacy"
+    )
     for site in found:
         privacy = [f"{name} {rule}" for name, rule in msgspec.to_builtins(site.privacy).items() if rule]
         goals = [*(site.goal_events or ()), *(site.goal_urls or ())]
@@ -50,6 +54,8 @@ def show(place: Path | None, as_json: bool) -> None:
             _lines(f"{protocol}: {len(keys)}" for protocol, keys in site.server_keys.items()),
             _lines(site.secrets),
             _lines(goals or ["as the settings"]),
+            site.time_zone or "as the settings",
+            _lines(["all"] if site.models is None else site.models),
             _lines(privacy or ["as the settings"]),
         )
     Console().print(table)
@@ -78,13 +84,14 @@ def key(protocol: str, own: bool) -> None:
 
 
 def _read(place: Path | None) -> tuple[list[Site], Path]:
-    named = settings_of().sites
+    settings = settings_of()
+    named = settings.sites
     if place is None and not named:
         raise Wrong("there is no registry: name a file, or set `sites`")
     where = place or Path(named)
     try:
-        return read_sites(where), where
-    except SitesError as error:
+        return read_sites(where, model_names(settings.models)), where
+    except (OSError, ModelError, SitesError) as error:
         raise Wrong(str(error)) from error
 
 

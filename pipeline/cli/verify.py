@@ -10,11 +10,14 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.runner import KNOWN_ERRORS, settings_of, told
+from pipeline.collector.from_settings import sites_of
+from pipeline.collector.sites.site import zones_of
 from pipeline.core.models import load as load_models
 from pipeline.model_files import builtin_texts, read_texts
 from pipeline.settings import Settings
 from pipeline.store.checks import Rules
 from pipeline.store.client import Reader
+from pipeline.store.cuts import Cuts
 from pipeline.store.place import reader_of
 from pipeline.store.query_socket import SocketReader
 from pipeline.store.verify import Difference, lasting
@@ -66,7 +69,9 @@ def verify(context: click.Context, data: str | None, as_json: bool) -> None:
 
 
 def _verify(reader: Reader, settings: Settings) -> dict[str, list[Difference]]:
-    rules = Rules(settings.timeout_ms, settings.bounce, settings.pane_ms)
+    sites, splits = sites_of(settings), settings.splits
+    cuts = Cuts(splits.midnight, splits.campaign, splits.longest_ms, settings.time_zone, zones_of(sites))
+    rules = Rules(settings.timeout_ms, settings.bounce, settings.pane_ms, cuts)
     texts = builtin_texts() | read_texts(Path(file) for file in settings.models)
     sources = SignalSources(rules, settings.signal_rules, settings.cancel_urls, settings.churn_regress_models)
     more = [transition_check(load_models(texts)), *person_checks(), signal_check(sources)]

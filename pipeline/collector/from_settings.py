@@ -15,7 +15,10 @@ from pipeline.collector.rates import Rates
 from pipeline.collector.salts import Salts
 from pipeline.collector.sites.reading import SitesError
 from pipeline.collector.sites.registry import Denial, Registry
+from pipeline.collector.sites.site import Site
 from pipeline.collector.sites.watching import Watched
+from pipeline.core.model_check import ModelError
+from pipeline.model_files import model_names
 from pipeline.settings import Settings, SettingsError
 
 HOUR_MS = 3_600_000
@@ -40,9 +43,19 @@ def watch_sites(
     if not settings.sites:
         return None
     try:
-        return Watched(Path(settings.sites), environ, on_change=on_change)
+        models = model_names(settings.models)
+    except (OSError, ModelError) as error:
+        raise SettingsError(f"models: {error}") from error
+    try:
+        return Watched(Path(settings.sites), environ, models=models, on_change=on_change)
     except SitesError as error:
         raise SettingsError(f"sites: {error}") from error
+
+
+def sites_of(settings: Settings) -> list[Site]:
+    """The sites of the registry as it stands now; none without one. SettingsError if it is wrong."""
+    watched = watch_sites(settings)
+    return list(watched.current.sites.values()) if watched else []
 
 
 def parts_of(

@@ -4,7 +4,7 @@ Every record has exactly one outcome (:class:`schemas.outcome.Outcome`). The ord
 (else dead letter), is it known (duplicate), is it a bot's, is its event of a background kind, is it late; what is left
 is put into a session. All of it depends on the partition's order of records only, never on how they are batched.
 
-A unit of work is judged column by column. State: the sessions (:class:`SessionTable`), the hit_ids seen, and
+A unit of work is judged column by column. State: the sessions (``session_table``, ``split_table``), the hit_ids, and
 :class:`Meta`; :meth:`Intake.finish` gives entries for two journals, :meth:`Intake.restore` takes them up again.
 """
 
@@ -27,9 +27,9 @@ from pipeline.core.persons.teller import Teller, Touched
 from pipeline.core.reading import Reading, Records, read
 from pipeline.core.segments import hits_of
 from pipeline.core.session import context_of
-from pipeline.core.session_table import SessionTable
 from pipeline.core.sessionizer import Said
 from pipeline.core.slots import Array, Index
+from pipeline.core.split_table import table_of
 from pipeline.core.watermark import Watermark
 from schemas.erasure import Erasure
 from schemas.outcome import DeadLetter, LedgerRow, Outcome
@@ -99,7 +99,7 @@ class Intake:
         self.rules = rules
         self.partition = partition
         self._meta = Meta(Watermark(rules.out_of_orderness_ms))
-        self._table = SessionTable(rules.sessions)
+        self._table = table_of(rules.sessions, rules.sites)
         self._seen = SeenIds()
         self._ids: deque[tuple[int, int]] = deque()  # number and latest event time of each entry
         self._looks = Looks(rules.goals, rules.classifier, rules.background, rules.sites)

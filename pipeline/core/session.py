@@ -91,7 +91,7 @@ def of_one_hit(
 
 def merge(into: OpenSession, other: OpenSession) -> None:
     """Add ``other``'s hits to ``into``; who was told what is the caller's affair."""
-    if _first(other) < _first(into):
+    if first_of(other) < first_of(into):
         into.start, into.url, into.context = other.start, other.url, other.context
     _merge_ways(into, other)
     into.end = max(into.end, other.end)
@@ -114,7 +114,8 @@ def _merge_ways(into: OpenSession, other: OpenSession) -> None:
         into.exit_time, into.exit_url = other.exit_time, other.exit_url
 
 
-def _first(session: OpenSession) -> tuple[int, bool, str, str]:
+def first_of(session: OpenSession) -> tuple[int, bool, str, str]:
+    """The least by this is the first hit."""
     return session.start, not session.url, session.url, session.context
 
 

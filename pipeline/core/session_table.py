@@ -8,7 +8,7 @@ which is right for every hit and gives the same. Times in ms, ends inclusive.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -29,9 +29,10 @@ MOST_ROWS: Final = 20_000  # as columns at a time: they are much larger than the
 class SessionTable:
     """A visitor's sessions are a chain from the newest to older ones (``prev``)."""
 
-    def __init__(self, rules: SessionRules) -> None:
+    def __init__(self, rules: SessionRules, *, more: Mapping[str, Any] | None = None) -> None:
+        """``more``: columns beside those of every session."""
         self.rules = rules
-        self.slots = Slots(COLUMNS, derived=("prev", "unsaid"))
+        self.slots = Slots({**COLUMNS, **(more or {})}, derived=("prev", "unsaid"))
         self._newest: dict[str, int] = {}  # visitor's key -> slot
 
     def restore(self, entries: Iterable[tuple[int, bytes]]) -> None:
@@ -92,8 +93,7 @@ class SessionTable:
 
     def forget(self, horizon: int) -> None:
         """Drop the closed sessions that no hit from the horizon on can reach."""
-        slots = self.slots
-        gone = slots["live"] & (slots["told"] != 0) & (slots["end"] < horizon - self.rules.timeout_ms)
+        slots, gone = self.slots, self._leaving(horizon)
         leaving = np.flatnonzero(gone)
         if not len(leaving):
             return
@@ -107,15 +107,14 @@ class SessionTable:
 
     def erase(self, erasure: Erasure, said: Said) -> None:
         """Forget the person's sessions at once. The counters keep what they were told, which names nobody."""
-        slots = self.slots
-        keys, users = slots["key"], slots["user"]
+        slots, keys = self.slots, self.slots["key"]
         names = {f"{erasure.site}{SEPARATOR}v{one}" for one in erasure.visitors}
         names |= {f"{erasure.site}{SEPARATOR}u{one}" for one in erasure.users}
         begin = erasure.site + SEPARATOR
         leaving = [
             slot
             for slot in slots.live().tolist()
-            if keys[slot] in names or (users[slot] in erasure.users and keys[slot].startswith(begin))
+            if keys[slot] in names or (keys[slot].startswith(begin) and self._is_of(slot, erasure))
         ]
         for slot in leaving:
             if slots["told"][slot] == 0:
@@ -136,6 +135,17 @@ class SessionTable:
     def unsaid(self) -> Index:
         """The open sessions whose rows have not left since they changed."""
         return np.flatnonzero(self.slots["unsaid"] & self.slots["live"] & (self.slots["told"] == 0))
+
+    def _leaving(self, horizon: int) -> Array:
+        """Which slots :meth:`forget` drops."""
+        slots = self.slots
+        gone: Array = slots["live"] & (slots["told"] != 0)
+        gone &= slots["end"] < horizon - self.rules.timeout_ms
+        return gone
+
+    def _is_of(self, slot: int, erasure: Erasure) -> bool:
+        """Whether the session of another's key names the person."""
+        return bool(self.slots["user"][slot] in erasure.users)
 
     def _chain(self, added: list[int]) -> None:
         """Link each visitor's sessions by their start."""

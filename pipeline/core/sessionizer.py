@@ -17,17 +17,22 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.core.ids import SEPARATOR, session_id
+from pipeline.core.parts import Splits
 from pipeline.core.session import OpenSession, Told, merge, withdrawal
 from schemas.session import Session, SessionFact, SessionMove
 
 
 class SessionRules(NamedTuple):
-    """``lateness_ms`` None: unlimited (bounded input). ``dedupe_ms``: how long a hit_id is remembered."""
+    """``lateness_ms`` None: unlimited (bounded input). ``dedupe_ms``: how long a hit_id is remembered.
+
+    ``splits``: what cuts a session beside the timeout.
+    """
 
     timeout_ms: int = 1_800_000
     lateness_ms: int | None = 3_600_000
     dedupe_ms: int = 86_400_000
     bounce: str = "pages"
+    splits: Splits = Splits()
 
 
 class Said(Struct):

@@ -142,9 +142,11 @@ class Slots:
         written, freed = np.frombuffer(found.written, np.int64), np.frombuffer(found.freed, np.int64)
         top = int(max(written.max(initial=-1), freed.max(initial=-1))) + 1
         self._reach(max(top, self._top))
-        for name, packed in found.columns.items():
-            column = self._columns[name]
-            column[written] = _unpacked(packed, column, self._known)
+        for name, column in self._columns.items():
+            if name in found.columns:
+                column[written] = _unpacked(found.columns[name], column, self._known)
+            elif column.dtype == object and name not in self._derived:
+                column[written] = None  # a column that was not kept then
         self._columns["live"][freed] = False
         self._columns["live"][written] = True
 

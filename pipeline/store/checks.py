@@ -14,6 +14,8 @@ gone and the checks that need them fail.
 
 from typing import Final, NamedTuple
 
+from pipeline.store.cuts import IS_NAMED, Cuts, numbered
+
 FINAL_AFTER_MS: Final = 60_000  # out-of-orderness (10 s) and the time to write, with room
 
 _VISITOR = "if(visitor_id != '', concat('v', visitor_id), concat('u', user_id))"
@@ -51,6 +53,7 @@ class Rules(NamedTuple):
     timeout_ms: int = 1_800_000
     bounce: str = "pages"
     pane_ms: int = 10_000
+    cuts: Cuts = Cuts()
 
 
 class Check(NamedTuple):
@@ -74,11 +77,13 @@ def checks(rules: Rules) -> list[Check]:
 def batch_sessions(rules: Rules) -> str:
     """A query: the sessions that the stored hits make.
 
-    A gap of exactly the timeout parts nothing; at equal times a url goes before none.
+    A gap of exactly the timeout parts nothing; at equal times a url goes before none. Where campaigns part sessions,
+    the first hit that names one tells where the session came from.
     """
     first = ", ".join(["at", "url = ''", "url", *_FROM_THE_FIRST_HIT])
-    from_first = ", ".join(
-        f"first.{place} AS {name}" for place, name in enumerate(_FROM_THE_FIRST_HIT, start=4)
+    source = f"min((NOT {IS_NAMED}, ({first}))).2" if rules.cuts.campaign else f"min(({first}))"
+    from_source = ", ".join(
+        f"source.{place} AS {name}" for place, name in enumerate(_FROM_THE_FIRST_HIT, start=4)
     )
     return f"""
     SELECT
@@ -86,7 +91,7 @@ def batch_sessions(rules: Rules) -> str:
         latest_user.2 AS user_id, if(user_id != '', user_id, substring(visitor, 2)) AS person_id,
         hits_in_all AS hits, views AS page_views,
         if(views > 0, first_view.3, first.3) AS entry_url, if(views > 0, last_view.2, last.2) AS exit_url,
-        {from_first},
+        {from_source},
         goals AS conversions, goals > 0 AS converted, {_BOUNCED[rules.bounce]} AS bounced,
         earned AS revenue, a_partition AS source_partition
     FROM
@@ -94,26 +99,12 @@ def batch_sessions(rules: Rules) -> str:
         SELECT
             site, visitor, number,
             count() AS hits_in_all, countIf(is_view) AS views, countIf(goal = 1) AS goals,
-            min(({first})) AS first, max((at, url)) AS last,
+            min(({first})) AS first, {source} AS source, max((at, url)) AS last,
             minIf((at, url = '', url), is_view) AS first_view, maxIf((at, url), is_view) AS last_view,
             maxIf((at, user_id), user_id != '') AS latest_user,
             toDecimal128(ifNull(sumIf(revenue, goal = 1), 0), 6) AS earned,
             any(source_partition) AS a_partition
-        FROM
-        (
-            SELECT
-                *,
-                sum(begins) OVER (PARTITION BY site, visitor ORDER BY at ROWS UNBOUNDED PRECEDING) AS number
-            FROM
-            (
-                SELECT
-                    *,
-                    at - lagInFrame(at, 1, at) OVER (
-                        PARTITION BY site, visitor ORDER BY at ROWS BETWEEN 1 PRECEDING AND CURRENT ROW
-                    ) > {rules.timeout_ms} AS begins
-                FROM ({_HITS_IN_SESSIONS})
-            )
-        )
+        FROM ({numbered(_HITS_IN_SESSIONS, rules.timeout_ms, rules.cuts)})
         GROUP BY site, visitor, number
     )
     """

@@ -92,10 +92,19 @@ def _credits_of_the_stream() -> str:
         site, person_id, toUnixTimestamp64Milli(a.time) AS time, event, order_id, toInt64(copy) AS copy,
         toInt64(touch_number) AS touch_number, toInt64(touches) AS touches,
         toUnixTimestamp64Milli(a.touch_time) AS touch_time,
-        ifNull(nullIf(m.session_id, ''), a.session_id) AS session_id,
+        ifNull(
+            nullIf(
+                if(
+                    empty(m.ids), m.session_id,
+                    m.ids[greatest(1, arrayCount(start -> start <= a.touch_time, m.starts))]
+                ),
+                ''
+            ),
+            a.session_id
+        ) AS session_id,
         channel, currency, {", ".join(_NAMES)}
     FROM attribution_rows AS a FINAL
-    LEFT ANY JOIN (SELECT site, old_id, session_id FROM session_moves_rows FINAL) AS m
+    LEFT ANY JOIN (SELECT site, old_id, session_id, starts, ids FROM session_moves_rows FINAL) AS m
         ON m.site = a.site AND m.old_id = a.session_id
     """
 

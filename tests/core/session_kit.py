@@ -1,6 +1,7 @@
 """Hits for the sessionizer, a follower that replays what it says as the store does, and a naive oracle."""
 
 import json
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from itertools import count
@@ -20,7 +21,7 @@ from pipeline.core.sessionizer import SessionRules
 from pipeline.model_files import builtin_texts
 from schemas.evidence import Evidence
 from schemas.rows import HIT_ROWS, NULLABLE
-from schemas.session import Session, SessionFact
+from schemas.session import Session, SessionFact, SessionMove
 
 NOON = 1_767_268_800_000  # 2026-01-01 12:00 UTC
 MINUTE = 60_000
@@ -46,6 +47,7 @@ class Hit(NamedTuple):
     referrer: str = ""
     revenue: float | None = None
     hit_id: str = ""
+    campaign: str = ""
 
     @property
     def key(self) -> str:
@@ -59,12 +61,16 @@ class Hit(NamedTuple):
         fields = {
             names.get(name, name): value for name, value in self._asdict().items() if value not in ("", None)
         }
+        if self.campaign:
+            fields["campaign"] = {"name": self.campaign}
         return json.dumps(fields).encode()
 
 
 def rules(lateness_ms: int | None = None, **more: Any) -> IntakeRules:
     """Rules for a bounded input; with a lateness for a live one, whose open sessions are said at once."""
-    of_sessions = {name: more.pop(name) for name in ("timeout_ms", "dedupe_ms", "bounce") if name in more}
+    of_sessions = {
+        name: more.pop(name) for name in ("timeout_ms", "dedupe_ms", "bounce", "splits") if name in more
+    }
     update_ms = None if lateness_ms is None else 1
     return IntakeRules(
         sessions=SessionRules(lateness_ms=lateness_ms, **of_sessions),
@@ -109,7 +115,7 @@ class Follower:
         self.states: list[tuple[int, bytes]] = []
         self.ids: list[tuple[int, bytes]] = []
         self.rows: dict[tuple[str, int, str], Session] = {}
-        self.moves: dict[tuple[str, str], tuple[int, str]] = {}
+        self.moves: dict[tuple[str, str], SessionMove] = {}
         self.facts: Counter[SessionFact] = Counter()
         self.active: Counter[str] = Counter()
         self.hits: dict[int, dict[str, Any]] = {}
@@ -182,8 +188,8 @@ class Follower:
                 self.rows[name] = row
         for move in said.moves:
             known_move = self.moves.get((move.site, move.old_id))
-            if known_move is None or move.version >= known_move[0]:
-                self.moves[move.site, move.old_id] = (move.version, move.session_id)
+            if known_move is None or move.version >= known_move.version:
+                self.moves[move.site, move.old_id] = move
         for fact in said.facts:
             positive = SessionFact(*[*_fields(fact)[:-1], 1])
             self.facts[positive] += fact.sign
@@ -202,7 +208,11 @@ class Follower:
         """Where a stored hit belongs, as the view says it."""
         hit = self.hits[offset]
         moved = self.moves.get((hit["site"], hit["session_id"]))
-        return moved[1] if moved else str(hit["session_id"])
+        if moved is None:
+            return str(hit["session_id"])
+        if not moved.ids:
+            return moved.session_id
+        return moved.ids[max(0, bisect_right(moved.starts, hit["event_time"]) - 1)]
 
     def live_facts(self) -> Counter[SessionFact]:
         """What the counters hold; a fact taken back once too often shows as a negative one."""

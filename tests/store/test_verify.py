@@ -179,7 +179,7 @@ def test_a_hit_of_an_unknown_session_is_named(client: Client, sink: Sink) -> Non
     hits = [hit(0), hit(24 * 60 * MINUTE, "bob")]
     store_what_the_stream_says(sink, hits, RULES)
     client.command(
-        "INSERT INTO session_moves_rows "
+        "INSERT INTO session_moves_rows (site, old_id, session_id, version) "
         "SELECT site, session_id, 'x', 1 FROM sessions WHERE visitor_id = 'ann'"
     )
     (difference,) = found(client)

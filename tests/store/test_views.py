@@ -57,6 +57,13 @@ def test_hits_follow_their_session_when_it_moves(client: Client, sink: Sink) -> 
     ]  # fmt: skip
 
 
+def test_hits_of_a_session_that_was_split_go_by_their_time(client: Client, sink: Sink) -> None:
+    fill(sink, hits=[hit(at, session_id="a") for at in (1, 4, 5, 9)])
+    moves = [SessionMove("shop", "a", "c", 2, [DAY_0 + 1, DAY_0 + 5, DAY_0 + 9], ["a", "b", "c"])]
+    sink.insert("session_moves", to_arrow("session_moves", moves), "split")
+    assert client.query("SELECT session_id FROM hits ORDER BY event_time") == [("a",), ("a",), ("b",), ("c",)]
+
+
 def test_transitions_name_the_session_their_cause_has_moved_to(client: Client, sink: Sink) -> None:
     steps = [
         transition(0, "awareness", cause_session_id="a"),

@@ -6,7 +6,7 @@ is wrong too.
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -35,17 +35,20 @@ def files_of(place: Path) -> list[Path]:
     return [place]
 
 
-def read_sites(place: Path) -> list[Site]:
-    """All sites of a file or a directory, checked one by one and against each other."""
+def read_sites(place: Path, models: Collection[str] = ()) -> list[Site]:
+    """All sites of a file or a directory, checked one by one and against each other.
+
+    ``models``: names of the stage models that a site may name.
+    """
     found: list[tuple[Path, str, Site]] = []
     for file in files_of(place):
         text = _text_of(file)
         tables = _tables(file, text)
         if place.is_dir():
-            found.append((file, text, _site(file, text, (), file.stem, tables)))
+            found.append((file, text, _site(file, text, (), file.stem, tables, models)))
             continue
         for name, table in tables.items():
-            found.append((file, text, _site(file, text, (name,), name, table)))
+            found.append((file, text, _site(file, text, (name,), name, table, models)))
     _check_shared(found)
     return [site for _, _, site in found]
 
@@ -68,7 +71,7 @@ def _tables(file: Path, text: str) -> dict[str, Any]:
         raise SitesError(file, line, f"this is not TOML: {error}") from error
 
 
-def _site(file: Path, text: str, within: _Path, name: str, table: Any) -> Site:
+def _site(file: Path, text: str, within: _Path, name: str, table: Any, models: Collection[str]) -> Site:
     lines = find_lines(text)
     if not isinstance(table, dict):
         raise SitesError(file, line_of(lines, within), f"[{name}] is expected: a table per site")
@@ -81,7 +84,7 @@ def _site(file: Path, text: str, within: _Path, name: str, table: Any) -> Site:
     except msgspec.ValidationError as error:
         path, message = _told(str(error), table)
         raise SitesError(file, line_of(lines, (*within, *path)), message) from error
-    for path, message in flaws(site):
+    for path, message in flaws(site, models):
         raise SitesError(file, line_of(lines, (*within, *path)), message)
     return site
 

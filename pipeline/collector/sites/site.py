@@ -7,12 +7,13 @@ elsewhere.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from pipeline.collector.sites.keys import is_hash
+from pipeline.zones import zone_of
 
 Policy = Literal["ignore", "anonymous", "drop"]
 IpRule = Literal["cut", "hash", "drop"]
@@ -37,7 +38,7 @@ class Privacy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Site(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``origins`` empty: any. ``goal_events``, ``goal_urls`` and ``own_domains`` None: as the settings say."""
+    """``origins`` empty: any. ``models``: stage models that apply. None: as the settings say; of models, all."""
 
     name: str = ""
     origins: tuple[str, ...] = ()
@@ -47,6 +48,8 @@ class Site(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     own_domains: tuple[str, ...] | None = None
     goal_events: tuple[str, ...] | None = None
     goal_urls: tuple[str, ...] | None = None
+    models: tuple[str, ...] | None = None
+    time_zone: str | None = None
     currency: Currency | None = None
     privacy: Privacy = Privacy()
 
@@ -54,8 +57,26 @@ class Site(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 Flaw = tuple[tuple[str, ...], str]  # path within the site, message
 
 
-def flaws(site: Site) -> Iterator[Flaw]:
-    """What is wrong with it."""
+def zones_of(sites: Iterable[Site]) -> dict[str, str]:
+    """The time zones of those that name one."""
+    return {site.name: site.time_zone for site in sites if site.time_zone is not None}
+
+
+def models_of(sites: Iterable[Site]) -> dict[str, tuple[str, ...]]:
+    """The stage models of those that name theirs."""
+    return {site.name: site.models for site in sites if site.models is not None}
+
+
+def flaws(site: Site, models: Collection[str]) -> Iterator[Flaw]:
+    """What is wrong with it. ``models``: names of those that there are."""
+    for model in site.models or ():
+        if model not in models:
+            yield ("models",), f"{model!r} is no stage model; there is {', '.join(sorted(models))}"
+    if site.time_zone is not None:
+        try:
+            zone_of(site.time_zone)
+        except ValueError as error:
+            yield ("time_zone",), str(error)
     if not _NAME.fullmatch(site.name):
         yield (), f"{site.name!r} is no name of a site: 1 to 64 of A-Z a-z 0-9 . _ -"
     for origin in site.origins:

@@ -1,7 +1,7 @@
 """The newest good reading of the registry. A broken file keeps the old one, and says so once, with file and line."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from pipeline.collector.sites.reading import SitesError, files_of, read_sites
@@ -12,20 +12,25 @@ _Marks = tuple[tuple[str, int, int, int], ...]
 
 
 class Watched:
-    """``current`` is swapped as a whole. The first reading must be good: :class:`SitesError` if not."""
+    """``current`` is swapped as a whole. The first reading must be good: :class:`SitesError` if not.
+
+    ``models``: names of the stage models that a site may name.
+    """
 
     def __init__(
         self,
         place: Path,
         environ: Mapping[str, str],
         *,
+        models: Collection[str] = (),
         on_change: Callable[[Registry], object] = lambda _: None,
     ) -> None:
         self._place = place
         self._environ = environ
+        self._models = models
         self._on_change = on_change
         self._marks = self._look()
-        self.current = Registry(read_sites(place), environ=environ)
+        self.current = Registry(read_sites(place, models), environ=environ)
         self.error = ""
 
     def refresh(self) -> bool:
@@ -35,7 +40,7 @@ class Watched:
             if marks == self._marks:
                 return False
             self._marks = marks
-            registry = Registry(read_sites(self._place), environ=self._environ)
+            registry = Registry(read_sites(self._place, self._models), environ=self._environ)
         except SitesError as error:
             if str(error) != self.error:
                 self.error = str(error)

@@ -1,0 +1,17 @@
+"""Time zones by their IANA names, such as Europe/Berlin; the core is given what they are and reads no files."""
+
+from zoneinfo import ZoneInfo
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """ValueError if there is no such zone."""
+    try:
+        return ZoneInfo(name)
+    except (
+        KeyError,
+        ValueError,
+        OSError,
+    ) as error:  # unknown; no name of a file; a folder of zones, or too long
+        raise ValueError(
+            f"{name!r} is no time zone of the IANA list, such as Europe/Berlin or UTC"
+        ) from error
