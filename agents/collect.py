@@ -14,9 +14,10 @@ from pipeline.collector.door import Door
 from pipeline.collector.tally import TallyMetrics
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
-from pipeline.transport.kafka.connection import client_options
+from pipeline.transport.kafka.connection import client_options, reaching
 from pipeline.transport.kafka.names import Names
 from pipeline.transport.kafka.publish import KafkaPublisher
+from pipeline.transport.kafka.salts import SharedSalts
 from pipeline.transport.kafka.topics import usable_partitions
 from schemas.topics import HITS
 
@@ -29,18 +30,25 @@ class Collect:
         self.port = 0
         self.metrics = Metrics(version=version("masir"))
         self._publisher: KafkaPublisher | None = None
+        self._salts: SharedSalts | None = None
         self._door: Door | None = None
 
     async def start(self) -> None:
         """The topic first. Raises what the operator must mend."""
         settings = self.settings
         partitions = await usable_partitions(settings)
-        self._publisher = KafkaPublisher(
-            Names(settings.broker_prefix), partitions[HITS.name], client_options(settings), now_ms=wall_ms
-        )
-        await self._publisher.start()
+        names, options = Names(settings.broker_prefix), client_options(settings)
+        self._publisher = KafkaPublisher(names, partitions[HITS.name], options, now_ms=wall_ms)
+        self._salts = SharedSalts(names, options, now_ms=wall_ms)
+        with reaching(settings.broker):
+            await self._publisher.start()
+            await self._salts.start()
         self._door = Door(
-            settings, self._publisher, now_ms=wall_ms, extra_routes=[web.get("/metrics", self._expose)]
+            settings,
+            self._publisher,
+            now_ms=wall_ms,
+            extra_routes=[web.get("/metrics", self._expose)],
+            salts=self._salts,
         )
         self.metrics.register(TallyMetrics(self._door.tally))
         host, _, port = settings.listen.rpartition(":")
@@ -50,6 +58,8 @@ class Collect:
         """Answer the requests in hand, then close."""
         if self._door is not None:
             await self._door.stop()
+        if self._salts is not None:
+            await self._salts.stop()
         if self._publisher is not None:
             await self._publisher.stop()
 

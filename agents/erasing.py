@@ -23,11 +23,11 @@ from pipeline.core.ids import SEPARATOR
 from pipeline.core.suppression import digest
 from pipeline.settings import Settings
 from pipeline.store.blocks import pack, read_blocks
+from pipeline.store.client import Client
 from pipeline.store.erase import sessions_of, tells_of, visitors_of
-from pipeline.transport.erasures import Request
 from pipeline.transport.scrub import Scrubbed, scrub
 from schemas import topics
-from schemas.erasure import Erasure
+from schemas.erasure import Erasure, Request
 
 POLL_SECONDS = 0.05
 FORGETTING = ("sessionizer", "journeys", "persons", "persons")
@@ -51,6 +51,15 @@ class Receipt(Struct, kw_only=True):
     remains: list[str]
 
 
+def who(client: Client, request: Request) -> tuple[Erasure, set[str]]:
+    """The person's ids, as the store knows them, and the visitors that others use too."""
+    if request.kind == "v":
+        return Erasure(request.number, request.site, visitors=frozenset({request.id})), set()
+    own, shared = visitors_of(client, request.site, request.id)
+    users, visitors = frozenset({request.id}), frozenset(own)
+    return Erasure(request.number, request.site, users, visitors, frozenset(shared)), shared
+
+
 class Eraser:
     """One request at a time."""
 
@@ -68,13 +77,14 @@ class Eraser:
     async def _do(self, request: Request) -> Receipt:
         embedded = self._embedded
         await self._until_consumed(topic for reads in embedded.reads.values() for topic in reads)
-        erasure, shared = await self._who(request)
+        erasure, shared = await asyncio.to_thread(who, embedded.client, request)
         self._keep_out(erasure)
         for hop in (hop for hop in FORGETTING if hop in embedded.reads):
             await self._until_consumed(embedded.reads[hop])
             await self._forget(hop, erasure, embedded.settings.partitions)
         await self._until_consumed(TABLE_OF)
-        erasure = replace(erasure, visitors=erasure.visitors | (await self._who(request))[0].visitors)
+        found, _ = await asyncio.to_thread(who, embedded.client, request)
+        erasure = replace(erasure, visitors=erasure.visitors | found.visitors)
         self._keep_out(erasure)
         sessions = await asyncio.to_thread(sessions_of, embedded.client, erasure)
         await self._forget("store", erasure, 1)
@@ -99,14 +109,6 @@ class Eraser:
             state_changes=scrubbed.changes,
             remains=["hashes of hit ids, which name nobody, for `dedupe_hours`", "copies that you have made"],
         )
-
-    async def _who(self, request: Request) -> tuple[Erasure, set[str]]:
-        """The person's ids, and the visitors that others use too."""
-        if request.kind == "v":
-            return Erasure(request.number, request.site, visitors=frozenset({request.id})), set()
-        own, shared = await asyncio.to_thread(visitors_of, self._embedded.client, request.site, request.id)
-        users, visitors = frozenset({request.id}), frozenset(own)
-        return Erasure(request.number, request.site, users, visitors, frozenset(shared)), shared
 
     def _keep_out(self, erasure: Erasure) -> None:
         names = [("u", user) for user in erasure.users] + [("v", visitor) for visitor in erasure.visitors]

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class OwnedHop:
-    """``make``: a new hop. ``per_partition``: one for each, else one for all."""
+    """``make``: a new hop. ``per_partition``: one for each, else one for all. ``arrived`` is told of each batch."""
 
     def __init__(
         self,
@@ -29,12 +29,14 @@ class OwnedHop:
         metrics: Metrics,
         *,
         per_partition: bool,
+        arrived: Callable[[str, KafkaBatch], None] = lambda *_: None,
     ) -> None:
         self._name = name
         self._make = make
         self._topics = topics
         self._metrics = metrics
         self._per_partition = per_partition
+        self._arrived = arrived
         self._hops: dict[int, Hop] = {}
 
     async def handle(self, batch: Batch) -> None:
@@ -47,6 +49,7 @@ class OwnedHop:
             return
         key = batch.partition if self._per_partition else 0
         hop = self._hops.get(key)
+        self._arrived(self._name, batch)
         try:
             if hop is None:
                 hop = self._hops[key] = self._make()

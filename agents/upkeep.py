@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from agents.embedded import APP
-from pipeline.metrics import OTHER, Metrics
+from pipeline.metrics import MAX_SITES, OTHER, Metrics
 from pipeline.store.client import Client
 from pipeline.store.errors import QueryError, StoreUnavailableError
 from pipeline.transport.log import Log
@@ -21,6 +21,7 @@ from schemas.topics import HITS, TOPICS
 
 _SAID = "SELECT toInt64(sum(hits)) FROM ledger"
 _WITHIN = "SETTINGS max_execution_time = 5"
+_SITES = f"SELECT site FROM ledger WHERE site != '' GROUP BY site ORDER BY sum(hits) DESC LIMIT {MAX_SITES} {_WITHIN}"
 _LIFETIME_VALUE = (
     f"SELECT site, currency, lifetime_value FROM lifetime_values WHERE isNotNull(lifetime_value) {_WITHIN}"
 )
@@ -41,7 +42,7 @@ class Upkeep:
         self._metrics = metrics
         self._directory = directory
         self._taken = 0
-        self._money_at = 0.0
+        self._money = Money(client, metrics)
 
     def report_lags(self) -> None:
         """Records that each hop has not read yet, of all the topics that it reads."""
@@ -71,19 +72,45 @@ class Upkeep:
         self._taken = taken
 
     async def report_money(self, now_seconds: float) -> None:
-        """What a customer is worth and costs, at most once a minute; a store that is away or busy says nothing."""
-        if now_seconds < self._money_at:
+        """See :class:`Money`."""
+        await self._money.report(now_seconds)
+
+
+class Money:
+    """What a customer is worth and costs, as the store's views say.
+
+    ``claims``: hits come to other workers, so the largest sites of the store are those that have names.
+    """
+
+    def __init__(self, client: Client, metrics: Metrics, *, claims: bool = False) -> None:
+        self._claims = claims
+        self._client = client
+        self._metrics = metrics
+        self._next = 0.0
+        self._gauges = (
+            (_LIFETIME_VALUE, metrics.customer_lifetime_value),
+            (_COST, metrics.cost_per_acquisition),
+        )
+
+    async def report(self, now_seconds: float) -> None:
+        """At most once a minute; a store that is away or busy says nothing."""
+        if now_seconds < self._next:
             return
         started = time.perf_counter()
         with suppress(StoreUnavailableError, QueryError):
-            for query, gauge in (
-                (_LIFETIME_VALUE, self._metrics.customer_lifetime_value),
-                (_COST, self._metrics.cost_per_acquisition),
-            ):
+            for (site,) in await asyncio.to_thread(self._client.query, _SITES) if self._claims else ():
+                self._metrics.sites.claim(site)
+            for query, gauge in self._gauges:
                 rows = await asyncio.to_thread(self._client.query, query)
                 gauge.clear()
                 for site, *labels, value in rows:
                     if self._metrics.sites.label(site) != OTHER:  # the mean of several would say nothing
                         gauge.labels(site, *labels).set(value)
         taken = time.perf_counter() - started
-        self._money_at = now_seconds + max(MONEY_SECONDS, _REST * taken)
+        self._next = now_seconds + max(MONEY_SECONDS, _REST * taken)
+
+    def withdraw(self) -> None:
+        """Another worker says it now."""
+        self._next = 0.0
+        for _, gauge in self._gauges:
+            gauge.clear()

@@ -19,10 +19,14 @@ import aiohttp
 
 from agents.app import attach, create_app
 from agents.hop import Context
+from agents.owned import OwnedHop
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings, SettingsError
 from pipeline.store.blocks import read_blocks
 from pipeline.transport.batch import Batch
+from pipeline.transport.kafka.connection import faust_urls
+from pipeline.transport.kafka.driver import Cluster
+from pipeline.transport.kafka.names import Names
 from pipeline.watching.webhook import (
     Message,
     Verdict,
@@ -37,6 +41,9 @@ from schemas.topics import HOUR_MS, SIGNALS
 NAME = "webhook"
 APP = "masir-webhook"  # whose offsets these are
 MOST_RECORDS = 100  # of one batch: what a restart may tell again
+SETTLE_SECONDS = (
+    1.0  # that another worker waits when partitions are shared anew: a receiver may be away for hours
+)
 ANSWER_SECONDS = 15.0  # the standard's advice: 15 to 30
 Post = Callable[[bytes, dict[str, str]], Awaitable[int | None]]
 _log = logging.getLogger(__name__)
@@ -67,13 +74,14 @@ class Webhook:
         if batch.is_tick:
             return
         for signal in _rows(batch.values):
-            await self._tell(message_of(signal))
+            await self._tell(message_of(signal), batch)
         unit = self._context.transport.unit()
         await unit.commit([batch], [], now_ms=self._context.now_ms())
 
-    async def _tell(self, message: Message) -> None:
+    async def _tell(self, message: Message, batch: Batch) -> None:
         attempt = 0
         while True:
+            batch.check()
             now_ms = self._context.now_ms()
             if now_ms - message.raised_ms > self._give_up_ms:
                 self._context.metrics.webhook(Verdict.GIVEN_UP)
@@ -141,4 +149,41 @@ async def telling(
         try:
             yield
         finally:
+            await app.stop()
+
+
+@asynccontextmanager
+async def sharing(
+    settings: Settings, cluster: Cluster, metrics: Metrics, on_crash: Callable[[Exception], None]
+) -> AsyncIterator[None]:
+    """The same over Kafka: partitions are shared with the other workers, in a consumer group of their own."""
+    secret, names = read_secret(settings), Names(settings.broker_prefix, NAME)
+    async with poster(settings.webhook_url) as post:
+        app = create_app(
+            names.group,
+            faust_urls(settings),
+            broker_session_timeout=settings.worker_lost_seconds,
+            broker_heartbeat_interval=settings.worker_lost_seconds / 3,
+        )
+        transport = app.transport
+        transport.join(cluster._replace(names=names))
+        transport.most_records = MOST_RECORDS
+        transport.owning.settle_seconds = SETTLE_SECONDS
+        give_up_ms = round(settings.webhook_give_up_hours * HOUR_MS)
+        hop = OwnedHop(
+            NAME,
+            lambda: Webhook(Context(transport, metrics), post, secret, give_up_ms=give_up_ms),
+            (SIGNALS.name,),
+            metrics,
+            per_partition=False,
+        )
+        transport.owning.on_lost.append(hop.forget)
+        attach(app, NAME, hop, (names.topic(SIGNALS.name),), on_crash)
+        app.finalize()
+        await app.start()
+        try:
+            yield
+        finally:
+            app.consumer.stop_flow()
+            await transport.owning.close()
             await app.stop()

@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from agents.app import attach, create_app
+from agents.beside import Beside
 from agents.hop import Context
 from agents.hops import STORE, load_models, plans
 from agents.owned import OwnedHop
@@ -58,6 +59,7 @@ class Worker:
         self._client: Client | None = None
         self._queries: QueryServer | None = None
         self._app: faust.App | None = None
+        self._beside: Beside | None = None
         self._runner: web.AppRunner | None = None
         self._upkeep: asyncio.Task[None] | None = None
         self._crash: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -78,11 +80,18 @@ class Worker:
         )
         transport: Transport = app.transport
         transport.join(cluster)
-        context = Context(transport, self.metrics, away=self._away)
+        beside = self._beside = Beside(settings, transport, self.metrics, self._client)
+        await beside.prepare()
+        context = Context(transport, self.metrics, away=self._away, erasures=beside.erasures)
         for plan in plans(context, settings, self._models, self._sink):
             if not self.hops or plan.name in self.hops:
                 hop = OwnedHop(
-                    plan.name, plan.make, plan.topics, self.metrics, per_partition=plan.name != STORE
+                    plan.name,
+                    plan.make,
+                    plan.topics,
+                    self.metrics,
+                    per_partition=plan.name != STORE,
+                    arrived=beside.erasures.arrived,
                 )
                 transport.owning.on_lost.append(hop.forget)
                 attach(app, plan.name, hop, [names.topic(topic) for topic in plan.topics], self._crashed)
@@ -90,6 +99,7 @@ class Worker:
         await app.start()
         gc.freeze()  # see agents.embedded
         gc.set_threshold(*GC_THRESHOLD)
+        await beside.start(self._crashed)
         await self._listen()
         self._upkeep = asyncio.create_task(self._keep_house())
 
@@ -100,6 +110,8 @@ class Worker:
             await asyncio.wait([self._upkeep])
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._beside is not None:
+            await self._beside.stop()
         if self._app is not None:
             self._app.consumer.stop_flow()
             async with asyncio.timeout(CLOSE_SECONDS):

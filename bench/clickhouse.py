@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 
 import msgspec
 
-from bench.process import ROOT
+from bench.process import ROOT, free_port
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -40,7 +40,7 @@ class ClickHouse:
     ) -> None:
         self._directory, self._password, self._certificate = directory, password, certificate
         self._said = directory.with_name(f"{directory.name}.clickhouse.log")
-        self.port = _free_port()
+        self.port = free_port()
         self._command = [
             sys.executable,
             "-m",
@@ -131,9 +131,3 @@ class ClickHouse:
         with urlopen(Request(f"http://127.0.0.1:{self.port}{path}", method=method), timeout=5) as answer:
             body: bytes = answer.read()
             return body
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -1,8 +1,9 @@
 """The distributed form on one machine: ``masir collect`` and several ``masir worker`` as processes of their own.
 
 One worker holds the store, as only one process can hold a data directory; the others run the hops before it, as many as
-wanted, and any of them may be killed, stopped, frozen. What a process prints goes to a file beside the data directory.
-Every wait has a deadline and raises ``LateError``. Needs an installed ``masir`` beside the running Python.
+wanted, and any of them may be killed, stopped, frozen. With the store on a server (``clickhouse``) each runs all hops.
+What a process prints goes to a file beside the data directory. Every wait has a deadline and raises ``LateError``.
+Needs an installed ``masir`` beside the running Python.
 """
 
 import asyncio
@@ -20,11 +21,12 @@ from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 
 from bench.running import MASIR, PATIENCE_SECONDS, Asked, LateError, command, environment, wait_for
 from pipeline.cli.worker import HOPS as ALL_HOPS
+from pipeline.store.client import connect, rows
 from pipeline.transport.kafka.names import SINK, Names
 from schemas import topics
 
 HOPS = ",".join(hop for hop in ALL_HOPS if hop != SINK)
-READ_MS = 700
+READ_MS = 200
 STEPS = (  # hop after hop
     frozenset({topics.HITS.name}),
     *(
@@ -124,9 +126,9 @@ class Cluster(Asked):
         said = data.with_name(f"{data.name}.log")
         self.collector = Process(said.with_suffix(".collect.log"), self.settings, "collect")
         self.store = Process(said.with_suffix(".store.log"), self.settings, "worker", "--hops", "store")
+        hops = () if "clickhouse" in settings else ("--hops", HOPS)
         self.workers = [
-            Process(said.with_suffix(f".{n}.log"), self.settings, "worker", "--hops", HOPS)
-            for n in range(workers)
+            Process(said.with_suffix(f".{n}.log"), self.settings, "worker", *hops) for n in range(workers)
         ]
 
     def __enter__(self) -> "Cluster":
@@ -147,7 +149,14 @@ class Cluster(Asked):
     @property
     def processes(self) -> list[Process]:
         """All of them."""
-        return [self.collector, self.store, *self.workers]
+        return [self.collector, *(() if "clickhouse" in self.settings else (self.store,)), *self.workers]
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Ask the store: on its server, or through the process that holds it."""
+        if "clickhouse" not in self.settings:
+            return super().query(sql)
+        with connect(str(self.settings["clickhouse"])) as client:
+            return rows(client, sql)
 
     @property
     def url(self) -> str:
@@ -183,17 +192,19 @@ async def _ends(broker: str, names: Names, topics: frozenset[str]) -> dict[Topic
 
 
 async def unread_of(broker: str, names: Names, ends: Mapping[TopicPartition, int]) -> list[TopicPartition]:
-    """Transactions' markers and what was aborted are offsets, too, and nobody commits them: so it is tried."""
-    async with _clients(broker) as (admin, consumer):
+    """Transactions' markers and what was aborted are offsets, too, and nobody commits them: so it is read on."""
+    async with _clients(broker) as (admin, consumer), asyncio.timeout(PATIENCE_SECONDS):
         committed = await admin.list_consumer_group_offsets(names.group, partitions=list(ends))
         behind = {tp: max(0, committed[tp].offset) for tp, end in ends.items() if committed[tp].offset < end}
-        if not behind:
-            return []
         consumer.assign(list(behind))
         for tp, offset in behind.items():
             consumer.seek(tp, offset)
-        found = await consumer.getmany(timeout_ms=READ_MS)
-        return [tp for tp, records in found.items() if records and records[0].offset < ends[tp]]
+        unread: list[TopicPartition] = []
+        while behind and not unread:
+            for tp, records in (await consumer.getmany(timeout_ms=READ_MS)).items():
+                unread += [tp] if records[0].offset < ends[tp] else []
+            behind = {tp: offset for tp, offset in behind.items() if await consumer.position(tp) < ends[tp]}
+        return unread
 
 
 @asynccontextmanager

@@ -107,28 +107,33 @@ def disturbed(
     data: Path,
     brokers: Brokers,
     hits: Sequence[bytes],
-    fault: str,
+    faults: Sequence[str],
     *,
-    rounds: int,
     seed: int,
     expected: Mapping[str, bytes],
 ) -> Result:
-    """Strike ``rounds`` times while the hits are sent, each time at a random one of its share of them."""
-    rng, started = random.Random(f"{fault}/{seed}"), time.monotonic()
-    share = len(hits) // rounds
-    strike = FAULTS.get(fault, kill_broker)
+    """Strike with one fault after the other while the hits are sent, each at a random one of its share of them."""
+    named = ", ".join(dict.fromkeys(faults))
+    rng, started = random.Random(f"{named}/{seed}"), time.monotonic()
+    share = len(hits) // len(faults)
     replicas = len(brokers.nodes)
     with Cluster(data, brokers.address, broker_replication=replicas, **SETTINGS) as cluster:
         with sending(
             hits, lambda: cluster.url, connections=CONNECTIONS, batch=BATCH, pause_seconds=PAUSE_SECONDS
         ) as senders:
-            for number in range(rounds):
+            for number, fault in enumerate(faults):
                 wait_for_hits(senders, number * share + rng.randrange(share))
-                strike(cluster, brokers, rng)
+                FAULTS.get(fault, kill_broker)(cluster, brokers, rng)
             wait_for_hits(senders, len(hits))
         settle(cluster, hits)
         return result_of(
-            cluster, hits, fault=fault, rounds=rounds, senders=senders, expected=expected, started=started
+            cluster,
+            hits,
+            fault=named,
+            rounds=len(faults),
+            senders=senders,
+            expected=expected,
+            started=started,
         )
 
 
@@ -151,9 +156,7 @@ def main(rounds: int, seed: int, only: tuple[str, ...]) -> None:
             nodes = 3 if fault == THREE_BROKERS else 1
             with Brokers(directory / f"kafka{number}", nodes) as brokers:
                 data = directory / f"{number}"
-                results.append(
-                    disturbed(data, brokers, hits, fault, rounds=rounds, seed=seed, expected=expected)
-                )
+                results.append(disturbed(data, brokers, hits, [fault] * rounds, seed=seed, expected=expected))
     Console(width=None if sys.stdout.isatty() else 140).print(as_table(results))
     raise SystemExit(int(not all(result.is_well for result in results)))
 

@@ -16,14 +16,14 @@ import sys
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from bench.jars import KAFKA, UnavailableError, fetch, java
-from bench.process import pinned
+from bench.process import free_port, pinned
 
 _API_VERSIONS_REQUEST = b"\x00\x00\x00\x0a\x00\x12\x00\x00\x00\x00\x00\x07\xff\xff"  # key 18, version 0, id 7
 
@@ -51,6 +51,7 @@ class Broker:
     """``settings`` go over the defaults (Kafka's own names). ``core``: the processor it is kept to; None: any.
 
     ``voters``: of a cluster of several, node -> address of its controller; ``cluster_id`` is the same for all of them.
+    ``listeners``: more of them, ``NAME://HOST:PORT``. ``format_options``: for Kafka's storage tool.
     """
 
     def __init__(
@@ -63,6 +64,8 @@ class Broker:
         node: int = 1,
         voters: Mapping[int, str] | None = None,
         cluster_id: str | None = None,
+        listeners: Sequence[str] = (),
+        format_options: Sequence[str] = (),
     ) -> None:
         self.directory = directory
         self.port = free_port()
@@ -73,6 +76,7 @@ class Broker:
         self._node = node
         self._voters = voters or {node: f"127.0.0.1:{free_port()}"}
         self._cluster_id = cluster_id or new_cluster_id()
+        self._listeners, self._format_options = listeners, format_options
         directory.mkdir(parents=True, exist_ok=True)
         self._write_settings(settings or {})
 
@@ -136,7 +140,9 @@ class Broker:
     def _write_settings(self, settings: Mapping[str, str]) -> None:
         merged = _SETTINGS | {
             "node.id": str(self._node),
-            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://{self._voters[self._node]}",
+            "listeners": ",".join(
+                (f"PLAINTEXT://{self.address}", f"CONTROLLER://{self._voters[self._node]}", *self._listeners)
+            ),
             "controller.quorum.voters": ",".join(f"{node}@{at}" for node, at in self._voters.items()),
             "log.dirs": str(self.directory / "data"),
         }
@@ -145,7 +151,12 @@ class Broker:
 
     def _format(self) -> None:
         command = self._command(
-            "kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster_id}", "-c", str(self._config)
+            "kafka.tools.StorageTool",
+            "format",
+            f"--cluster-id={self._cluster_id}",
+            "-c",
+            str(self._config),
+            *self._format_options,
         )
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -211,13 +222,6 @@ class Brokers:
 def new_cluster_id() -> str:
     """As Kafka's own tool makes it."""
     return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def main() -> None:

@@ -5,12 +5,15 @@ last line.
 """
 
 import os
+import random
 import resource
 import shutil
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +24,16 @@ from msgspec import Struct
 from bench.jars import UnavailableError
 
 ROOT = Path(__file__).resolve().parent.parent
+PORTS = range(20_000, 32_000)  # below those that the system gives to whoever asks for any
+
+
+def free_port() -> int:
+    """A port for a process that is killed and started again: nobody else is given it by chance meanwhile."""
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 class Measure(Struct, omit_defaults=True):

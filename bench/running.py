@@ -62,10 +62,10 @@ def command(
     )
 
 
-def export(data: Path) -> dict[str, bytes]:
+def export(data: Path, **settings: object) -> dict[str, bytes]:
     """Every view as sorted TSV, without the columns that tell of the processing."""
     out = data.with_name(f"{data.name}.views")
-    done = command("sql", "--export", out, "--data", data)
+    done = command("sql", "--export", out, "--data", data, settings=settings)
     if done.returncode:
         raise RuntimeError(done.stderr.decode(errors="replace"))
     return {file.stem: file.read_bytes() for file in out.iterdir()}

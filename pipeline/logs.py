@@ -3,7 +3,8 @@
 JSON: ``time`` (RFC 3339, UTC, ms), ``level``, ``logger``, ``message``, and for an error ``error`` (its type, and what
 it says if that is safe) and ``at`` (where it was raised, the innermost first). What an error says is kept only for our
 own errors and those of the operating system: others may quote a hit. E-mail addresses, public IP addresses and the
-queries of URLs are cut out of every line, should one get that far.
+queries of URLs are cut out of every line, should one get that far. What a library says again and again, such as that
+nobody answers, is said once a second.
 """
 
 import logging
@@ -19,6 +20,8 @@ import msgspec
 
 OURS: Final = frozenset(("agents", "pipeline", "schemas"))
 MOST_FRAMES: Final = 8
+SELDOM_SECONDS: Final = 1.0
+MOST_MESSAGES: Final = 1_000  # remembered
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
 _QUERY = re.compile(r"(\b\w+://[^\s?#'\"]*)[?#][^\s'\"]*")
 _ADDRESS = re.compile(
@@ -42,12 +45,33 @@ def configure(form: Literal["text", "json"], *, stream: TextIO | None = None) ->
     """Log to ``stream`` (standard error), from WARNING on: a pipeline that is well says nothing."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(Formatter(form))
+    handler.addFilter(Seldom())
     root = logging.getLogger()
     for known in list(root.handlers):
         if isinstance(known.formatter, Formatter):
             root.removeHandler(known)
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
+
+
+class Seldom(logging.Filter):
+    """Lets each message of a library through once a second, whatever is filled into it; ours always."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Is it to be said?"""
+        if record.name.partition(".")[0] in OURS:
+            return True
+        what = record.name, str(record.msg)
+        if record.created - self._said.get(what, 0.0) < SELDOM_SECONDS:
+            return False
+        if len(self._said) >= MOST_MESSAGES:
+            self._said.clear()
+        self._said[what] = record.created
+        return True
 
 
 class Formatter(logging.Formatter):

@@ -4,14 +4,17 @@ Without either (no Java, no Maven) the tests are skipped and say so; where ``CI`
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from bench.jars import UnavailableError
-from bench.kafka import Brokers
+from bench.kafka import Broker, Brokers
+
+T = TypeVar("T", Broker, Brokers)
 
 
 @contextmanager
@@ -28,8 +31,15 @@ def running_broker(directory: Path) -> Iterator[str]:
 @contextmanager
 def running_brokers(directory: Path, count: int) -> Iterator[Brokers]:
     """Brokers that the tests may kill."""
+    with running(lambda: Brokers(directory, count)) as brokers:
+        yield brokers
+
+
+@contextmanager
+def running(make: Callable[[], T]) -> Iterator[T]:
+    """Brokers made in whatever way, or the reason why there are none."""
     try:
-        brokers = Brokers(directory, count)
+        brokers = make()
         brokers.__enter__()
     except UnavailableError as error:
         if os.environ.get("CI") == "true":

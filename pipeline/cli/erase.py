@@ -12,6 +12,7 @@ from pipeline.core.suppression import digest
 from pipeline.settings import Settings
 from pipeline.store.query_socket import is_listening
 from pipeline.transport.erasures import ErasureRequests
+from pipeline.transport.kafka import control
 from pipeline.transport.log import DATABASE
 
 EXAMPLES = """
@@ -37,29 +38,50 @@ def erase(
 ) -> None:
     """Forget a person: hits, sessions, journeys, signals, state, topics, dead letters; and keep them out.
 
-    Works beside a running Masir, and without. Sums in which the person was counted stay: they name nobody.
+    Works beside a running Masir, and without; over Kafka the workers do it. Sums in which the person was counted
+    stay: they name nobody.
     """
     if bool(user) == bool(visitor):
         raise Wrong("one of --user and --visitor is wanted")
     settings = settings_of(data=data)
+    who = (site, "u", user) if user else (site, "v", visitor or "")
+    try:
+        if readmit:
+            click.echo("may come in again" if _readmit(settings, *who) else "was not kept out")
+        else:
+            _show(_erase(settings, *who), as_json=as_json)
+    except KNOWN_ERRORS as error:
+        raise told(error) from error
+
+
+def _readmit(settings: Settings, site: str, kind: str, an_id: str) -> bool:
     if settings.broker:
+        return asyncio.run(control.readmit(settings, site, kind, an_id))
+    requests = ErasureRequests(_directory(settings))
+    return bool(requests.readmit([digest(requests.key, site, kind, an_id)]))
+
+
+def _erase(settings: Settings, site: str, kind: str, an_id: str) -> bytes:
+    """The receipt."""
+    now_ms = time.time_ns() // 1_000_000
+    if not settings.broker:
+        requests = ErasureRequests(_directory(settings))
+        return _do(settings, requests, requests.ask(site, kind, an_id, now_ms))
+    if is_terminal():
+        click.echo("asking the workers ...", err=True)
+    receipt = asyncio.run(control.ask(settings, site, kind, an_id, now_ms=now_ms, seconds=GRACE_SECONDS))
+    if receipt is None:
         raise Wrong(
-            "masir erase works on a data directory, not over Kafka yet: topics keep hits for hits_retention_hours"
+            "the request is not done yet: the workers go on with it, see the log of the one with the store"
         )
+    return receipt
+
+
+def _directory(settings: Settings) -> Path:
     directory = Path(settings.data)
     if not (directory / DATABASE).exists():
         raise Wrong(f"{directory} is no data directory of Masir: there is no {DATABASE}")
-    kind, an_id = ("u", user or "") if user else ("v", visitor or "")
-    try:
-        requests = ErasureRequests(directory)
-        if readmit:
-            found = requests.readmit([digest(requests.key, site, kind, an_id)])
-            click.echo("may come in again" if found else "was not kept out")
-            return
-        receipt = _do(settings, requests, requests.ask(site, kind, an_id, time.time_ns() // 1_000_000))
-    except KNOWN_ERRORS as error:
-        raise told(error) from error
-    _show(receipt, as_json=as_json)
+    return directory
 
 
 def _do(settings: Settings, requests: ErasureRequests, number: int) -> bytes:

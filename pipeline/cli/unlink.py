@@ -1,5 +1,6 @@
 """``masir unlink``: undoes a wrong link between a visitor and a user."""
 
+import asyncio
 import time
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +10,7 @@ import msgspec
 
 from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told
 from pipeline.core.ids import SEPARATOR, partition_of
+from pipeline.transport.kafka.publish import send_as_operator
 from pipeline.transport.log import DATABASE, Log
 from schemas.topics import TOUCHPOINTS
 from schemas.touchpoint import HitColumns, LinkColumns, SessionColumns, Touchpoints, WordColumns
@@ -34,25 +36,29 @@ def unlink(site: str, visitor: str, user: str, again: bool, data: str | None) ->
     stays with the user. Works beside a running Masir; without one it takes effect at the next start.
     """
     settings = settings_of(data=data)
-    if settings.broker:
-        raise Wrong("unlink knows the topics of a data directory only, not those of a broker")
-    path = Path(settings.data) / DATABASE
-    if not path.exists():
-        raise Wrong(f"{settings.data} is no data directory of Masir: there is no {DATABASE}")
     now_ms = time.time_ns() // 1_000_000
     key = f"{site}{SEPARATOR}{visitor}"
     word = WordColumns([key], [user], [now_ms], [not again])
     message = Touchpoints("operator", None, SessionColumns(), HitColumns(), LinkColumns(), words=word)
+    value = msgspec.msgpack.encode(message)
     try:
-        with closing(Log(path)) as log:
-            partitions = log.partitions(TOUCHPOINTS.name)
-            if partitions is None:
-                raise Wrong(f"{path} has no topic {TOUCHPOINTS.name}: start Masir once")
-            with log.transaction():
-                value = msgspec.msgpack.encode(message)
-                log.append(TOUCHPOINTS.name, partition_of(key, partitions), [value], now_ms=now_ms)
+        if settings.broker:
+            asyncio.run(send_as_operator(settings, TOUCHPOINTS.name, key, value, now_ms=now_ms))
+        else:
+            _append(Path(settings.data) / DATABASE, key, value, now_ms)
     except KNOWN_ERRORS as error:
         raise told(error) from error
     click.echo(
         f"visitor {visitor} and user {user} of {site} are {'linked again' if again else 'no longer linked'}"
     )
+
+
+def _append(path: Path, key: str, value: bytes, now_ms: int) -> None:
+    if not path.exists():
+        raise Wrong(f"{path.parent} is no data directory of Masir: there is no {DATABASE}")
+    with closing(Log(path)) as log:
+        partitions = log.partitions(TOUCHPOINTS.name)
+        if partitions is None:
+            raise Wrong(f"{path} has no topic {TOUCHPOINTS.name}: start Masir once")
+        with log.transaction():
+            log.append(TOUCHPOINTS.name, partition_of(key, partitions), [value], now_ms=now_ms)

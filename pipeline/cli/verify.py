@@ -1,5 +1,6 @@
 """``masir verify``: stream equals batch, or the rows where it does not."""
 
+import asyncio
 import time
 from contextlib import closing
 from pathlib import Path
@@ -26,6 +27,7 @@ from pipeline.store.verify_persons import person_checks
 from pipeline.store.verify_signals import SignalSources, signal_check
 from pipeline.store.verify_transitions import transition_check
 from pipeline.transport.erasures import ErasureRequests
+from pipeline.transport.kafka.control import erased_sites
 from pipeline.transport.log import DATABASE
 
 SUMS = ("counters", "ledger")  # checks of what stays when a person is erased
@@ -80,14 +82,17 @@ def _verify(reader: Reader, settings: Settings) -> dict[str, list[Difference]]:
     if is_live and any(found.values()):
         time.sleep(SETTLE_SECONDS)
         found = lasting(found, verify_store(reader, rules, more))
-    return _without_erased(found, Path(settings.data))
+    return _without_erased(found, settings)
 
 
-def _without_erased(found: dict[str, list[Difference]], data: Path) -> dict[str, list[Difference]]:
+def _without_erased(found: dict[str, list[Difference]], settings: Settings) -> dict[str, list[Difference]]:
     """Sums still count persons who were erased: those of their sites cannot be recomputed."""
-    if not any(found.values()) or not (data / DATABASE).exists():
-        return found
-    sites = ErasureRequests(data).sites()
+    data, sites = Path(settings.data), set[str]()
+    if any(found[check] for check in SUMS):
+        if settings.broker:
+            sites = asyncio.run(erased_sites(settings))
+        elif (data / DATABASE).exists():
+            sites = ErasureRequests(data).sites()
     if sites:
         sites.add("")  # of dead letters in which no site can be read
     return {

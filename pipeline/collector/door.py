@@ -12,6 +12,7 @@ from aiohttp import web
 
 from pipeline.collector.from_settings import parts_of, watch_sites
 from pipeline.collector.publisher import Publisher
+from pipeline.collector.salts import SaltSource
 from pipeline.collector.server import Collector
 from pipeline.collector.sites.registry import Denial, Registry
 from pipeline.collector.spool import Spool, SpooledPublisher
@@ -22,7 +23,9 @@ WATCH_SECONDS = 1.0
 
 
 class Door:
-    """``name``: tells the spools of several collectors over one data directory apart. SettingsError: see there."""
+    """``name``: tells the spools of several collectors over one data directory apart. ``salts``: in place of the
+    directory's. SettingsError: see ``from_settings``.
+    """
 
     def __init__(
         self,
@@ -35,6 +38,7 @@ class Door:
         extra_routes: Sequence[web.AbstractRouteDef] = (),
         environ: Mapping[str, str] = os.environ,
         on_sites: Callable[[Registry], object] = lambda _: None,
+        salts: SaltSource | None = None,
     ) -> None:
         self._denied: Counter[Denial] = Counter()
         self._ready = ready
@@ -51,7 +55,7 @@ class Door:
             limits=parts.limits,
             extra_routes=extra_routes,
             entrance=parts.entrance,
-            salts=parts.salts,
+            salts=salts or parts.salts,
         )
         self._watching: asyncio.Task[None] | None = None
 

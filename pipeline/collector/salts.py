@@ -9,8 +9,16 @@ import secrets
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 _LENGTHS = {"day": len("2026-11-22"), "month": len("2026-11")}
+
+
+class SaltSource(Protocol):
+    """Whoever knows today's salts."""
+
+    def at(self, now_ms: int) -> tuple[str, str]:
+        """(salt of the day, salt of the month)."""
 
 
 class Salts:

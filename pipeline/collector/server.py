@@ -24,7 +24,7 @@ from pipeline.collector.protocols.base import Gate, Request, Route
 from pipeline.collector.protocols.table import listening, parse
 from pipeline.collector.publisher import GroupCommit, Publisher, Unavailable
 from pipeline.collector.reading import Reader, TurnedAwayError
-from pipeline.collector.salts import Salts
+from pipeline.collector.salts import Salts, SaltSource
 from pipeline.collector.stamping import Intake, Refused, stamp, take_in
 from pipeline.collector.tracking import admit, cors, preflight, request_of, response_of
 
@@ -82,7 +82,7 @@ class Collector:
         extra_routes: Sequence[web.AbstractRouteDef] = (),
         entrance: Entrance | None = None,
         gate: Gate | None = None,
-        salts: Salts | None = None,
+        salts: SaltSource | None = None,
     ) -> None:
         self.counts = Counts()
         self._now_ms = now_ms

@@ -28,6 +28,9 @@ class Batch(Struct, eq=False):
         """There are no records: only time has passed."""
         return not self.values
 
+    def check(self) -> None:
+        """Raises when the partition is not this process's any more, where that can be."""
+
     def release(self) -> None:
         """The agent is done with it; the next one of this partition may come."""
         self.on_release(self)

@@ -10,11 +10,11 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from pipeline.core.suppression import KEY_BYTES
 from pipeline.transport.log import BUSY_SECONDS, DATABASE
 from pipeline.transport.scrub import truncate_log
+from schemas.erasure import Request
 
 KEY_FILE = "suppression.key"
 _DDL = """
@@ -23,16 +23,6 @@ create table if not exists erasures (
 );
 create table if not exists suppressed (digest blob primary key) without rowid;
 """
-
-
-class Request(NamedTuple):
-    """``kind``: ``u`` for a user, ``v`` for a visitor."""
-
-    number: int
-    site: str
-    kind: str
-    id: str
-    asked_ms: int
 
 
 class ErasureRequests:

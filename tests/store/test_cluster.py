@@ -13,6 +13,7 @@ from pipeline.store.migrations import EVENT_TIMES, apply_ttl, bundled, migrate, 
 from pipeline.store.sink import Sink
 from pipeline.store.verify import verify
 from pipeline.store.views import export_views
+from schemas.erasure import Erasure
 
 from .kit import hit, hit_table, store_what_the_stream_says
 
@@ -70,6 +71,16 @@ def test_what_changes_a_table_changes_its_local_one_too() -> None:
     ]
 
 
+def test_rows_are_removed_from_the_local_tables() -> None:
+    remove = "ALTER TABLE x_rows DELETE WHERE 1 SETTINGS mutations_sync = 2"
+    assert of_cluster(remove, "x_rows_local") == [
+        "ALTER TABLE x_rows_local ON CLUSTER 'main' DELETE WHERE 1 SETTINGS mutations_sync = 2"
+    ]
+    assert of_cluster(remove) == [
+        "ALTER TABLE x_rows ON CLUSTER 'main' DELETE WHERE 1 SETTINGS mutations_sync = 2"
+    ]
+
+
 def test_views_are_made_everywhere_and_rows_are_rows() -> None:
     (view,) = of_cluster("CREATE OR REPLACE VIEW x AS\nSELECT 1")
     assert view == "CREATE OR REPLACE VIEW x ON CLUSTER 'main' AS\nSELECT 1"
@@ -123,6 +134,19 @@ def test_a_block_is_taken_once_through_a_distributed_table(servers: Client) -> N
     for token in ("a token", "a token"):
         sink.insert("hits", hit_table(HITS), token)
     assert servers.query("SELECT count() FROM hits_rows") == [(len(HITS),)]
+
+
+def test_a_person_is_erased_on_all_servers(servers: Client) -> None:
+    for table in ("hits_rows_local", "sessions_rows_local"):
+        servers.command(f"TRUNCATE TABLE {table}")
+    store_what_the_stream_says(Sink(servers), HITS, Rules())
+    ((site, before),) = servers.query("SELECT site, count() FROM hits_rows GROUP BY site")
+    removed = Sink(servers).erase(Erasure(1, site, visitors=frozenset({"ann"})))
+    assert removed["hits_rows"] == before // 2
+    assert removed["sessions_rows"] > 0
+    for table in ("hits_rows", "hits_rows_local", "sessions_rows", "sessions_rows_local"):
+        assert servers.query(f"SELECT DISTINCT visitor_id FROM {table}") == [("bob",)]
+    assert Sink(servers).erase(Erasure(2, site, visitors=frozenset({"ann"}))) == {}
 
 
 def test_a_second_start_applies_nothing(servers: Client) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUNDLED = ROOT / "pipeline" / "demo" / "data"
 DATA = ROOT / "tests" / "data"
 T0 = 1_790_812_800_000  # 2026-10-01 UTC
+HALF_HOUR = 1_800_000
 
 
 def masir(
@@ -79,6 +80,39 @@ def hit(visitor: str, time: int, **fields: Any) -> bytes:
     return json.dumps(known | fields).encode()
 
 
+def pairs_and_ties() -> list[bytes]:
+    """What must not depend on which hit comes first. Each has a ``hit_id``."""
+    return [b'%s,"hit_id":"s%d"}' % (raw[:-1], n) for n, raw in enumerate([*_pairs(), *_ties()])]
+
+
+def _pairs() -> list[bytes]:
+    """Exactly the timeout apart, and a millisecond more."""
+    return [
+        hit("exactly", T0),
+        hit("exactly", T0 + HALF_HOUR),
+        hit("more", T0),
+        hit("more", T0 + HALF_HOUR + 1),
+    ]
+
+
+def _ties() -> list[bytes]:
+    """Hits of the same millisecond that say different things: no session's field may depend on which comes first."""
+    pages = ("pricing", "blog/a", "cart", "")
+    return [
+        hit(
+            "ties",
+            T0 + second * 1_000,
+            url=f"https://shop.example/{page}",
+            referrer=f"https://{page[:4] or 'x'}.example/",
+            event="purchase" if page == "cart" else "page_view",
+            language=page[:2],
+            user_id=f"u{number % 2}",
+        )
+        for second in range(3)
+        for number, page in enumerate(pages)
+    ]
+
+
 Labels = frozenset[tuple[str, str]]
 
 
@@ -97,7 +131,14 @@ def gauge(running: Running, name: str, **labels: str) -> float | None:
     return metrics(running).get((name, frozenset(labels.items())))
 
 
-def post(running: Running, *hits: bytes) -> dict[str, Any]:
+class HasUrl(Protocol):
+    """What takes hits."""
+
+    @property
+    def url(self) -> str: ...
+
+
+def post(running: HasUrl, *hits: bytes) -> dict[str, Any]:
     """Send hits in one request that must be taken; the answer."""
     with closing(Connection(lambda: running.url)) as connection:
         status, answer = connection.post(b"\n".join(hits))

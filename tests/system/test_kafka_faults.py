@@ -35,20 +35,23 @@ def expected(hits: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> dic
     return undisturbed(tmp_path_factory.mktemp("undisturbed") / "data", hits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("fault", "rounds"),
+    "faults",
     [
-        ("kill -9 of a worker", 3),
-        ("a worker frozen until it is a zombie", 1),
-        ("a worker joins and leaves", 1),
-        ("kill -9 of the store's worker", 1),
-        ("kill -9 of the collector", 2),
-        ("kill -9 of the broker", 1),
+        (
+            "kill -9 of a worker",
+            "a worker joins and leaves",
+            "kill -9 of the store's worker",
+            "kill -9 of the collector",
+        ),
+        ("a worker frozen until it is a zombie", "kill -9 of the broker"),
     ],
+    ids=["who comes and goes", "who is away for long"],
 )
 def test_nothing_is_lost_or_twice(
-    brokers: Brokers, hits: list[bytes], expected: dict[str, bytes], tmp_path: Path, fault: str, rounds: int
+    brokers: Brokers, hits: list[bytes], expected: dict[str, bytes], tmp_path: Path, faults: tuple[str, ...]
 ) -> None:
-    result = disturbed(tmp_path / "data", brokers, hits, fault, rounds=rounds, seed=3, expected=expected)
+    result = disturbed(tmp_path / "data", brokers, hits, faults, seed=3, expected=expected)
     assert result.hits == HITS
     assert result.is_well, result

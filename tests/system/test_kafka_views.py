@@ -1,13 +1,17 @@
-"""The same hits over Kafka and over SQLite: the same views, whatever the order, however bad the hits; real data."""
+"""The same hits over Kafka and a ClickHouse server, and over SQLite and the embedded engine: the same views, whatever
+the order, however bad the hits; and real data.
+"""
 
 import asyncio
 import random
+import re
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from bench.clickhouse import ClickHouse
 from bench.cluster import Cluster
 from bench.faults import SETTINGS, settle, shop_hits
 from bench.kafka_job import fill
@@ -18,12 +22,18 @@ from pipeline.sources import read_hits, read_options
 from tests.kafka_broker import running_broker
 
 from .bad_hits import BAD
-from .kit import BUNDLED, differing, now_ms, post, verify
+from .kit import BUNDLED, DATA, differing, now_ms, pairs_and_ties, post, verify
 
 HITS = 1_500
 YEAR: dict[str, object] = {"allowed_lateness_seconds": 366 * 86_400, "dedupe_hours": 366 * 24}
 DAY_MS = 86_400_000
-pytestmark = pytest.mark.timeout(400)
+OLDEST_FIRST = (  # recorded in 1995, 2007, 2019
+    (DATA / "nasa_19950801.tsv.gz", "nasa.toml"),
+    (BUNDLED / "wikipedia_sessions.csv.gz", "wikipedia.toml"),
+    (DATA / "ecom.csv.gz", "ecom.toml"),
+)
+_TIME = re.compile(rb',?"received_time":\d+')
+pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -32,56 +42,79 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-def _views(running: Running | Cluster, hits: list[bytes], order: list[bytes]) -> dict[str, bytes]:
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ClickHouse]:
+    with ClickHouse(tmp_path / "clickhouse", password="secret") as started:
+        yield started
+
+
+def _views(running: Running | Cluster, hits: list[bytes], order: list[bytes], store: str) -> dict[str, bytes]:
     for bad in BAD:
-        post(running, bad.raw)  # type: ignore[arg-type]
+        post(running, bad.raw)
     with sending(order, lambda: running.url, connections=4, batch=20) as senders:
         for sender in senders:
             sender.join()
     settle(running, hits)
-    return without_duplicates(export(running.data))
+    return without_duplicates(export(running.data, clickhouse=store))
 
 
-def test_in_another_order_and_with_what_cannot_be_read(broker: str, tmp_path: Path) -> None:
-    hits = shop_hits(HITS, seed=11, now_ms=now_ms())
-    mixed = random.Random(11).sample(hits + hits[: HITS // 10], k=HITS + HITS // 10)  # some of them twice
-    with ExitStack() as stack:
-        running = stack.enter_context(Running(tmp_path / "embedded", **SETTINGS))
-        expected = _views(running, hits, hits)
-    with Cluster(tmp_path / "kafka", broker, **SETTINGS) as cluster:
-        found = _views(cluster, hits, mixed)
-        letters = [
-            views.pop("dead_letters") for views in (expected, found)
-        ]  # they keep the time of their receipt
+def _letters(running: Running | Cluster) -> list[tuple[str, ...]]:
+    """Without the time of their receipt, which their bytes may have, too."""
+    found = running.query("SELECT site, reason, field, message, hex(raw) AS raw FROM dead_letters")
+    return sorted(
+        (*map(str, list(one.values())[:-1]), _TIME.sub(b"", bytes.fromhex(one["raw"])).hex()) for one in found
+    )
+
+
+def test_in_another_order_and_with_what_cannot_be_read(
+    broker: str, server: ClickHouse, tmp_path: Path
+) -> None:
+    hits = pairs_and_ties() + shop_hits(HITS, seed=11, now_ms=now_ms())
+    mixed = random.Random(11).sample(
+        hits + hits[: HITS // 10], k=len(hits) + HITS // 10
+    )  # some of them twice
+    with Running(tmp_path / "embedded", **SETTINGS) as running:
+        expected, letters = _views(running, hits, hits, ""), _letters(running)
+    with Cluster(tmp_path / "kafka", broker, clickhouse=server.url, **SETTINGS) as cluster:
+        found = _views(cluster, hits, mixed, server.url)
+        assert _letters(cluster) == letters
+        assert len(letters) >= len(BAD)
+        del expected["dead_letters"], found["dead_letters"]
         assert differing(expected, found) == {}
-        assert letters[0].count(b"\n") == letters[1].count(b"\n") >= len(BAD)
-        assert verify(cluster.data)["agrees"]
+        assert verify(cluster.data, clickhouse=server.url)["agrees"]
+        assert not (cluster.data / "clickhouse").exists(), "nothing is stored here"
 
 
-def test_readers_of_wikipedia(broker: str, tmp_path: Path) -> None:
-    """63,524 real hits of 2,000 and more readers: the published figures."""
-    options = read_options(maps=[str(BUNDLED / "wikipedia.toml")])
-    hits = list(read_hits(str(BUNDLED / "wikipedia_sessions.csv.gz"), options))
-    with Cluster(tmp_path / "wiki", broker, workers=1, **YEAR) as cluster:
+def test_real_data_has_its_published_figures(broker: str, server: ClickHouse, tmp_path: Path) -> None:
+    with Cluster(tmp_path / "real", broker, workers=1, clickhouse=server.url, **YEAR) as cluster:
         variables = {f"MASIR_{name.upper()}": str(value) for name, value in cluster.settings.items()}
-        assert asyncio.run(fill(load(variables), hits)) == 63_524
-        cluster.wait_for_value("SELECT sum(hits) FROM ledger", 63_524)
+        sent = 0
+        for file, mapping in OLDEST_FIRST:
+            hits = read_hits(str(file), read_options(maps=[str(BUNDLED / mapping)]))
+            sent += asyncio.run(fill(load(variables), hits))
+        cluster.wait_for_value("SELECT sum(hits) FROM ledger", sent)
         _let_a_day_pass(cluster)
         cluster.wait_for_value("SELECT countIf(NOT closed) FROM sessions WHERE site != 'clock'", 0)
-        (found,) = cluster.query(
-            "SELECT count() AS sessions, countIf(bounced) AS bounced, round(avg(duration_ms) / 1000, 3) AS mean"
-            " FROM sessions WHERE site != 'clock'"
+        found = cluster.query(
+            "SELECT site, count() AS sessions, countIf(bounced) AS bounced, sum(conversions) AS conversions,"
+            " round(avg(duration_ms) / 1000, 3) AS mean FROM sessions WHERE site != 'clock' GROUP BY site"
         )
-        assert found == {"sessions": 22_224, "bounced": 13_138, "mean": 272.385}
+        figures = {one.pop("site"): one for one in found}
+        assert {site: one["sessions"] for site, one in figures.items()} == {
+            "nasa": 2_989,
+            "wiki": 22_224,
+            "shop": 3_605,
+        }
+        assert (figures["wiki"]["bounced"], figures["wiki"]["mean"]) == (13_138, 272.385)
+        assert figures["shop"]["conversions"] == 470
 
 
 def _let_a_day_pass(cluster: Cluster) -> None:
     after_ms = int(cluster.value("SELECT max(toUnixTimestamp64Milli(event_time)) FROM hits")) + DAY_MS
-    connection = Connection(lambda: cluster.url)
-    connection.post(
-        b"\n".join(
-            b'{"site":"clock","event":"page_view","visitor_id":"c%d","time":%d}' % (n, after_ms)
-            for n in range(40)
+    with closing(Connection(lambda: cluster.url)) as connection:
+        connection.post(
+            b"\n".join(
+                b'{"site":"clock","event":"page_view","visitor_id":"c%d","time":%d}' % (n, after_ms)
+                for n in range(40)
+            )
         )
-    )
-    connection.close()

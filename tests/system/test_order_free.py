@@ -19,13 +19,12 @@ from pipeline.sources import read_hits, read_options
 from pipeline.transport.log import Log
 from schemas.topics import HITS
 
-from .kit import BUNDLED, T0, differing, hit, process, verify, write_lines
+from .kit import BUNDLED, T0, differing, pairs_and_ties, process, verify, write_lines
 
 WIKI_HITS = 10_000
 CUSTOMERS = 150
 DAYS = 30
 DIRT = 0.01
-HALF_HOUR = 1_800_000
 FEW = 50  # rows of state in memory
 
 Hits = list[bytes]
@@ -47,36 +46,7 @@ def hits() -> Hits:
     wiki = read_hits(str(BUNDLED / "wikipedia_sessions.csv.gz"), options)
     shop, _ = simulate(seed=7, customers=CUSTOMERS, start_ms=T0, days=DAYS, dirt=DIRT)
     named = [b'%s,"hit_id":"w%d"}' % (raw[:-1], number) for number, raw in enumerate(islice(wiki, WIKI_HITS))]
-    special = [*_pairs(), *_ties()]
-    return named + list(shop) + [b'%s,"hit_id":"s%d"}' % (raw[:-1], n) for n, raw in enumerate(special)]
-
-
-def _pairs() -> Hits:
-    """Exactly the timeout apart, and a millisecond more."""
-    return [
-        hit("exactly", T0),
-        hit("exactly", T0 + HALF_HOUR),
-        hit("more", T0),
-        hit("more", T0 + HALF_HOUR + 1),
-    ]
-
-
-def _ties() -> Hits:
-    """Hits of the same millisecond that say different things: no session's field may depend on which comes first."""
-    pages = ("pricing", "blog/a", "cart", "")
-    return [
-        hit(
-            "ties",
-            T0 + second * 1_000,
-            url=f"https://shop.example/{page}",
-            referrer=f"https://{page[:4] or 'x'}.example/",
-            event="purchase" if page == "cart" else "page_view",
-            language=page[:2],
-            user_id=f"u{number % 2}",
-        )
-        for second in range(3)
-        for number, page in enumerate(pages)
-    ]
+    return named + list(shop) + pairs_and_ties()
 
 
 @pytest.fixture(scope="module")

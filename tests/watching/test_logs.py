@@ -97,3 +97,21 @@ def test_any_text_is_one_line_and_cleaning_twice_changes_nothing(text: str) -> N
     cleaned = clean(text)
     assert len(cleaned.splitlines()) <= 1
     assert clean(cleaned) == cleaned
+
+
+def log(name: str, created: float, message: str, *arguments: object) -> None:
+    record = logging.LogRecord(name, logging.ERROR, __file__, 1, message, arguments, None)
+    record.created = created
+    logging.getLogger().handle(record)
+
+
+def test_a_library_says_the_same_once_a_second(said: io.StringIO) -> None:
+    configure("text", stream=said)
+    for n in range(20):
+        log("aiokafka", 100 + n / 10, "Unable connect to node with id %s", n)
+        log("agents.store", 100 + n / 10, "ours %s", n)
+    log("aiokafka", 100.5, "something else")
+    lines = said.getvalue().splitlines()
+    assert [line.rpartition("id ")[2] for line in lines if "Unable" in line] == ["0", "10"]
+    assert len([line for line in lines if "ours" in line]) == 20
+    assert len([line for line in lines if "something else" in line]) == 1

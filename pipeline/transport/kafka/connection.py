@@ -3,11 +3,18 @@
 A password is kept in here and in the settings, and printed nowhere.
 """
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from aiokafka.errors import KafkaError
+from aiokafka.conn import create_conn
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+)
 from aiokafka.helpers import create_ssl_context
 
 from pipeline.settings import Settings, SettingsError
@@ -15,12 +22,31 @@ from pipeline.settings import Settings, SettingsError
 SCHEME = "kafka://"
 DRIVER_SCHEME = "kafka+batch://"  # as registered in faust.transports
 DEFAULT_PORT = 9092
+REASON_MS = 5_000
+_REFUSED = (AuthenticationFailedError, SaslAuthenticationFailed, UnsupportedSaslMechanismError)
 
 
 class BrokerError(OSError):
     """The cluster cannot be reached, or does not let us in. Trying again may help."""
 
     retriable = True
+
+
+async def not_let_in(settings: Settings) -> SettingsError | None:
+    """What must be mended when connecting failed, if it is the settings: aiokafka itself says that in its log alone."""
+    for server in servers_of(settings.broker):
+        host, _, port = server.rpartition(":")
+        options = client_options(settings) | {"request_timeout_ms": REASON_MS}
+        del options["bootstrap_servers"]
+        try:
+            (await create_conn(host, int(port), **options)).close()
+        except _REFUSED as error:
+            return SettingsError(f"broker_sasl, broker_user, broker_password: {server} refuses them: {error}")
+        except ssl.SSLCertVerificationError as error:
+            return SettingsError(f"broker_ca_file: the certificate of {server}: {error.verify_message}")
+        except (OSError, KafkaError, TimeoutError):
+            continue
+    return None
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from schemas.topics import EVIDENCE, FACTS, HITS, TOPICS, TOUCHPOINTS, Topic
 
+ERASURES = "erasures"  # who is to be forgotten: see the module ``known``; one partition
+SALTS = "salts"  # of visitors without ids; one partition
 SINK = "store"  # the hop that writes to no topic, and so needs no transaction
 INPUTS = {topic.name: topic for topic in TOPICS if SINK not in topic.readers}
 
@@ -37,9 +39,10 @@ STORES = (
 
 
 class Names(NamedTuple):
-    """``prefix``: the setting ``broker_prefix``."""
+    """``prefix``: the setting ``broker_prefix``. ``role``: of the consumer group."""
 
     prefix: str
+    role: str = "workers"
 
     def topic(self, name: str) -> str:
         """The name in the cluster of a topic of ours."""
@@ -51,8 +54,8 @@ class Names(NamedTuple):
 
     @property
     def group(self) -> str:
-        """The consumer group of the workers."""
-        return f"{self.prefix}.workers"
+        """The consumer group."""
+        return f"{self.prefix}.{self.role}"
 
     def transactional_id(self, topic: str, partition: int) -> str:
         """Of the one producer that may write for this input partition. ``topic``: bare."""

@@ -23,24 +23,33 @@ class Offsets:
         self._group = group
         self._options = options | {"request_timeout_ms": REQUEST_MS}
         self._consumer: Any = None
+        self._uncommitted: Any = None
         self._admin: Any = None
 
     async def start(self) -> None:
         """Connect."""
         self._admin = AIOKafkaAdminClient(**self._options)
         self._consumer = AIOKafkaConsumer(**self._options, isolation_level="read_committed")
+        self._uncommitted = AIOKafkaConsumer(**self._options)
         await self._admin.start()
         await self._consumer.start()
+        await self._uncommitted.start()
 
     async def stop(self) -> None:
         """Close the connections."""
         if self._consumer is not None:
             await self._consumer.stop()
+            await self._uncommitted.stop()
             await self._admin.close()
 
     async def ends(self, tps: set[TP]) -> dict[TP, int]:
         """The offset behind the last committed record of each."""
         found = await self._consumer.end_offsets(_plain(tps))
+        return {TP(*tp): offset for tp, offset in found.items()}
+
+    async def written(self, tps: set[TP]) -> dict[TP, int]:
+        """The offset behind the last record of each, committed or not: just after a commit it may not show yet."""
+        found = await self._uncommitted.end_offsets(_plain(tps))
         return {TP(*tp): offset for tp, offset in found.items()}
 
     async def begins(self, tps: set[TP]) -> dict[TP, int]:

@@ -10,7 +10,7 @@ group is asked for a rebalance, a little later each time, and whoever gets the p
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 from aiokafka import TopicPartition
@@ -41,6 +41,7 @@ class Reader(Protocol):
 class Owning:
     """The partitions of one worker. ``on_lost``: told of each partition that is lost: (bare topic, partition).
     ``cold``: where rows of state go that are too many for the memory.
+    ``before_reading``: waited for before a partition that has come is read.
     """
 
     def __init__(
@@ -51,6 +52,8 @@ class Owning:
         self.assignor = Assignor(self._claims)
         self.on_lost: list[Callable[[str, int], None]] = []
         self.on_ready: Callable[[], None] = lambda: None
+        self.before_reading: Callable[[], Awaitable[None]] = _nothing
+        self.settle_seconds = SETTLE_SECONDS
         self._options = options
         self._offsets = offsets
         self._generation = -1
@@ -77,10 +80,10 @@ class Owning:
 
     async def _settle(self, one: Partition) -> None:
         try:
-            async with asyncio.timeout(SETTLE_SECONDS):
+            async with asyncio.timeout(self.settle_seconds):
                 await one.settle()
         except TimeoutError:
-            self.lose(one, f"its units of work took more than {SETTLE_SECONDS:.0f} s")
+            self.lose(one, f"its units of work took more than {self.settle_seconds:.0f} s")
         else:
             one.rewind()
 
@@ -142,9 +145,10 @@ class Owning:
                 self.failed(one, error, reader)
 
     async def _read(self, one: Partition, offset: int, reader: Reader) -> None:
-        one.committed = one.position = offset
+        await self.before_reading()
+        one.check()
         await reader.resume({one.tp: offset})
-        one.is_ready = True
+        one.start(offset)
         self._failures.pop(one.tp, None)
         self.on_ready()
 
@@ -218,6 +222,10 @@ class Owning:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             _log.error("%r", task.exception(), exc_info=task.exception())
+
+
+async def _nothing() -> None:
+    pass
 
 
 async def _after(seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -19,6 +19,10 @@ class KafkaBatch(Batch):
 
     owner: "Partition"
 
+    def check(self) -> None:
+        """Raises PartitionLostError."""
+        self.owner.check()
+
 
 class Partition:
     """``transactions``: None for a topic whose reader writes to no topic. ``memory``: what is remembered, by name."""
@@ -29,6 +33,7 @@ class Partition:
         self.memory: dict[str, Memory] = {}
         self.committed = 0  # where the next owner would go on
         self.position = 0  # where the next batch begins
+        self.handed = 0  # where the last batch that a hop has begun ends
         self.is_ready = False
         self.is_lost = False
         self.waiting: deque[KafkaBatch] = deque()  # fetched, not yet handed out
@@ -47,6 +52,8 @@ class Partition:
         if self.is_lost or self.in_hand is not batch:
             return False
         self._idle.clear()
+        if not batch.is_tick:
+            self.handed = batch.next_offset
         return True
 
     def end(self) -> None:
@@ -64,18 +71,28 @@ class Partition:
         """Drop what is fetched and not begun; it is read again from the committed offset."""
         self.waiting.clear()
         self.in_hand = None
-        self.position = self.committed
+        self.position = self.handed = self.committed
+
+    def start(self, offset: int) -> None:
+        """Everything before this offset is done."""
+        self.committed = self.position = self.handed = offset
+        self.is_ready = True
+
+    @property
+    def is_done(self) -> bool:
+        """Everything that hops have begun is committed."""
+        return self.committed >= self.handed
 
     async def settle(self) -> None:
         """Until the hop is done with its batch and everything is committed. Raises when the partition is lost."""
         await self._idle.wait()
+        if self.transactions is not None:
+            await self.transactions.drain()
+        self.check()
+
     async def forget(self) -> None:
         """It is lost: let go of what is remembered, once the hop is done with it."""
         await self._idle.wait()
         for memory in self.memory.values():
             if isinstance(memory, KafkaState):
                 memory.close()
-
-        if self.transactions is not None:
-            await self.transactions.drain()
-        self.check()

@@ -15,8 +15,12 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from pipeline.collector.publisher import Record, Unavailable
-from pipeline.transport.kafka.connection import reaching
+from pipeline.core.ids import partition_of
+from pipeline.settings import Settings
+from pipeline.transport.kafka.connection import client_options, reaching
 from pipeline.transport.kafka.names import Names
+from pipeline.transport.kafka.topics import usable_partitions
+from pipeline.transport.kafka.unit import RECEIVED_BYTES
 from schemas.topics import HITS
 
 BACKLOG_SECONDS = 1.0  # how often it is counted
@@ -141,6 +145,21 @@ class KafkaPublisher:
         finally:
             await consumer.stop()
             await admin.close()
+
+
+async def send_as_operator(settings: Settings, topic: str, key: str, value: bytes, *, now_ms: int) -> None:
+    """One record for the partition of ``key``, beside the units of work. :class:`BrokerError`: there is no cluster."""
+    partitions = await usable_partitions(settings)
+    with reaching(settings.broker):
+        async with AIOKafkaProducer(
+            **client_options(settings), acks="all", enable_idempotence=True
+        ) as producer:
+            await producer.send_and_wait(
+                Names(settings.broker_prefix).topic(topic),
+                value,
+                key=now_ms.to_bytes(RECEIVED_BYTES),
+                partition=partition_of(key, partitions[topic]),
+            )
 
 
 async def _close_unsent(producer: AIOKafkaProducer) -> None:

@@ -15,15 +15,23 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from pipeline.settings import Settings, SettingsError
-from pipeline.transport.kafka.connection import client_options, reaching
-from pipeline.transport.kafka.names import STORES, Names
+from pipeline.transport.kafka.connection import BrokerError, client_options, not_let_in, reaching
+from pipeline.transport.kafka.names import ERASURES, SALTS, STORES, Names
 from pipeline.transport.kafka.transactions import MAX_REQUEST_BYTES
 from schemas.topics import HITS, HOUR_MS, TOPICS
 
 LEAST_HOURS = 24.0  # Kafka deletes what nobody has read, too: a night and a morning to bring a store back
 MIN_INSYNC_OF_MANY = 2  # with three replicas: one broker may be away, and what is acknowledged is on two
 KNOWN_SECONDS = 30.0
-_BY_KEY = {"cleanup.policy": "compact"}
+SEGMENT_MS = HOUR_MS  # a file is deleted or compacted as a whole, and not while it is written to
+_BY_KEY = {
+    "cleanup.policy": "compact",
+    "max.compaction.lag.ms": str(24 * HOUR_MS),  # what is erased is gone by then, and an hour
+}
+_PASSING = {
+    "cleanup.policy": "compact",
+    "max.compaction.lag.ms": str(HOUR_MS),
+}  # what holds ids for a while, or salts for a day
 _JOURNAL = {
     "cleanup.policy": "delete",
     "retention.ms": "-1",
@@ -54,8 +62,9 @@ def wanted_topics(settings: Settings) -> list[Wanted]:
     common = {
         "max.message.bytes": str(MAX_REQUEST_BYTES + _ONE_MORE),
         "min.insync.replicas": str(min(settings.broker_replication, MIN_INSYNC_OF_MANY)),
+        "segment.ms": str(SEGMENT_MS),
     }
-    wanted = []
+    wanted = [Wanted(names.topic(name), 1, common | _PASSING) for name in (ERASURES, SALTS)]
     for topic in TOPICS:
         is_hits = topic is HITS
         hours = settings.hits_retention_hours if is_hits else max(topic.retention_ms / HOUR_MS, LEAST_HOURS)
@@ -90,8 +99,12 @@ class TopicAdmin:
         self._admin = AIOKafkaAdminClient(**client_options(settings))
 
     async def __aenter__(self) -> "TopicAdmin":
-        with reaching(self._settings.broker):
-            await self._admin.start()
+        try:
+            with reaching(self._settings.broker):
+                await self._admin.start()
+        except BrokerError as error:
+            await self._admin.close()
+            raise await not_let_in(self._settings) or error from error
         return self
 
     async def __aexit__(self, *_: object) -> None:

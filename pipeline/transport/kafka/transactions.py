@@ -93,6 +93,7 @@ class Transactions:
         self._staged = Staged()
         self._committing: asyncio.Task[None] | None = None
         self._moved = asyncio.Event()
+        self._handed_in = self._committed = 0  # units
         self._error: BaseException | None = None
 
     async def start(self) -> None:
@@ -106,13 +107,22 @@ class Transactions:
             await self._moved.wait()
         self._check()
         self._staged.add(sent, memory, next_offset)
+        self._handed_in += 1
         if self._committing is None:
             self._committing = asyncio.create_task(self._commit_all())
 
     async def drain(self) -> None:
-        """Until everything that was handed in is committed. Raises when it is lost."""
+        """Until everything that was handed in is committed, and nothing comes after. Raises when it is lost."""
         while self._committing is not None:
             await asyncio.wait([self._committing])
+        self._check()
+
+    async def catch_up(self) -> None:
+        """Until everything that was handed in before this call is committed, whatever comes after. Raises as above."""
+        wanted = self._handed_in
+        while self._error is None and self._committed < wanted:
+            self._moved.clear()
+            await self._moved.wait()
         self._check()
 
     async def close(self) -> None:
@@ -122,9 +132,21 @@ class Transactions:
             self._committing.cancel()
             with suppress(asyncio.CancelledError):
                 await self._committing
-        with suppress(KafkaError, TimeoutError):
-            async with asyncio.timeout(_ABORT_SECONDS):
-                await self._producer.stop()
+        try:
+            with suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(_ABORT_SECONDS):
+                    await self._producer.stop()
+        finally:
+            await self._producer.client.close()  # stopping leaves it open where it fails or takes too long
+            self._hear()
+
+    def _hear(self) -> None:
+        """What aiokafka has told of the end to futures that nobody waits for."""
+        producer = self._producer
+        _heard(producer._txn_manager.wait_for_transaction_end())
+        for batches in producer._message_accumulator._batches.values():
+            for batch in batches:
+                _heard(batch._drain_waiter)
 
     def _check(self) -> None:
         if self._error is not None:
@@ -141,6 +163,8 @@ class Transactions:
                 staged, self._staged = self._staged, Staged()
                 self._moved.set()
                 await self._commit(staged)
+                self._committed += staged.units
+                self._moved.set()
                 if staged.next_offset is not None:
                     self._on_commit(staged.next_offset)
         except asyncio.CancelledError:
@@ -159,6 +183,7 @@ class Transactions:
             return
         producer, pending, written = self._producer, [], []
         await producer.begin_transaction()
+        _heard(producer._txn_manager.wait_for_transaction_end())
         for (topic, partition), records in staged.sent.items():
             pending += await self._send(topic, partition, records)
         for one, records in memory:
@@ -179,12 +204,12 @@ class Transactions:
         append = builder.append
         for key, value in records:
             if append(timestamp=None, key=key, value=value) is None:  # full
-                pending.append(await producer.send_batch(builder, topic, partition=partition))
+                pending.append(_heard(await producer.send_batch(builder, topic, partition=partition)))
                 builder = producer.create_batch()
                 append = builder.append
                 append(timestamp=None, key=key, value=value)
         builder.close()
-        pending.append(await producer.send_batch(builder, topic, partition=partition))
+        pending.append(_heard(await producer.send_batch(builder, topic, partition=partition)))
         return pending
 
     async def _abort(self) -> None:
@@ -192,6 +217,13 @@ class Transactions:
         with suppress(Exception):
             async with asyncio.timeout(_ABORT_SECONDS):
                 await self._producer.abort_transaction()
+
+
+def _heard(result: Any) -> Any:
+    """A future whose error somebody else is told too: asyncio need not complain that nobody asked for it."""
+    if result is not None:
+        result.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return result
 
 
 async def _all_done(pending: Sequence[asyncio.Future[Any]]) -> None:

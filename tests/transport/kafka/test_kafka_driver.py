@@ -1,6 +1,7 @@
 """Batches from a real broker through Faust to a hop that counts: exactly once, whoever comes, goes, or comes back."""
 
 import asyncio
+import gc
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -234,6 +235,8 @@ async def test_a_partition_that_stays_keeps_its_state_in_memory(group: Group, se
 
 async def test_one_that_is_shut_out_gives_up_and_takes_up_anew(group: Group, settings: Settings) -> None:
     """As after a pause in which another had the partition: here its transactional id alone is taken."""
+    unheard: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: unheard.append(told.get("exception")))
     async with members(settings, 1) as (one,):
         await group.send(10)
         await group.are_right()
@@ -243,6 +246,10 @@ async def test_one_that_is_shut_out_gives_up_and_takes_up_anew(group: Group, set
         await group.are_right()
         assert all(partition.is_lost for tp, partition in before.items() if tp.partition == 0)
         await usurper.close()
+    del before, one, usurper
+    gc.collect()
+    await asyncio.sleep(0.1)
+    assert not [error for error in unheard if error], "asyncio complains of nothing, here or in a later test"
 
 
 async def _shut_out(member: Member, settings: Settings) -> owning.Transactions:

@@ -51,11 +51,19 @@ class Bench:
         return KafkaState(self.names.topic("counters_state"))
 
     async def written(self) -> list[bytes]:
+        await self._until_readable(TP(*self.rows))
         return [record.value for record in await read_all(TopicPartition(*self.rows), self.options)]
 
     async def restored(self, name: str) -> Memory:
         (store,) = (store for store in STORES if store.name == name)
+        await self._until_readable(TP(self.names.topic(store.topic_name), 0))
         return await restore(store, self.names, 0, self.options)
+
+    async def _until_readable(self, tp: TP) -> None:
+        """What is committed can be read a moment later: a new owner waits for that when it starts."""
+        async with asyncio.timeout(20):
+            while await self.offsets.ends({tp}) != await self.offsets.written({tp}):
+                await asyncio.sleep(0.02)
 
     async def committed_offset(self) -> int:
         return (await self.offsets.committed({self.source}))[self.source]

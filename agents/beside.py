@@ -1,0 +1,85 @@
+"""What runs beside the hops of one worker: erasures, telling signals, figures of money.
+
+Of what only one worker is to do, the one does it that has the first partition of ``hit_rows``: it has the store.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from typing import Protocol
+
+from agents.hop import wall_ms
+from agents.shared_erasing import SharedEraser
+from agents.shared_erasures import SharedErasures
+from agents.upkeep import Money
+from agents.webhook import sharing
+from pipeline.metrics import Metrics
+from pipeline.settings import Settings
+from pipeline.store.client import Client
+from pipeline.transport.kafka.control import Control
+from pipeline.transport.kafka.driver import Transport
+
+MONEY_LOOK_SECONDS = 5.0
+
+
+class Beside:
+    """``client``: None where the worker writes no rows. ``erasures``: for the hops, once started."""
+
+    erasures: SharedErasures
+
+    def __init__(
+        self, settings: Settings, transport: Transport, metrics: Metrics, client: Client | None
+    ) -> None:
+        self._settings = settings
+        self._transport = transport
+        self._metrics = metrics
+        self._client = client
+        self._control = Control(transport.cluster.names, transport.cluster.options)
+        self._stack = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def prepare(self) -> None:
+        """Before the hops: know who stays out."""
+        self._stack.push_async_callback(self._control.stop)
+        await self._control.start()
+        self.erasures = SharedErasures(self._transport, self._control)
+        self._stack.push_async_callback(self.erasures.stop)
+        self._transport.owning.before_reading = self._control.catch_up
+
+    async def start(self, on_crash: Callable[[Exception], None]) -> None:
+        """Beside the running hops."""
+        if self._settings.webhook_url:
+            await self._stack.enter_async_context(
+                sharing(self._settings, self._transport.cluster, self._metrics, on_crash)
+            )
+        if self._client is not None:
+            eraser = SharedEraser(self._settings, self._transport, self._control, self._client)
+            self._tasks = [
+                asyncio.create_task(eraser.watch()),
+                asyncio.create_task(report_money(eraser, Money(self._client, self._metrics, claims=True))),
+            ]
+
+    async def stop(self) -> None:
+        """Before the hops stop."""
+        for task in self._tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await self._stack.aclose()
+
+
+class Place(Protocol):
+    """What one worker at a time has."""
+
+    @property
+    def is_ours(self) -> bool: ...
+
+
+async def report_money(place: Place, money: Money) -> None:
+    """For ever, while it is for us to say."""
+    while True:
+        if place.is_ours:
+            await money.report(wall_ms() / 1000)
+        else:
+            money.withdraw()
+        await asyncio.sleep(MONEY_LOOK_SECONDS)

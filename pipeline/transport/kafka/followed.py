@@ -1,0 +1,99 @@
+"""A topic of one partition that every process follows: read from its beginning, then as it grows; and added to.
+
+What a broker that is away keeps from being read or written is tried again, and said in the log.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+POLL_MS = 500
+RETRY_SECONDS = 1.0
+REQUEST_MS = 10_000
+_log = logging.getLogger(__name__)
+
+Record = tuple[bytes, bytes | None]  # key, value; None ends it
+
+
+class Followed:
+    """``topic``: its name in the cluster. ``take`` is given each record, ``on_change`` called after each read."""
+
+    def __init__(self, topic: str, options: dict[str, Any], take: Callable[[Any], None]) -> None:
+        self.on_change: Callable[[], None] = lambda: None
+        self._source = TopicPartition(topic, 0)
+        self._options = options | {"request_timeout_ms": REQUEST_MS}
+        self._take = take
+        self._consumer: Any = None
+        self._ends: Any = None  # sees what is not committed yet, too: then it is waited for
+        self._producer: AIOKafkaProducer | None = None
+        self._following: asyncio.Task[None] | None = None
+        self._moved = asyncio.Event()
+        self._position = 0
+
+    async def start(self) -> None:
+        """Returns when everything that the topic holds now is known."""
+        self._consumer = AIOKafkaConsumer(
+            **self._options,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+        )
+        self._ends = AIOKafkaConsumer(**self._options)
+        await self._consumer.start()
+        await self._ends.start()
+        self._consumer.assign([self._source])
+        self._following = asyncio.create_task(self._follow())
+        await self.catch_up()
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait([self._following])
+        for consumer in (self._consumer, self._ends):
+            if consumer is not None:
+                await consumer.stop()
+        if self._producer is not None:
+            with suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(REQUEST_MS / 1000):
+                    await self._producer.stop()
+            await self._producer.client.close()
+
+    async def catch_up(self) -> None:
+        """Until everything that has been written to the topic by now is known."""
+        end = (await self._ends.end_offsets([self._source]))[self._source]
+        await self.until(lambda: self._position >= end)
+
+    async def until(self, is_so: Callable[[], object]) -> None:
+        """Until what is known makes it so."""
+        while not is_so():
+            self._moved.clear()
+            await self._moved.wait()
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                found = await self._consumer.getmany(timeout_ms=POLL_MS)
+                for record in found.get(self._source, ()):
+                    self._take(record)
+                self._position = await self._consumer.position(self._source)
+                if found:
+                    self.on_change()
+                self._moved.set()
+            except KafkaError as error:
+                _log.warning("%s cannot be read, trying again: %r", self._source.topic, error)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def add(self, records: Sequence[Record]) -> None:
+        """Durable when it returns. :class:`KafkaError`: try again."""
+        if self._producer is None:
+            producer = AIOKafkaProducer(**self._options, acks="all", enable_idempotence=True)
+            await producer.start()
+            self._producer = producer
+        for key, value in records:
+            await self._producer.send_and_wait(self._source.topic, value, key=key, partition=0)

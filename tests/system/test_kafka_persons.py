@@ -1,0 +1,144 @@
+"""What a person may ask for, and what is told of them, over Kafka and a ClickHouse server: erased and kept out, a wrong
+link undone, the webhook told.
+"""
+
+import asyncio
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from watching.test_webhook_system import KEY, Crm, crm  # noqa: F401  (a fixture)
+
+from bench.clickhouse import ClickHouse
+from bench.cluster import Cluster
+from bench.running import wait_for
+from pipeline.store.views import VIEWS
+from pipeline.transport.kafka.known import Known
+from pipeline.transport.kafka.names import ERASURES, STORES, Names
+from pipeline.transport.kafka.restore import read_all
+from schemas.topics import HITS, SIGNALS, TOPICS
+from tests.kafka_broker import running_broker
+
+from .kit import hit, masir, now_ms, post, verify
+from .test_erase import MINUTE_MS, SECRETS, USER, VISITOR, hits
+
+pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, crm: Crm) -> Iterator[Cluster]:  # noqa: F811
+    secret = tmp_path / "secret"
+    secret.write_text(f"whsec_{base64.b64encode(KEY).decode()}")
+    with (
+        running_broker(tmp_path / "kafka") as broker,
+        ClickHouse(tmp_path / "store", password="secret") as server,
+        Cluster(
+            tmp_path / "data",
+            broker,
+            clickhouse=server.url,
+            partitions=2,
+            out_of_orderness_seconds=0,
+            webhook_url=f"http://127.0.0.1:{crm.server.server_address[1]}/masir",
+            webhook_secret_file=secret,
+        ) as cluster,
+    ):
+        yield cluster
+
+
+def command(cluster: Cluster, *arguments: str) -> bytes:
+    return masir(*arguments, settings=cluster.settings).stdout
+
+
+def views(cluster: Cluster) -> str:
+    return json.dumps([cluster.query(f"SELECT * FROM {view} ORDER BY ALL") for view in VIEWS])
+
+
+def records(cluster: Cluster, topic: str) -> list[Any]:
+    """Everything that can be read in a topic."""
+    source, count = Names(cluster.prefix).topic(topic), 1 if topic == ERASURES else 2
+
+    async def read() -> list[Any]:
+        options = {"bootstrap_servers": cluster.broker}
+        return [one for p in range(count) for one in await read_all(TopicPartition(source, p), options)]
+
+    return asyncio.run(read())
+
+
+def holds(cluster: Cluster, topic: str) -> bool:
+    """Does the newest record of a key, or any without, hold a secret?"""
+    newest = {
+        record.key if topic.endswith("_state") else record.offset: record.value or b""
+        for record in records(cluster, topic)
+    }
+    return any(secret.encode() in value for value in newest.values() for secret in SECRETS)
+
+
+def test_persons(cluster: Cluster, crm: Crm) -> None:  # noqa: F811
+    _undo_a_link(cluster)
+    _erase(cluster)
+    _tell(cluster, crm)
+    checks = verify(**cluster.settings)["checks"]  # type: ignore[arg-type]
+    assert [checks[name] for name in ("sessions", "counters", "ledger")] == [0, 0, 0], (
+        "erased sites' sums are left out"
+    )
+    assert [worker.stop() for worker in cluster.workers] == [0, 0]
+
+
+def _undo_a_link(cluster: Cluster) -> None:
+    post(cluster, hit("tablet", now_ms(), site="lent"), hit("tablet", now_ms(), site="lent", user_id="bob"))
+    persons = "SELECT groupUniqArray(person_id) FROM hits WHERE site = 'lent' AND user_id = ''"
+    cluster.wait_for_value(persons, ["bob"])
+    ids = ("--site", "lent", "--visitor", "tablet", "--user", "bob")
+    assert b"no longer linked" in command(cluster, "unlink", *ids)
+    cluster.wait_for_value(persons, ["tablet"])
+    command(cluster, "unlink", *ids, "--again")
+    cluster.wait_for_value(persons, ["bob"])
+
+
+def _erase(cluster: Cluster) -> None:
+    start = now_ms() - 125 * MINUTE_MS
+    post(cluster, *hits(start))
+    cluster.wait_for_value("SELECT count() FROM hits WHERE site = 'shop'", 7)
+    cluster.wait_for_value("SELECT count() > 0 FROM conversions WHERE user_id != ''", 1)
+    cluster.wait_until_drained()
+    assert all(secret in views(cluster) for secret in SECRETS)
+    sums = cluster.query("SELECT outcome, hits FROM ledger WHERE site = 'shop' ORDER BY outcome")
+    receipt = json.loads(command(cluster, "erase", "--site", "shop", "--user", USER, "--json"))
+    assert (receipt["site"], receipt["visitors"]) == ("shop", 1)
+    assert (receipt["store_rows"]["hits_rows"], receipt["store_rows"]["dead_letters_rows"]) == (5, 2)
+    assert "hits_retention_hours" in receipt["remains"][0]
+    said = json.dumps(receipt) + views(cluster)
+    assert not [secret for secret in SECRETS if secret in said]
+    assert cluster.value("SELECT count() FROM hits WHERE visitor_id = 'friend'") == 2
+    assert cluster.query("SELECT outcome, hits FROM ledger WHERE site = 'shop' ORDER BY outcome") == sums
+    names = {topic.name for topic in TOPICS} | {store.topic_name for store in STORES if not store.is_journal}
+    assert {name for name in names if holds(cluster, name)} - {SIGNALS.name} == {HITS.name}
+    _is_forgotten_by_the_control_topic(cluster)
+    post(cluster, *hits(start)[:5])
+    cluster.wait_for_value("SELECT count() FROM dead_letters WHERE reason = 'erased' AND raw = ''", 5)
+    assert not [secret for secret in SECRETS if secret in views(cluster)], "a replay stays out"
+    readmit = ("erase", "--site", "shop", "--user", USER, "--readmit")
+    assert b"may come in again" in command(cluster, *readmit)
+    assert b"was not kept out" in command(cluster, *readmit)
+    fresh = json.dumps({"site": "shop", "user_id": USER, "event": "page_view"}).encode()
+    back = f"SELECT count() > 0 FROM hits WHERE user_id = '{USER}'"
+    wait_for(lambda: post(cluster, fresh) and cluster.value(back), "they may come in again")
+
+
+def _is_forgotten_by_the_control_topic(cluster: Cluster) -> None:
+    known = Known()
+    for record in records(cluster, ERASURES):
+        known.take(record)
+    assert (known.requests, known.step, known.done, known.sites) == ({}, None, {}, {"shop"})
+    assert known.is_out("shop", "u", USER)
+    assert known.is_out("shop", "v", VISITOR)
+
+
+def _tell(cluster: Cluster, crm: Crm) -> None:  # noqa: F811
+    post(cluster, hit("c", now_ms(), site="left", event="subscription_cancel", user_id="carl"))
+    told = wait_for(lambda: crm.find("raised", "carl"), "the CRM is told")
+    assert (told["site"], told["reason"]) == ("left", "leaving")
