@@ -63,11 +63,11 @@ def plans(
     rules.classifier.device(WARM_UP_AGENT)
     person_rules = PersonRules(settings.signal_rules, settings.person_max_visitors, bounded)
 
-    def store() -> Store:
-        return Store(
     def sessionizer() -> Sessionizer:
         return Sessionizer(context, rules, pane_ms=settings.pane_ms)
 
+    def store() -> Store:
+        return Store(
             context,
             sink(),
             flush_ms=round(settings.store_flush_seconds * 1000),
