@@ -23,6 +23,7 @@ from pipeline.store.place import reader_of
 from pipeline.store.query_socket import SocketReader
 from pipeline.store.verify import Difference, lasting
 from pipeline.store.verify import verify as verify_store
+from pipeline.store.verify_person_rows import person_row_check
 from pipeline.store.verify_persons import person_checks
 from pipeline.store.verify_signals import SignalSources, signal_check
 from pipeline.store.verify_transitions import transition_check
@@ -46,8 +47,8 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def verify(context: click.Context, data: str | None, as_json: bool) -> None:
-    """Recompute sessions, bounces, conversions, transitions, links of ids, attribution, signs of leaving, counters and
-    the ledger from the stored rows, in SQL, and compare them with what the stream said, row by row.
+    """Recompute sessions, bounces, conversions, transitions, persons, links of ids, attribution, signs of leaving,
+    counters and the ledger from the stored rows, in SQL, and compare them with what the stream said, row by row.
 
     Exit code 0: they agree. 1: they do not, and the rows are shown.
     """
@@ -76,7 +77,8 @@ def _verify(reader: Reader, settings: Settings) -> dict[str, list[Difference]]:
     rules = Rules(settings.timeout_ms, settings.bounce, settings.pane_ms, cuts)
     texts = builtin_texts() | read_texts(Path(file) for file in settings.models)
     sources = SignalSources(rules, settings.signal_rules, settings.cancel_urls, settings.churn_regress_models)
-    more = [transition_check(load_models(texts)), *person_checks(), signal_check(sources)]
+    models = load_models(texts)
+    more = [transition_check(models), *person_checks(), signal_check(sources), person_row_check(sources, models)]
     found = verify_store(reader, rules, more)
     is_live = isinstance(reader, SocketReader) or bool(settings.clickhouse)
     if is_live and any(found.values()):

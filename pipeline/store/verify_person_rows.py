@@ -1,0 +1,192 @@
+"""The batch side of "stream equals batch" for the view ``persons``: each row, recomputed from the stored hits.
+
+Whose a hit or a session is follows from the hits that have both ids; of a pair that an operator unlinked, or a user who
+has too many visitors, no hit tells, and the stream's word is taken. Stages and signs of leaving are those that the
+checks of transitions and signals recompute. What may not have come yet (a timer's step, the row of an open session)
+counts if the stream has said it.
+"""
+
+from typing import Final
+
+from pipeline.core.models import Models
+from pipeline.store.checks import FINAL_AFTER_MS, Check, Rules, batch_sessions
+from pipeline.store.signal_notes import ACCEPTED
+from pipeline.store.sql import text
+from pipeline.store.verify_signals import SignalSources, batch_signals
+from pipeline.store.verify_transitions import batch_transitions
+
+_MS: Final = "toUnixTimestamp64Milli"
+_KEY: Final = "Tuple(site String, person_id String)"
+_VALUES: Final = {
+    "user_id": "String",
+    "visitor_ids": "Array(String)",
+    "first_seen": "Int64",
+    "last_seen": "Int64",
+    "sessions": "UInt64",
+    "orders": "UInt64",
+    "revenue": "Decimal(38, 6)",
+    "stages": "Map(String, String)",
+    "highest_stages": "Map(String, String)",
+    "churn_score": "Float64",
+    "churn_reasons": "Array(String)",
+}
+
+
+def person_row_check(sources: SignalSources, models: Models) -> Check:
+    """Of all columns of all persons."""
+    key = f"(site, person_id)::{_KEY}"
+    value = f"({', '.join(_VALUES)})::Tuple({', '.join(f'{name} {of}' for name, of in _VALUES.items())})"
+    stream = f"SELECT * REPLACE ({_MS}(first_seen) AS first_seen, {_MS}(last_seen) AS last_seen) FROM persons"
+    sql = f"""
+    SELECT key, if(in_stream > 0, said, NULL) AS stream, if(in_batch > 0, found, NULL) AS batch
+    FROM
+    (
+        SELECT
+            key, countIf(side = 1) AS in_stream, countIf(side = 2) AS in_batch,
+            anyIf(value, side = 1) AS said, anyIf(value, side = 2) AS found
+        FROM
+        (
+            SELECT 1 AS side, {key} AS key, {value} AS value FROM ({stream})
+            UNION ALL
+            SELECT 2 AS side, {key} AS key, {value} AS value FROM ({_persons(sources, models)})
+        )
+        GROUP BY key
+    )
+    WHERE in_stream != 1 OR in_batch != 1 OR said != found
+    ORDER BY key
+    SETTINGS short_circuit_function_evaluation = 'disable', join_use_nulls = 0
+    """
+    return Check("persons", sql)
+
+
+def _persons(sources: SignalSources, models: Models) -> str:
+    joined = "site = {0}.site AND p.person_id = {0}.person_id"
+    return f"""
+    SELECT
+        p.site AS site, p.person_id AS person_id,
+        p.user_id AS user_id, p.visitor_ids AS visitor_ids, p.first_seen AS first_seen, p.last_seen AS last_seen,
+        p.orders AS orders, p.revenue AS revenue, v.sessions AS sessions,
+        s.stages AS stages, s.highest_stages AS highest_stages,
+        r.churn_score AS churn_score, r.churn_reasons AS churn_reasons
+    FROM ({_seen()}) AS p
+    LEFT ANY JOIN ({_visits(sources.rules)}) AS v ON p.{joined.format("v")}
+    LEFT ANY JOIN ({_stages(models)}) AS s ON p.{joined.format("s")}
+    LEFT ANY JOIN ({_risks(sources)}) AS r ON p.{joined.format("r")}
+    """
+
+
+def _seen() -> str:
+    hits = f"""
+    SELECT site, visitor_id, user_id, {_MS}(event_time) AS at, event, goal, revenue_micros
+    FROM hits_rows FINAL
+    WHERE {ACCEPTED}
+    """
+    return f"""
+    SELECT
+        site, owner AS person_id,
+        argMaxIf(user_id, (at, user_id), user_id != '') AS user_id,
+        arraySort(arrayDistinct(arrayFilter(one -> one != '', groupArray(visitor_id)))) AS visitor_ids,
+        min(at) AS first_seen, max(at) AS last_seen,
+        sum(event = 'purchase') AS orders,
+        toDecimal128(sum(if(goal = 1, ifNull(revenue_micros, 0), 0)), 6) / 1000000 AS revenue
+    FROM ({_owned(hits, "at")})
+    GROUP BY site, owner
+    """
+
+
+def _visits(rules: Rules) -> str:
+    """How many sessions; those that are open count if the stream has their rows."""
+    sessions = f"""
+    SELECT *, if(startsWith(visitor, 'v'), substring(visitor, 2), '') AS visitor_id FROM ({batch_sessions(rules)})
+    """
+    latest = f"""
+    SELECT source_partition AS of_partition, max({_MS}(event_time)) AS latest FROM hits_rows
+    WHERE outcome != 'late'
+    GROUP BY of_partition
+    """
+    return f"""
+    SELECT site, owner AS person_id, count() AS sessions
+    FROM ({_owned(sessions, "start_time")}) AS b
+    LEFT ANY JOIN ({latest}) AS h ON h.of_partition = b.source_partition
+    WHERE b.end_time + {rules.timeout_ms + FINAL_AFTER_MS} < h.latest
+        OR (site, b.visitor_id, if(b.visitor_id = '', b.user_id, ''), b.start_time) IN (
+            SELECT site, sessions.visitor_id, if(sessions.visitor_id = '', sessions.user_id, ''), {_MS}(start_time)
+            FROM sessions
+        )
+    GROUP BY site, person_id
+    """
+
+
+def _owned(rows: str, at: str) -> str:
+    """The rows of a query with their ``owner``: the user, or who owned the visitor by the time ``at``, or first."""
+    known = "SELECT site, visitor_id, user_id FROM links"
+    too_many = "SELECT site, user_id FROM links GROUP BY site, user_id HAVING count() >= 100"
+    owners = f"""
+    SELECT site AS of_site, visitor_id AS of_visitor, arraySort(groupArray((since, user_id))) AS owners
+    FROM
+    (
+        SELECT site, visitor_id, user_id, min({_MS}(event_time)) AS since
+        FROM hits_rows FINAL
+        WHERE {ACCEPTED} AND visitor_id != '' AND user_id != '' AND visitor_id != user_id
+        GROUP BY site, visitor_id, user_id
+    )
+    WHERE (site, visitor_id, user_id) IN ({known})
+        OR ((site, visitor_id) NOT IN (SELECT site, visitor_id FROM links_rows) AND (site, user_id) NOT IN ({too_many}))
+    GROUP BY site, visitor_id
+    """
+    return f"""
+    SELECT
+        r.*,
+        multiIf(
+            r.user_id != '', r.user_id,
+            empty(o.owners), r.visitor_id,
+            o.owners[greatest(1, arrayCount(owner -> owner.1 <= r.{at}, o.owners))].2
+        ) AS owner
+    FROM ({rows}) AS r
+    LEFT ANY JOIN ({owners}) AS o ON o.of_site = r.site AND o.of_visitor = r.visitor_id
+    """
+
+
+def _stages(models: Models) -> str:
+    """The stage of the latest step, if it is one, and the highest of all, by model."""
+    names = ", ".join(text(model.name) for model in models.models)
+    stages = ", ".join(
+        "[" + ", ".join(text(stage.id) for stage in model.stage) + "]" for model in models.models
+    )
+    held = "SELECT site, person_id, model, time, ordinal FROM transitions"
+    return f"""
+    SELECT
+        site, person_id,
+        arraySort(groupArrayIf((model, stage), stage != ''))::Map(String, String) AS stages,
+        arraySort(groupArray((model, highest)))::Map(String, String) AS highest_stages
+    FROM
+    (
+        SELECT
+            site, person_id, model, argMax(to_stage, ordinal) AS stage,
+            [{stages}][indexOf([{names}], model)] AS known,
+            known[max(indexOf(known, to_stage))] AS highest
+        FROM ({batch_transitions(models)})
+        WHERE NOT may_lack OR (site, person_id, model, time, ordinal) IN ({held})
+        GROUP BY site, person_id, model
+    )
+    GROUP BY site, person_id
+    """
+
+
+def _risks(sources: SignalSources) -> str:
+    """The reasons whose latest step raised them."""
+    held = "SELECT site, person_id, reason, time, ordinal FROM signals"
+    return f"""
+    SELECT
+        site, person_id, arraySort(groupArray(reason)) AS churn_reasons,
+        least(1, arraySum(arraySort(groupArray(weight)))) AS churn_score
+    FROM
+    (
+        SELECT site, person_id, reason, any(score) AS weight
+        FROM ({batch_signals(sources)})
+        WHERE NOT may_lack OR (site, person_id, reason, time, ordinal) IN ({held})
+        GROUP BY site, person_id, reason
+        HAVING argMax(state, ordinal) = 'raised'
+    )
+    GROUP BY site, person_id
+    """
