@@ -4,7 +4,7 @@ They are made of the counters' measures (:class:`schemas.counter.Measure`) when 
 ratio of nothing has no sample; a reason that has ever been raised is shown, also when nobody is at risk any more.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -32,8 +32,9 @@ def _of_delivered(place: int) -> Callable[[Sums], float | None]:
     return lambda sums: sums[place] / sums[0] if sums[0] else None
 
 
-def _exits(sums: Sums) -> float | None:
-    return sums[1] / (sums[0] + sums[1]) if sums[0] + sums[1] else None
+def _exits(sums: Sums, persons_now: int) -> float | None:
+    entered = persons_now + sums[0] + sums[1]  # and had not left before the window
+    return sums[1] / entered if entered > 0 else None
 
 
 _FIGURES: Final[tuple[tuple[str, str, str, Callable[[Sums], float | None]], ...]] = (
@@ -52,6 +53,7 @@ def families(snapshots: Iterable[Gauges], label: Callable[[str], str]) -> Iterat
     """``label``: the name of a site on a metric; those of one name are summed before a ratio is made."""
     measures: dict[tuple[str, str, str], list[int]] = {}
     risks: dict[tuple[str, str], int] = {}
+    persons_now: dict[tuple[str, ...], int] = {}
     for gauges in snapshots:
         for site, state in gauges.sites.items():
             for name, windows in state.measures.items():
@@ -60,6 +62,9 @@ def families(snapshots: Iterable[Gauges], label: Callable[[str], str]) -> Iterat
                     total[:] = [one + other for one, other in zip(total, sums, strict=True)]
             for reason, (persons, _) in state.risks.items():
                 risks[label(site), reason] = risks.get((label(site), reason), 0) + persons
+            for (model, stage), persons in state.persons.items():
+                key = label(site), model, stage
+                persons_now[key] = persons_now.get(key, 0) + persons
     for metric, text, measure, figure in _FIGURES:
         family = GaugeMetricFamily(metric, text, labels=["site", "window"])
         for (site, name, window), sums in measures.items():
@@ -67,20 +72,27 @@ def families(snapshots: Iterable[Gauges], label: Callable[[str], str]) -> Iterat
             if value is not None:
                 family.add_metric((site, window), value)
         yield family
+    yield _exit_ratios(measures, persons_now)
+    family = GaugeMetricFamily(
+        "masir_churn_risk_persons", "Persons about to leave", labels=["site", "reason"]
+    )
+    for of_risk, persons in risks.items():
+        family.add_metric(of_risk, persons)
+    yield family
+
+
+def _exit_ratios(
+    measures: Mapping[tuple[str, str, str], Sums], persons_now: Mapping[tuple[str, ...], int]
+) -> Metric:
+    """Of all who were in the stage in the window. What left it is a measure of its own for each stage."""
     family = GaugeMetricFamily(
         "masir_stage_exit_ratio",
-        "Persons who left the journey in the stage, by those who left the stage",
+        "Persons who left the journey in the stage, by those who were in it in the window",
         labels=["site", "model", "stage", "window"],
     )
     for (site, name, window), sums in measures.items():
         kind, *stage = name.split(STAGE)
-        exits = _exits(sums) if stage and not kind else None
+        exits = _exits(sums, persons_now.get((site, *stage), 0)) if stage and not kind else None
         if exits is not None:
             family.add_metric((site, *stage, window), exits)
-    yield family
-    family = GaugeMetricFamily(
-        "masir_churn_risk_persons", "Persons about to leave", labels=["site", "reason"]
-    )
-    for key, persons in risks.items():
-        family.add_metric(key, persons)
-    yield family
+    return family

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pipeline.core.counters import STAGE, Counters
 from pipeline.metrics import Metrics
 from schemas.counter import Facts, Measure, RiskFact
+from schemas.transition import TransitionFact
 
 T0 = 1_767_225_600_000
 HOUR = 3_600_000
@@ -92,14 +93,21 @@ def test_persons_at_risk_come_and_go_and_signals_only_rise(metrics: Metrics) -> 
 _CHURN = ("masir_churn_risk_persons", "masir_churn_signals_total")
 
 
-def test_exits_of_a_stage_are_a_part_of_those_who_left_it(metrics: Metrics) -> None:
+def test_exits_of_a_stage_are_a_part_of_those_who_were_in_it_in_the_window(metrics: Metrics) -> None:
+    """Six are there, three moved on and one left; of a stage that everybody has left nobody is there."""
     counters = Counters({}.get)
-    name = f"{STAGE}buyer3{STAGE}decision"
-    counters.apply([Facts("journeys-0", T0, measures=[Measure("shop", name, T0, [3, 1])])], 1)
-    assert (
-        exposed(counters, metrics)["masir_stage_exit_ratio", frozenset(("shop", "buyer3", "decision", "1h"))]
-        == 0.25
-    )
+    steps = [
+        TransitionFact("shop", "buyer3", "", "decision", 10),
+        TransitionFact("shop", "buyer3", "decision", "", 4),
+    ]
+    left = [
+        Measure("shop", f"{STAGE}buyer3{STAGE}decision", T0, [3, 1]),
+        Measure("shop", f"{STAGE}buyer3{STAGE}awareness", T0, [0, 2]),
+    ]
+    counters.apply([Facts("journeys-0", T0, transitions=steps, measures=left)], 1)
+    found = exposed(counters, metrics)
+    for stage, ratio in (("decision", 0.1), ("awareness", 1.0)):
+        assert found["masir_stage_exit_ratio", frozenset(("shop", "buyer3", stage, "1h"))] == ratio
 
 
 def test_sites_without_a_name_of_their_own_are_summed_before_ratios_are_made() -> None:

@@ -2,11 +2,15 @@
 
 from store.kit import Row, hit
 
+from pipeline.core.counters import STAGE, Counters
+from pipeline.person_metrics import families
 from pipeline.store.client import Client
 from pipeline.store.content import set_content
 from pipeline.store.sink import Sink
+from schemas.counter import Facts, Measure
+from schemas.transition import Kind, TransitionFact
 
-from .kit import DAY, HOUR, put, table, walk
+from .kit import DAY, DAY_0, HOUR, put, table, walk
 
 
 def test_a_stay_ends_with_the_next_step(client: Client, sink: Sink) -> None:
@@ -46,6 +50,31 @@ def test_silence_longer_than_the_lapse_time_is_an_exit_and_exactly_so_long_is_no
     )  # fmt: skip
     found = table(client, "stage_visits", "person_id, left_kind, exited, dwell_ms")
     assert found == [("gone", "silence", 1, 0), ("there", "", 0, None)]
+
+
+def test_the_gauge_of_exits_with_a_window_that_holds_all_says_what_the_view_says(
+    client: Client, sink: Sink
+) -> None:
+    at = [0, HOUR, 2 * HOUR]
+    steps = [
+        *walk(client, "ann", (at[0], "awareness"), (at[1], "purchase")),
+        *walk(client, "bob", (at[0], "awareness"), (at[2], "")),
+        *walk(client, "cyd", (at[0], "awareness")),
+        *walk(client, "dan", (at[1], "purchase"), (at[2], "")),
+    ]
+    put(sink, [hit(at[2], who) for who in ("ann", "bob", "cyd", "dan")], transitions=steps)
+    facts = Facts("journeys-0", DAY_0 + at[2])
+    for step in steps:
+        facts.transitions.append(TransitionFact("shop", "m", step.from_stage, step.to_stage))
+        if step.from_stage:
+            sums = [0, 1] if step.kind == Kind.LAPSE else [1, 0]
+            facts.measures.append(Measure("shop", f"{STAGE}m{STAGE}{step.from_stage}", step.time, sums))
+    counters = Counters({}.get)
+    counters.apply([facts], 1)
+    (family,) = [one for one in families([counters.snapshot()], str) if one.name == "masir_stage_exit_ratio"]
+    gauge = {one.labels["stage"]: one.value for one in family.samples if one.labels["window"] == "24h"}
+    assert gauge == {"awareness": 1 / 3, "purchase": 0.5}
+    assert dict(table(client, "stage_figures", "stage, exit_ratio")) == gauge
 
 
 def test_figures_of_a_stage(client: Client, sink: Sink) -> None:

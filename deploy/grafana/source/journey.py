@@ -5,11 +5,9 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from deploy.grafana.source.boards import board
 from deploy.grafana.source.kit import (
     HALF,
-    RED,
     SITES,
     THIRD,
     WIDE,
-    YELLOW,
     AnyPanel,
     bars,
     cells,
@@ -61,13 +59,13 @@ def _now() -> list[AnyPanel]:
         ),
         bars(
             "Exit share by stage",
-            "Of the persons who entered the stage, the share that left the journey there. The lapse time of the model "
-            "has to pass first, so it is late by nature.",
+            "Of the persons who were in the stage in the window, the share that left the journey in it. The lapse time "
+            "of the model has to pass first, so it is late by nature.",
             now(
                 'max by (stage) (masir_stage_exit_ratio{site=~"$site", model="$model", window="$window"})',
                 "{{stage}}",
             ),
-            unit="percentunit", steps=[(0.3, YELLOW), (0.6, RED)], link="transitions",
+            unit="percentunit", link="transitions",
         ),
     ]  # fmt: skip
 

@@ -5,7 +5,7 @@ else counts is read only of notable hits (:func:`details`). Amounts are micros. 
 """
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -64,6 +64,7 @@ class _Props(msgspec.Struct, gc=False):
     email_id: str | int = ""
     message_id: str | int = ""
     subscription_id: str | int = ""
+    machine: Any = False  # the sender's service says so; only true counts
 
 
 _NO_PROPS: Final = _Props()
@@ -124,7 +125,7 @@ def details(kind: int, hit: Words, *, goal: bool) -> tuple[int, int, str]:
         text = path_of(hit.url) if hit.event in VIEWS else hit.event
     elif kind in EMAILS:
         text = _message(hit.campaign, props)
-        if kind == Touch.EMAIL_OPEN and is_machine(hit.user_agent or ""):
+        if kind == Touch.EMAIL_OPEN and (props.machine is True or is_machine(hit.user_agent or "")):
             kind = Touch.EMAIL_MACHINE_OPEN
     return kind, amount, text
 

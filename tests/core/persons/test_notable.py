@@ -80,6 +80,9 @@ def test_machines_that_open_e_mails() -> None:
     gmail = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
     assert noted(hit("email_open", user_agent=gmail))[0] == Touch.EMAIL_MACHINE_OPEN
     assert noted(hit("email_click", user_agent=gmail))[0] == Touch.EMAIL_CLICK
+    assert noted(hit("email_open", **props('{"machine":true}')))[0] == Touch.EMAIL_MACHINE_OPEN
+    assert noted(hit("email_click", **props('{"machine":true}')))[0] == Touch.EMAIL_CLICK
+    assert noted(hit("email_open", **props('{"machine":"yes","email_id":7}'))) == (Touch.EMAIL_OPEN, 0, "7")
     assert is_machine("Mozilla/5.0")
     assert not is_machine("Mozilla/5.0 (Windows NT 10.0; Win64; x64) Thunderbird/128.0")
     assert not is_machine("")
