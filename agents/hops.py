@@ -14,7 +14,7 @@ from agents.journeys import Journeys
 from agents.persons import Persons
 from agents.sessionizer import Sessionizer
 from agents.store import TABLE_OF, Store
-from pipeline.collector.from_settings import watch_sites
+from pipeline.collector.from_settings import sites_of, watch_sites
 from pipeline.collector.sites.registry import Registry
 from pipeline.collector.sites.site import models_of, zones_of
 from pipeline.core.channels import Classifier
@@ -44,8 +44,9 @@ class Plan(NamedTuple):
 
 
 def load_models(settings: Settings) -> Models:
-    """The built-in stage models and those of the settings."""
-    return load({**builtin_texts(), **read_texts(map(Path, settings.models))})
+    """The built-in stage models and those of the settings; the registry says which apply to a site."""
+    texts = {**builtin_texts(), **read_texts(map(Path, settings.models))}
+    return load(texts, models_of(sites_of(settings)))
 
 
 def plans(
@@ -64,7 +65,9 @@ def plans(
     person_rules = PersonRules(settings.signal_rules, settings.person_max_visitors, bounded)
 
     def sessionizer() -> Sessionizer:
-        return Sessionizer(context, rules, pane_ms=settings.pane_ms)
+        return Sessionizer(
+            context, rules, pane_ms=settings.pane_ms, segments=settings.window_segments
+        )
 
     def store() -> Store:
         return Store(

@@ -48,6 +48,8 @@ def test_an_option_wins_over_the_variable_and_the_variable_over_the_file(tmp_pat
         ("ALLOWED_LATENESS_SECONDS", "0", 0.0),
         ("LISTEN", "[::1]:0", "[::1]:0"),
         ("BOT_PATTERNS", "probe/[0-9]+", ("probe/[0-9]+",)),
+        ("SPLIT_CAMPAIGN", "true", True),
+        ("TIME_ZONE", "Europe/Berlin", "Europe/Berlin"),
     ],
 )
 def test_what_a_variable_may_say(variable: str, text: str, value: object) -> None:
@@ -69,6 +71,10 @@ def test_what_a_variable_may_say(variable: str, text: str, value: object) -> Non
         ("DEDUPE_HOURS", "0.9", "dedupe_hours must reach as far back"),
         ("PANE_SECONDS", "7", "pane_seconds must divide 300"),
         ("BOUNCE", "single", "bounce"),
+        ("SESSION_PRESET", "ua", "session_preset"),
+        ("SPLIT_MIDNIGHT", "noon", "split_midnight"),
+        ("SESSION_MAX_HOURS", "-1", "session_max_hours"),
+        ("TIME_ZONE", "Mars/Base", "time_zone: 'Mars/Base' is no time zone"),
         ("TTL_DAYS", "hits", "ttl_days"),
         ("TTL_DAYS", "hits=0", "ttl_days"),
         ("LISTEN", "8088", "HOST:PORT"),

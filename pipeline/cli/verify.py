@@ -12,7 +12,7 @@ from rich.table import Table
 
 from pipeline.cli.runner import KNOWN_ERRORS, settings_of, told
 from pipeline.collector.from_settings import sites_of
-from pipeline.collector.sites.site import zones_of
+from pipeline.collector.sites.site import models_of, zones_of
 from pipeline.core.models import load as load_models
 from pipeline.model_files import builtin_texts, read_texts
 from pipeline.settings import Settings
@@ -77,8 +77,13 @@ def _verify(reader: Reader, settings: Settings) -> dict[str, list[Difference]]:
     rules = Rules(settings.timeout_ms, settings.bounce, settings.pane_ms, cuts)
     texts = builtin_texts() | read_texts(Path(file) for file in settings.models)
     sources = SignalSources(rules, settings.signal_rules, settings.cancel_urls, settings.churn_regress_models)
-    models = load_models(texts)
-    more = [transition_check(models), *person_checks(), signal_check(sources), person_row_check(sources, models)]
+    models = load_models(texts, models_of(sites))
+    more = [
+        transition_check(models),
+        *person_checks(),
+        signal_check(sources),
+        person_row_check(sources, models),
+    ]
     found = verify_store(reader, rules, more)
     is_live = isinstance(reader, SocketReader) or bool(settings.clickhouse)
     if is_live and any(found.values()):

@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.core.coded import Coded, Codes
 from pipeline.core.ids import SEPARATOR, hex_ids, partition_of
-from pipeline.core.look import Looks
+from pipeline.core.look import Looks, Page
 from pipeline.core.models import Models
 from pipeline.core.reading import Reading
 from pipeline.core.referrals import REFERRAL, is_referral
@@ -99,23 +99,16 @@ class Matcher:
     def _kind(self, page: int, traffic: int) -> int:
         code = self._known.get((page, traffic))
         if code is None:
-            look, channel = self._looks.pages[page], self._looks.traffics[traffic].channel
-            code = self._known[page, traffic] = self._ask(look.event, look.url, channel, look.is_goal)
+            channel = self._looks.traffics[traffic].channel
+            code = self._known[page, traffic] = self._ask(self._looks.pages[page], channel)
         return code
 
-    def _ask(
-        self,
-        event: str,
-        url: str,
-        channel: str,
-        goal: bool,
-        score: float | None = None,
-        props: bytes | None = None,
-    ) -> int:
-        touched = self._models.touchpoint(event, url, channel, goal, score, props)
+    def _ask(self, page: Page, channel: str, score: float | None = None, props: bytes | None = None) -> int:
+        touched = self._models.touchpoint(page.event, page.url, channel, page.is_goal, score, props)
+        touched = self._models.applying(touched, page.models)
         if not touched:
             return _NONE
-        return self._kinds.setdefault((touched, event, channel), len(self._kinds))
+        return self._kinds.setdefault((touched, page.event, channel), len(self._kinds))
 
     def _details(self, reading: Reading, rows: Index, page: Index, traffic: Index, kind: Index) -> None:
         """Hits whose score or props may decide are asked about one by one."""
@@ -131,7 +124,7 @@ class Matcher:
             if marks[row] is not None:
                 score = normalised_score(metric_of(raw), marks[row], reading.fields["scale"][row])
             channel = self._looks.traffics[traffic[row]].channel
-            kind[place] = self._ask(look.event, look.url, channel, look.is_goal, score, raw)
+            kind[place] = self._ask(look, channel, score, raw)
 
     def use(self, models: Models) -> None:
         """From now on these models hold."""

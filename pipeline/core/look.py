@@ -21,7 +21,8 @@ MOST_REMEMBERED: Final = 100_000  # of each table; about 300 bytes each
 
 
 class Page(NamedTuple):
-    """An event on a page. ``url`` is the one object that all hits with this text share.
+    """An event on a page. ``url`` is the one object that all hits with this text share. ``models``: those that apply to
+    its site; None: all.
 
     ``origin`` and ``query`` are numbers of texts: all that matters of the url for the traffic.
     """
@@ -29,6 +30,7 @@ class Page(NamedTuple):
     event: str
     url: str
     is_goal: bool
+    models: frozenset[str] | None
     origin: int
     query: int
 
@@ -80,10 +82,10 @@ class Looks:
     def page_codes(
         self, events: Sequence[str], urls: Sequence[str], sites: Sequence[str]
     ) -> tuple[Index, Index, Array]:
-        """Places in ``pages``, the kinds, and which are goals. Sites with own goals have own pages."""
+        """Places in ``pages``, the kinds, and which are goals. Sites with own goals or models have own pages."""
         get, add = self._page.get, self._add_page
         names: Iterable[tuple[str, ...]] = zip(events, urls, strict=True)
-        if own := self._sites.goals:
+        if own := self._sites.own:
             every = zip(events, urls, sites, strict=True)
             names = (name if name[2] in own else name[:2] for name in every)
         codes = [add(*name) if (code := get(name)) is None else code for name in names]
@@ -126,11 +128,14 @@ class Looks:
 
     def _add_page(self, event: str, url: str, *site: str) -> int:
         kind = VIEW if event in VIEWS else BACKGROUND if event in self._background else OTHER
-        goals = self._sites.goals[site[0]] if site else self._goals
+        goals, models = self._goals, None
+        if site:
+            goals = self._sites.goals.get(site[0], goals)
+            models = self._sites.models.get(site[0])
         is_goal = goals.matches(event, url)
         code = self._page[event, url, *site] = len(self.pages) << 3 | kind << 1 | is_goal
         words = self._text(origin(url)), self._text(self._classifier.query(url))
-        self.pages.append(Page(event, url, is_goal, *words))
+        self.pages.append(Page(event, url, is_goal, models, *words))
         return code
 
     def _add_language(self, tags: str | None) -> str:

@@ -6,7 +6,7 @@ hold answers only, so they cannot be observed; each is emptied when it has grown
 """
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -27,9 +27,13 @@ _decode_props = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Models:
-    """The models in force. ``digests``: by name, they change with anything that could change a person's stage."""
+    """The models in force; ``sites``: names of those that apply to a site, where not all do.
 
-    def __init__(self, models: Iterable[Model]) -> None:
+    ``digests``: by name, they change with anything that could change a person's stage.
+    """
+
+    def __init__(self, models: Iterable[Model], sites: Mapping[str, Collection[str]] | None = None) -> None:
+        self.sites = sites or {}
         self.models = tuple(sorted(models, key=lambda model: model.name))
         self.rules = {bound.id: bound for bound in _bind(self.models)}
         self.digests = {model.name: zlib.crc32(msgspec.msgpack.encode(model)) for model in self.models}
@@ -86,6 +90,12 @@ class Models:
             found = self._touchpoint(event, url, channel, goal, score, props)
         return found
 
+    def applying(self, rules: tuple[int, ...], names: Collection[str] | None) -> tuple[int, ...]:
+        """Those of these rules whose model is among the named; None: all."""
+        if names is None:
+            return rules
+        return tuple(rule for rule in rules if self.models[self.rules[rule].model].name in names)
+
     def looks_at_details(self, event: str) -> bool:
         """Whether some rule for the event looks at more than page, channel and goal."""
         return event in self._detailed or (event not in self._by_event and self._any_details)
@@ -118,8 +128,8 @@ class Models:
         return plan
 
 
-def load(texts: Mapping[str, str]) -> Models:
-    """The models of these files (name -> TOML text). Raises ModelError."""
+def load(texts: Mapping[str, str], sites: Mapping[str, Collection[str]] | None = None) -> Models:
+    """The models of these files (name -> TOML text). Raises ModelError. ``sites``: as :class:`Models` has them."""
     models: dict[str, Model] = {}
     files: dict[str, str] = {}
     for file in sorted(texts):
@@ -136,7 +146,7 @@ def load(texts: Mapping[str, str]) -> Models:
         if bound.id in ids:
             _refuse_collision(texts, files, tuple(models.values()), bound)
         ids[bound.id] = bound
-    return Models(models.values())
+    return Models(models.values(), sites)
 
 
 def _refuse_collision(

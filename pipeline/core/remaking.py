@@ -47,6 +47,7 @@ def evidence_of(models: Models, hits: Mapping[str, Sequence[Any]]) -> Evidences:
         raw = props.encode() if props else None
         mark = None if score is None else normalised_score(metric_of(raw), score, scale)
         touched = models.touchpoint(event, page, channel, bool(goal), mark, raw)
+        touched = models.applying(touched, models.sites.get(site))
         if touched:
             persons.append(f"{site}{SEPARATOR}{user or visitor}")
             time.append(at)

@@ -4,7 +4,7 @@ It changes as a whole, between two batches, while it is in use: what was judged 
 not name is as the settings say. Own domains are those of all sites together: they belong to one business.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import tzinfo
 
 from pipeline.core.channels import Classifier
@@ -12,9 +12,8 @@ from pipeline.core.goals import Goals
 
 
 class SiteRules:
-    """``classifier`` None: that of the settings. ``models``: names of those that apply, by site.
-
-    ``version`` tells that something has changed.
+    """``classifier`` None: that of the settings. ``models``: names of those that apply, by site. ``own``: sites whose
+    pages mean something of their own. ``version`` tells that something has changed.
     """
 
     def __init__(self) -> None:
@@ -23,6 +22,7 @@ class SiteRules:
         self.zones: Mapping[str, tzinfo] = {}
         self.models: Mapping[str, frozenset[str]] = {}
         self.classifier: Classifier | None = None
+        self.own: Set[str] = frozenset()
 
     def put(
         self,
@@ -35,4 +35,5 @@ class SiteRules:
         """From now on."""
         self.goals, self.classifier = goals, classifier
         self.zones, self.models = zones or {}, models or {}
+        self.own = self.goals.keys() | self.models.keys()
         self.version += 1

@@ -45,7 +45,8 @@ def _evidence(models: Models) -> str:
     """Hits that satisfy a rule of any model by themselves, in order, with what earlier evidence says."""
     by_hit = ", ".join(f"{_on_hit(bound)} AS hit_{rule}" for rule, bound in models.rules.items())
     rules = ", ".join(
-        f"if({_unless_settled(bound, models)}, {rule}, 0)" for rule, bound in sorted(models.rules.items())
+        f"if({_unless_settled(bound, models)}{_where_it_applies(bound, models)}, {rule}, 0)"
+        for rule, bound in sorted(models.rules.items())
     )
     counts = "".join(
         f"""
@@ -125,6 +126,13 @@ def _unless_settled(bound: BoundRule, models: Models) -> str:
     if not bound.rule.fallback or not others:
         return f"hit_{bound.id}"
     return f"hit_{bound.id} AND NOT {_any_of(others)}"
+
+
+def _where_it_applies(bound: BoundRule, models: Models) -> str:
+    """Sites may name the models that apply to them."""
+    name = models.models[bound.model].name
+    others = [site for site, names in models.sites.items() if name not in names]
+    return f" AND site NOT IN ({_list(others)})" if others else ""
 
 
 def _holds(bound: BoundRule) -> str:

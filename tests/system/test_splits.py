@@ -1,5 +1,5 @@
-"""Options of sessions through the whole pipeline: two runs, of which the second splits what the first has closed, and
-`masir verify` recomputes it all in SQL."""
+"""Options of sessions and of sites through the whole pipeline: two runs, of which the second splits what the first has
+closed, and `masir verify` recomputes it all in SQL."""
 
 import random
 from datetime import datetime
@@ -10,7 +10,7 @@ from .kit import ask, hit, process, verify, write_lines
 
 MINUTE, HOUR = 60_000, 3_600_000
 EVENING = round(datetime(2026, 3, 28, 22, tzinfo=ZoneInfo("Europe/Berlin")).timestamp() * 1000)
-SITES = '[shop]\ntime_zone = "Europe/Berlin"\n\n[blog]\n'
+SITES = '[shop]\ntime_zone = "Europe/Berlin"\n\n[blog]\nmodels = ["classic5", "funnel4"]\n'
 
 
 def visits(dice: random.Random) -> list[bytes]:
@@ -51,5 +51,8 @@ def test_two_runs_with_all_options_agree_with_sql(tmp_path: Path) -> None:
     across = "toDate(start_time, 'Europe/Berlin') != toDate(end_time, 'Europe/Berlin')"
     assert ask(data, f"SELECT countIf({across}) AS n FROM sessions WHERE site = 'shop'")[0]["n"] == 0
     assert ask(data, "SELECT max(duration_ms) AS n FROM sessions")[0]["n"] <= HOUR
+    models = "SELECT site, groupUniqArray(model) AS n FROM transitions GROUP BY site"
+    of_site = {row["site"]: set(row["n"]) for row in ask(data, models)}
+    assert of_site["blog"] == {"classic5", "funnel4"} < of_site["shop"]
     without = verify(data, sites=tmp_path / "sites.toml")
     assert without["checks"]["sessions"] > 0, "with other options SQL says otherwise"

@@ -15,6 +15,8 @@ own_domains = ["shop.example"]
 goal_events = ["purchase"]
 goal_urls = ["/thanks*"]
 currency = "EUR"
+time_zone = "America/Argentina/Buenos_Aires"
+models = ["classic5"]
 keys.segment = ["wk_1", "wk_2"]
 server_keys.segment = ["{HASH}"]
 secrets.mailgun = "env:MAILGUN_KEY"
@@ -33,10 +35,12 @@ def write(path: Path, text: str) -> Path:
 
 
 def test_a_file_holds_a_table_per_site(tmp_path: Path) -> None:
-    shop, blog = read_sites(write(tmp_path / "sites.toml", WHOLE))
+    shop, blog = read_sites(write(tmp_path / "sites.toml", WHOLE), {"classic5", "funnel4"})
     assert (shop.name, shop.currency, shop.keys) == ("shop", "EUR", {"segment": ("wk_1", "wk_2")})
     assert (shop.privacy.ip, shop.privacy.do_not_track, shop.privacy.consent) == ("drop", "anonymous", None)
+    assert (shop.time_zone, shop.models) == ("America/Argentina/Buenos_Aires", ("classic5",))
     assert (blog.name, blog.origins, blog.goal_events) == ("blog.example", (), None)
+    assert (blog.time_zone, blog.models) == (None, None)
 
 
 def test_a_directory_holds_a_file_per_site(tmp_path: Path) -> None:
@@ -57,6 +61,15 @@ def test_a_directory_holds_a_file_per_site(tmp_path: Path) -> None:
         ("[shop]\norigins = ['https://a.example/']", 2, "no origin"),
         ("[shop]\norigins = ['*']", 2, "no origin"),
         ("[shop]\ncurrency = 'euro'", 2, "currency"),
+        ("[shop]\n\ntime_zone = 'Europe/Atlantis'", 3, "'Europe/Atlantis' is no time zone"),
+        ("[shop]\ntime_zone = 'Europe'", 2, "no time zone"),
+        ("[shop]\ntime_zone = ''", 2, "no time zone"),
+        ("[shop]\ntime_zone = '../UTC'", 2, "no time zone"),
+        (
+            "[shop]\ncurrency = 'EUR'\nmodels = ['funnel4', 'funnel5']",
+            3,
+            "'funnel5' is no stage model; there is funnel4",
+        ),
         ("[shop]\nserver_keys.segment = ['in the clear']", 2, "its hash"),
         (f"[shop]\nkeys.segment = ['{HASH}']", 2, "not a hash"),
         ("[shop]\nkeys.segment = ['']", 2, "1 to 256"),
@@ -72,7 +85,7 @@ def test_a_directory_holds_a_file_per_site(tmp_path: Path) -> None:
 def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, line: int, says: str) -> None:
     file = write(tmp_path / "sites.toml", text)
     with pytest.raises(SitesError) as caught:
-        read_sites(file)
+        read_sites(file, {"funnel4"})
     assert str(caught.value).startswith(f"{file}:{line}: ")
     assert says in str(caught.value)
 
