@@ -19,13 +19,14 @@ Tell = Callable[[str], object]
 
 
 class Size(NamedTuple):
-    """``faust``: hits of each Faust job, which are slow; ``scale``: numbers of visitors, ``scale_hits``
-    each.
+    """``faust``: hits of each Faust job, which are slow; ``kafka``: of the jobs over Kafka; ``scale``: numbers of
+    visitors, ``scale_hits`` each.
     """
 
     visitors: int
     hits: int
     faust: dict[str, int]
+    kafka: int
     flink: tuple[str, ...]
     scale: tuple[int, ...]
     scale_hits: int
@@ -35,6 +36,7 @@ FULL = Size(
     visitors=5_000,
     hits=400_000,
     faust={"decode": 60_000, "sessions": 60_000, "regrouped": 20_000, "whole": 20_000},
+    kafka=200_000,
     flink=("copy", "counts", "sessions", "sessions_rocksdb"),
     scale=(10_000, 100_000, 1_000_000),
     scale_hits=2_000_000,
@@ -43,6 +45,7 @@ QUICK = Size(
     visitors=2_000,
     hits=100_000,
     faust={"decode": 20_000, "sessions": 20_000, "whole": 10_000},
+    kafka=50_000,
     flink=("copy", "sessions"),
     scale=(10_000, 50_000),
     scale_hits=100_000,
@@ -54,6 +57,10 @@ FAUST_TITLES = {
     "sessions": "plain Faust, sessions only, hits already keyed",
     "regrouped": "plain Faust, sessions only, with group_by",
     "whole": "plain Faust, the whole job",
+}
+KAFKA_TITLES = {
+    "job": "Masir over Kafka, the whole job",
+    "decode": "bare getmany and decoding",
 }
 FLINK_TITLES = {
     "copy": "Flink: JSON to nothing",
@@ -94,6 +101,18 @@ def faust_rows(tell: Tell, directory: Path, size: Size) -> Iterator[Row]:
         yield Row("faust", "plain Faust", left_out=str(reason))
 
 
+def kafka_rows(tell: Tell, directory: Path, size: Size, *, job: str) -> Iterator[Row]:
+    """One job of the distributed form, over a real Kafka on another core if there is one."""
+    path, key = hits_file(directory, size), f"kafka_{job}"
+    try:
+        tell("starting Kafka (the first time: fetching it)")
+        with Broker(directory / "kafka", core=cores()[1]) as broker:
+            work = partial(run_module, f"bench.kafka_{job}", broker.address, str(path), str(size.kafka))
+            yield _attempt(tell, key, KAFKA_TITLES[job], work)
+    except UnavailableError as reason:
+        yield Row(key, KAFKA_TITLES[job], left_out=str(reason))
+
+
 def flink_rows(tell: Tell, directory: Path, size: Size) -> Iterator[Row]:
     """Both runs of each Flink job."""
     path = hits_file(directory, size)
@@ -126,6 +145,8 @@ PEERS: dict[str, Callable[[Tell, Path, Size], Iterator[Row]]] = {
     "masir": masir_rows,
     "decode": decode_rows,
     "faust": faust_rows,
+    "kafka_job": partial(kafka_rows, job="job"),
+    "kafka_decode": partial(kafka_rows, job="decode"),
     "flink": flink_rows,
     "scale": scale_rows,
 }

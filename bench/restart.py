@@ -1,8 +1,8 @@
-"""How long a restart takes: ``python -m bench.restart [--visitors 1000000]``.
+"""How long a restart takes: ``python -m bench.restart [--visitors 1000000] [--state-rows 500000]``.
 
 Takes a hit or two of so many visitors through the sessionizer, the journeys and the persons, as ``masir run`` does, and
 then opens their state in a process of its own as a start after ``kill -9`` does. Prints the seconds, and the resident
-bytes per visitor of all that was opened.
+bytes per visitor of all that was opened. Of the persons above ``--state-rows`` in each partition the others are on disk.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from pipeline.settings import Settings
 from pipeline.transport.batch import Batch
 from pipeline.transport.journal import Journal
 from pipeline.transport.log import Log
+from pipeline.transport.rows import Cold
 from pipeline.transport.state import StateStore
 from schemas import topics
 
@@ -37,10 +38,11 @@ _RSS_PAGES = 1
 class Bench:
     """A transport that keeps state on disk, as the embedded one does, and records in memory."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rows: int) -> None:
         self.log = Log(path)
+        self.cold = Cold(path.parent, rows)
         self.sent: dict[tuple[str, int], list[bytes]] = defaultdict(list)
-        settings = Settings()
+        settings = Settings(state_rows=rows)
         context = Context(self, Metrics(version="bench"))
         made = plans(context, settings, load_models(settings), _no_sink)
         self.hops: dict[str, Hop] = {plan.name: plan.make() for plan in made if plan.name in HOPS}
@@ -50,7 +52,7 @@ class Bench:
         return _Unit(self)
 
     def state(self, store: str, partition: int) -> StateStore:
-        return StateStore(self.log, store, partition)
+        return StateStore(self.log, store, partition, self.cold)
 
     def journal(self, store: str, partition: int) -> Journal:
         return Journal(self.log, store, partition)
@@ -90,20 +92,22 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--visitors", type=int, default=1_000_000)
+    parser.add_argument("--state-rows", type=int, default=Settings().state_rows)
     parser.add_argument("--open", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.open:
-        _open(asked.open, asked.visitors)
+        _open(asked.open, asked.visitors, asked.state_rows)
         return
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "masir.db"
-        asyncio.run(_write(path, asked.visitors))
-        again = ("-m", "bench.restart", "--visitors", str(asked.visitors), "--open", str(path))
+        asyncio.run(_write(path, asked.visitors, asked.state_rows))
+        again = ["-m", "bench.restart", "--visitors", str(asked.visitors), "--open", str(path)]
+        again += ["--state-rows", str(asked.state_rows)]
         subprocess.run([sys.executable, *again], check=True)
 
 
-async def _write(path: Path, visitors: int) -> None:
-    bench = Bench(path)
+async def _write(path: Path, visitors: int, rows: int) -> None:
+    bench = Bench(path, rows)
     waiting: dict[int, list[bytes]] = defaultdict(list)
     hits = stream.rounds(visitors=visitors, hits_per_visitor=HITS)
     for number in range(visitors * HITS):
@@ -120,8 +124,8 @@ async def _write(path: Path, visitors: int) -> None:
     bench.log.close()
 
 
-def _open(path: Path, visitors: int) -> None:
-    bench = Bench(path)
+def _open(path: Path, visitors: int, rows: int) -> None:
+    bench = Bench(path, rows)
     before, started = _resident_bytes(), perf_counter()
     for name, hop in bench.hops.items():
         begun, held = perf_counter(), _resident_bytes()

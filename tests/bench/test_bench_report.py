@@ -42,6 +42,13 @@ def test_a_peer_that_was_left_out_gives_no_ratio() -> None:
     assert found(*rows) == {}
 
 
+def test_what_runs_over_kafka_is_compared_with_its_like() -> None:
+    over_kafka = Row("kafka_job", "Masir over Kafka", measure(rate=30))
+    rows = over_kafka, Row("kafka_decode", "reading", measure(rate=301)), Row("decode", "", measure(rate=900))
+    (ratio,) = found(*rows).values()
+    assert (ratio.title, round(ratio.value, 3), ratio.met) == ("over Kafka: of bare reading", 0.1, False)
+
+
 @pytest.mark.parametrize(("bytes_each", "met"), [(1024, True), (1025, False)])
 def test_memory_per_visitor_is_what_more_visitors_add(bytes_each: int, met: bool) -> None:
     base = 200 << 20
