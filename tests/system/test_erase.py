@@ -150,6 +150,6 @@ def test_nobody_and_nowhere(tmp_path: Path, running: Running) -> None:
     assert ask(running.data, "SELECT count() AS n FROM hits WHERE visitor_id = 'friend'") == [{"n": 2}]
 
 
-def test_over_kafka_it_says_that_it_cannot() -> None:
-    done = masir("erase", "--site", "s", "--user", "u", code=2, settings={"broker": "kafka://broker:9092"})
-    assert b"not over Kafka yet" in done.stderr
+def test_over_kafka_the_broker_is_asked() -> None:
+    done = masir("erase", "--site", "s", "--user", "u", code=1, settings={"broker": "kafka://127.0.0.1:1"})
+    assert b"broker kafka://127.0.0.1:1" in done.stderr
