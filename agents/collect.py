@@ -14,6 +14,8 @@ from pipeline.collector.door import Door
 from pipeline.collector.tally import TallyMetrics
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
+from pipeline.traces import Traces
+from pipeline.traces import start as start_traces
 from pipeline.transport.kafka.connection import client_options, reaching
 from pipeline.transport.kafka.names import Names
 from pipeline.transport.kafka.publish import KafkaPublisher
@@ -31,6 +33,7 @@ class Collect:
         self.metrics = Metrics(version=version("masir"))
         self._publisher: KafkaPublisher | None = None
         self._salts: SharedSalts | None = None
+        self._traces: Traces | None = None
         self._door: Door | None = None
 
     async def start(self) -> None:
@@ -38,7 +41,10 @@ class Collect:
         settings = self.settings
         partitions = await usable_partitions(settings)
         names, options = Names(settings.broker_prefix), client_options(settings)
-        self._publisher = KafkaPublisher(names, partitions[HITS.name], options, now_ms=wall_ms)
+        self._traces = start_traces(settings)
+        self._publisher = KafkaPublisher(
+            names, partitions[HITS.name], options, now_ms=wall_ms, traces=self._traces
+        )
         self._salts = SharedSalts(names, options, now_ms=wall_ms)
         with reaching(settings.broker):
             await self._publisher.start()
@@ -62,6 +68,8 @@ class Collect:
             await self._salts.stop()
         if self._publisher is not None:
             await self._publisher.stop()
+        if self._traces is not None:
+            self._traces.close()
 
     async def _expose(self, _request: web.Request) -> web.Response:
         return web.Response(body=self.metrics.expose(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -24,6 +24,7 @@ from agents.beside import Beside
 from agents.hop import Context
 from agents.hops import STORE, load_models, plans
 from agents.owned import OwnedHop
+from agents.shared_tracing import TracedKafka
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.store.client import Client
@@ -32,6 +33,8 @@ from pipeline.store.place import open_store
 from pipeline.store.query_socket import QueryServer
 from pipeline.store.sink import Sink
 from pipeline.store.vocabulary import tell
+from pipeline.traces import Traces
+from pipeline.traces import start as start_traces
 from pipeline.transport.kafka.connection import client_options, faust_urls
 from pipeline.transport.kafka.driver import Cluster, Transport
 from pipeline.transport.kafka.names import Names
@@ -60,6 +63,7 @@ class Worker:
         self._queries: QueryServer | None = None
         self._app: faust.App | None = None
         self._beside: Beside | None = None
+        self._traces: Traces | None = None
         self._runner: web.AppRunner | None = None
         self._upkeep: asyncio.Task[None] | None = None
         self._crash: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -82,7 +86,9 @@ class Worker:
         transport.join(cluster)
         beside = self._beside = Beside(settings, transport, self.metrics, self._client)
         await beside.prepare()
-        context = Context(transport, self.metrics, away=self._away, erasures=beside.erasures)
+        self._traces = start_traces(settings)
+        seen = TracedKafka(transport, self._traces) if self._traces else transport
+        context = Context(seen, self.metrics, away=self._away, erasures=beside.erasures)
         for plan in plans(context, settings, self._models, self._sink):
             if not self.hops or plan.name in self.hops:
                 hop = OwnedHop(
@@ -121,6 +127,8 @@ class Worker:
             await self._queries.stop()
         if self._client is not None:
             self._client.close()
+        if self._traces is not None:
+            self._traces.close()
 
     async def run_until(self, done: asyncio.Event) -> None:
         """Wait; raises what a hop or Faust could not go on with, if that comes first."""

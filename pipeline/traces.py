@@ -3,7 +3,8 @@
 Hits are chosen by their place: every n-th of a partition of the topic ``hits``, so that each process knows by itself
 which they are, and under which trace. A span is a publish of the collector or a unit of work of a hop. It belongs to
 the trace of the oldest chosen hit in its input and has links to the traces of the others. What a unit of work sent is
-remembered by topic, partition and offset until it is consumed: that works within one process. Times are ns.
+remembered by topic, partition and offset until it is consumed: that works within one process. Over Kafka its records
+carry the name of the span. Times are ns.
 
 Attributes are topic, partition, offsets and counts: nothing of a person.
 """
@@ -57,22 +58,43 @@ class Traces:
         self, name: str, consumed: Sequence[Range], sent: Iterable[Range], start_ns: int, end_ns: int
     ) -> None:
         """A hop has committed a unit of work. One without a chosen hit has no span."""
+        span = self._start(name, consumed, [one for of in consumed for one in self._contexts(of)], start_ns)
+        if span is None:
+            return
+        span.end(end_ns)
+        for one in sent:
+            self._sent[one.topic, one.partition].append((one.end, span.get_span_context()))
+
+    def begun(
+        self, name: str, consumed: Sequence[Range], carried: Iterable[bytes], start_ns: int
+    ) -> tuple[Any, bytes] | None:
+        """A hop has begun a unit of work: its span, to be ended, and what the records that it sends carry. ``carried``:
+        by those that it consumed.
+        """
+        contexts = [_context(int.from_bytes(one[:16]), int.from_bytes(one[16:])) for one in carried]
+        contexts += [one for of in consumed if of.topic == HITS.name for one in self._contexts(of)]
+        span = self._start(name, consumed, contexts, start_ns)
+        if span is None:
+            return None
+        own = span.get_span_context()
+        return span, own.trace_id.to_bytes(16) + own.span_id.to_bytes(8)
+
+    def _start(
+        self, name: str, consumed: Sequence[Range], contexts: "Sequence[SpanContext]", start_ns: int
+    ) -> Any:
+        """None: nothing of it is traced."""
         from opentelemetry.trace import Link, NonRecordingSpan, set_span_in_context
 
-        contexts = [context for one in consumed for context in self._contexts(one)]
         if not contexts:
-            return
+            return None
         parent, *others = contexts
-        span = self._tracer.start_span(
+        return self._tracer.start_span(
             name,
             context=set_span_in_context(NonRecordingSpan(parent)),
             links=[Link(context) for context in others[:MOST_LINKS]],
             start_time=start_ns,
             attributes=_attributes(consumed),
         )
-        span.end(end_ns)
-        for one in sent:
-            self._sent[one.topic, one.partition].append((one.end, span.get_span_context()))
 
     def close(self) -> None:
         """Send what has not been sent."""

@@ -1,5 +1,5 @@
 """What a person may ask for, and what is told of them, over Kafka and a ClickHouse server: erased and kept out, a wrong
-link undone, the webhook told.
+link undone, the webhook told, a hit followed.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from watching.test_traces import Receiver, receiver  # noqa: F401  (a fixture)
 from watching.test_webhook_system import KEY, Crm, crm  # noqa: F401  (a fixture)
 
 from bench.clickhouse import ClickHouse
@@ -30,7 +31,7 @@ pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, crm: Crm) -> Iterator[Cluster]:  # noqa: F811
+def cluster(tmp_path: Path, crm: Crm, receiver: Receiver) -> Iterator[Cluster]:  # noqa: F811
     secret = tmp_path / "secret"
     secret.write_text(f"whsec_{base64.b64encode(KEY).decode()}")
     with (
@@ -44,6 +45,8 @@ def cluster(tmp_path: Path, crm: Crm) -> Iterator[Cluster]:  # noqa: F811
             out_of_orderness_seconds=0,
             webhook_url=f"http://127.0.0.1:{crm.server.server_address[1]}/masir",
             webhook_secret_file=secret,
+            traces_url=receiver.url,
+            traces_share=1,
         ) as cluster,
     ):
         yield cluster
@@ -77,7 +80,7 @@ def holds(cluster: Cluster, topic: str) -> bool:
     return any(secret.encode() in value for value in newest.values() for secret in SECRETS)
 
 
-def test_persons(cluster: Cluster, crm: Crm) -> None:  # noqa: F811
+def test_persons(cluster: Cluster, crm: Crm, receiver: Receiver) -> None:  # noqa: F811
     _undo_a_link(cluster)
     _erase(cluster)
     _tell(cluster, crm)
@@ -85,7 +88,8 @@ def test_persons(cluster: Cluster, crm: Crm) -> None:  # noqa: F811
     assert [checks[name] for name in ("sessions", "counters", "ledger")] == [0, 0, 0], (
         "erased sites' sums are left out"
     )
-    assert [worker.stop() for worker in cluster.workers] == [0, 0]
+    assert [process.stop() for process in cluster.processes] == [0, 0, 0]
+    _is_followed(receiver)
 
 
 def _undo_a_link(cluster: Cluster) -> None:
@@ -142,3 +146,23 @@ def _tell(cluster: Cluster, crm: Crm) -> None:  # noqa: F811
     post(cluster, hit("c", now_ms(), site="left", event="subscription_cancel", user_id="carl"))
     told = wait_for(lambda: crm.find("raised", "carl"), "the CRM is told")
     assert (told["site"], told["reason"]) == ("left", "leaving")
+
+
+def _is_followed(receiver: Receiver) -> None:  # noqa: F811
+    """From the collector's span to that of the store, over processes."""
+    of_id = {span.span_id: span for span in receiver.spans}
+    ways = set()
+    for span in receiver.spans:
+        way = [span.name]
+        while span.parent_span_id in of_id:
+            span = of_id[span.parent_span_id]
+            way.insert(0, span.name)
+        ways.add(tuple(way))
+    assert {
+        ("collect", "sessionizer", "store"),
+        ("collect", "sessionizer", "journeys", "store"),
+        ("collect", "sessionizer", "persons", "store"),
+        ("collect", "sessionizer", "counters"),
+    } <= ways
+    told = b"".join(span.SerializeToString() for span in receiver.spans)
+    assert not [secret for secret in SECRETS if secret.encode() in told]

@@ -22,6 +22,7 @@ from faust.types import TP, ConsumerMessage
 from pipeline.transport.batch import Batch
 from pipeline.transport.kafka.partition import KafkaBatch, Partition
 from pipeline.transport.kafka.thread import ConsumerThread
+from pipeline.transport.kafka.unit import RECEIVED_BYTES
 from pipeline.transport.message import message_of
 from schemas.topics import HITS
 
@@ -197,7 +198,9 @@ class Consumer(stock.Consumer):
 
     def _batch(self, one: Partition, records: Sequence[Any], next_offset: int) -> KafkaBatch:
         topic = self.transport.cluster.names.bare(one.tp.topic)
-        time_of = _appended if topic == HITS.name else _received
+        is_hits = topic == HITS.name
+        time_of = _appended if is_hits else _received
+        keys = () if is_hits else [record.key for record in records]
         return KafkaBatch(
             topic=topic,
             partition=one.tp.partition,
@@ -209,6 +212,7 @@ class Consumer(stock.Consumer):
             is_final=False,
             on_release=self._released,
             owner=one,
+            carried=[key[RECEIVED_BYTES:] for key in keys if len(key) > RECEIVED_BYTES],
         )
 
     def _released(self, batch: Batch) -> None:
@@ -244,4 +248,4 @@ def _appended(record: Any) -> int:
 
 def _received(record: Any) -> int:
     """A unit of work has kept the time as the key."""
-    return int.from_bytes(record.key)
+    return int.from_bytes(record.key[:RECEIVED_BYTES])

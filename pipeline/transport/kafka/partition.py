@@ -6,6 +6,7 @@ have any effect any more: batches that are still in hand are refused. If it come
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 
 from faust.types import TP
 
@@ -15,9 +16,10 @@ from pipeline.transport.kafka.transactions import PartitionLostError, Transactio
 
 
 class KafkaBatch(Batch):
-    """A batch that knows whose it is."""
+    """A batch that knows whose it is. ``carried``: names of the spans that its records come from, where traced."""
 
     owner: "Partition"
+    carried: Sequence[bytes] = ()
 
     def check(self) -> None:
         """Raises PartitionLostError."""

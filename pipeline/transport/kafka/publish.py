@@ -6,6 +6,7 @@ fails are answered as not taken, though some may have been: the sender tries aga
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 from zlib import crc32
@@ -17,6 +18,7 @@ from aiokafka.errors import KafkaError
 from pipeline.collector.publisher import Record, Unavailable
 from pipeline.core.ids import partition_of
 from pipeline.settings import Settings
+from pipeline.traces import Range, Traces
 from pipeline.transport.kafka.connection import client_options, reaching
 from pipeline.transport.kafka.names import Names
 from pipeline.transport.kafka.topics import usable_partitions
@@ -30,11 +32,18 @@ _log = logging.getLogger(__name__)
 
 
 class KafkaPublisher:
-    """``partitions``: of the topic. ``options``: of aiokafka's clients."""
+    """``partitions``: of the topic. ``options``: of aiokafka's clients. ``traces`` are told of what was sent."""
 
     def __init__(
-        self, names: Names, partitions: int, options: dict[str, Any], *, now_ms: Callable[[], int]
+        self,
+        names: Names,
+        partitions: int,
+        options: dict[str, Any],
+        *,
+        now_ms: Callable[[], int],
+        traces: Traces | None = None,
     ) -> None:
+        self._traces = traces
         self._topic = names.topic(HITS.name)
         self._group = names.group
         self._partitions = partitions
@@ -64,14 +73,18 @@ class KafkaPublisher:
 
     async def publish(self, records: Sequence[Record]) -> None:
         """See :class:`pipeline.collector.publisher.Publisher`. A hit without a key goes by its bytes."""
+        start_ns = time.time_ns()
         by_partition: dict[int, list[Record]] = {}
         for record in records:
             by_partition.setdefault(crc32(record[0] or record[1]) % self._partitions, []).append(record)
         try:
             producer = self._producer or await self._new_producer()
             pending: list[asyncio.Future[Any]] = []
+            first: dict[int, asyncio.Future[Any]] = {}
             for partition, of_partition in by_partition.items():
-                pending += await self._send(producer, partition, of_partition)
+                sent = await self._send(producer, partition, of_partition)
+                first[partition] = sent[0]
+                pending += sent
             await asyncio.gather(*pending)
         except KafkaError as error:
             self._drop_producer()
@@ -80,6 +93,11 @@ class KafkaPublisher:
             self._drop_producer()
             raise
         self._since_count += len(records)
+        if self._traces is not None:
+            for partition, sent_first in first.items():
+                begin = sent_first.result().offset
+                appended = Range(HITS.name, partition, begin, begin + len(by_partition[partition]))
+                self._traces.collected(appended, start_ns, time.time_ns())
 
     async def _send(
         self, producer: AIOKafkaProducer, partition: int, records: list[Record]

@@ -18,7 +18,9 @@ CommitOffsets = Callable[[Sequence[tuple[Partition, int]]], Awaitable[None]]
 
 
 class KafkaUnit:
-    """``commit_offsets``: for partitions without transactions. ``owner_of``: whose memory it is."""
+    """``commit_offsets``: for partitions without transactions. ``owner_of``: whose memory it is. ``carried``: what else
+    the keys of its records hold, see ``pipeline.traces``.
+    """
 
     def __init__(
         self, names: Names, commit_offsets: CommitOffsets, owner_of: Callable[[Memory], Partition]
@@ -27,6 +29,7 @@ class KafkaUnit:
         self._commit_offsets = commit_offsets
         self._owner_of = owner_of
         self._values: dict[tuple[str, int], list[bytes]] = {}
+        self.carried = b""
 
     def send(self, topic: str, partition: int, values: Sequence[bytes]) -> None:
         """Records for a partition; nothing is sent before the commit."""
@@ -50,7 +53,7 @@ class KafkaUnit:
             return
         offsets = [batch.next_offset for batch in consumed if not batch.is_tick]
         received = min((batch.timestamps[0] for batch in consumed if not batch.is_tick), default=now_ms)
-        key, values = received.to_bytes(RECEIVED_BYTES), self._values
+        key, values = received.to_bytes(RECEIVED_BYTES) + self.carried, self._values
         self._values = {}
         sent: Sent = {at: [(key, value) for value in of_one] for at, of_one in values.items()}
         await owner.transactions.submit(sent, stores, max(offsets, default=None))
