@@ -65,9 +65,7 @@ def plans(
     person_rules = PersonRules(settings.signal_rules, settings.person_max_visitors, bounded)
 
     def sessionizer() -> Sessionizer:
-        return Sessionizer(
-            context, rules, pane_ms=settings.pane_ms, segments=settings.window_segments
-        )
+        return Sessionizer(context, rules, pane_ms=settings.pane_ms, segments=settings.window_segments)
 
     def store() -> Store:
         return Store(

@@ -2,6 +2,7 @@
 core.intake."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 
@@ -11,7 +12,8 @@ from pipeline.core.ids import partition_of
 from pipeline.core.intake import Intake, Output
 from pipeline.core.intake_rules import IntakeRules
 from pipeline.core.models import Models
-from pipeline.core.windows import PANE_MS, sum_sessions
+from pipeline.core.session import SEGMENTS
+from pipeline.core.windows import PANE_MS, sum_segments, sum_sessions
 from pipeline.store.blocks import block, blocks_of
 from pipeline.transport.batch import Batch
 from pipeline.transport.journal import Journal
@@ -24,9 +26,15 @@ _msgpack = msgspec.msgpack.Encoder().encode
 
 
 class Sessionizer:
-    """One :class:`Intake` per partition, made when its first batch comes. ``pane_ms``: of the counters."""
+    """One :class:`Intake` per partition, made when its first batch comes. ``pane_ms``: of the counters.
 
-    def __init__(self, context: Context, rules: IntakeRules, *, pane_ms: int = PANE_MS) -> None:
+    ``segments``: by what their windows are cut.
+    """
+
+    def __init__(
+        self, context: Context, rules: IntakeRules, *, pane_ms: int = PANE_MS, segments: Sequence[str] = ()
+    ) -> None:
+        self._segments = {name: SEGMENTS[name] for name in segments}
         self._context = context
         self._pane_ms = pane_ms
         self._rules = rules
@@ -114,8 +122,11 @@ class Sessionizer:
         all_facts = [Facts(f"{NAME}-{partition}", output.watermark, [], [], {}) for _ in range(count)]
         for fact in sum_sessions(output.said.facts, self._pane_ms):
             all_facts[partition_of(fact.site, count)].sessions.append(fact)
+        if self._segments:
+            for measure in sum_segments(output.said.facts, self._pane_ms, self._segments):
+                all_facts[partition_of(measure.site, count)].measures.append(measure)
         for site, change in output.said.active.items():
             all_facts[partition_of(site, count)].active[site] = change
         for target, facts in enumerate(all_facts):
-            if facts.sessions or facts.active or output.has_new_watermark:
+            if facts.sessions or facts.measures or facts.active or output.has_new_watermark:
                 unit.send(topics.FACTS.name, target, [_msgpack(facts)])

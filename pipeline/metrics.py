@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from pipeline import person_metrics
 from pipeline.core.counters import ALL, Gauges
 from pipeline.core.windows import WINDOWS, WindowSums
+from pipeline.segment_metrics import Segments
 from schemas.outcome import Outcome, Reason
 from schemas.topics import DEAD_LETTERS
 
@@ -161,6 +162,7 @@ class Metrics:
         self.sites = BoundedNames(MAX_SITES, sites)
         self.journeys = Journeys(self.sites)
         self.registry.register(self.journeys)
+        self.registry.register(Segments(self.journeys.snapshots, self.sites.label))
         self._sites_with_hits: set[str] = set()
         self._highs: dict[tuple[str, ...], int] = {}
         self._declare_journey()

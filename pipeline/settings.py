@@ -96,6 +96,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     models: tuple[str, ...] = ()  # files of own stage models, beside the built-in ones
     content: dict[str, str] = {}  # kind of content -> path globs and events, separated by spaces
     segments: dict[str, str] = {}  # name -> condition in SQL over the view person_facts
+    window_segments: tuple[Literal["device", "browser", "os", "country", "language"], ...] = ()
 
     person_max_visitors: Count = MOST_VISITORS
     cancel_urls: tuple[str, ...] = CANCEL_URLS

@@ -4,7 +4,10 @@ from msgspec import Struct
 
 
 class SessionFact(Struct, frozen=True, array_like=True, gc=False):
-    """What the counters are told of a closed session, summed up. A correction takes the old one back (``sign`` -1)."""
+    """What the counters are told of a closed session, summed up. A correction takes the old one back (``sign`` -1).
+
+    ``context``: what the session took from its first hit, as ``pipeline.core.session`` packs it.
+    """
 
     site: str
     channel: str
@@ -14,6 +17,7 @@ class SessionFact(Struct, frozen=True, array_like=True, gc=False):
     bounced: bool
     converted: bool
     revenue_micros: int
+    context: str = ""
     sign: int = 1
 
 

@@ -59,6 +59,8 @@ CONTEXT = (
     "campaign_id", "device", "browser", "os", "country", "language",
 )  # fmt: skip
 _CHANNEL = CONTEXT.index("channel")
+SEGMENTS = {name: CONTEXT.index(name) for name in ("device", "browser", "os", "country", "language")}
+"""By what windows can be cut: closed or short lists, and their places in the context."""
 
 
 def context_of(fields: Sequence[str]) -> str:

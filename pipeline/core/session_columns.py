@@ -87,6 +87,7 @@ def session_at(slots: Slots, slot: int) -> OpenSession:
         bool(told & _BOUNCED),
         bool(told & _CONVERTED),
         int(value["revenue"]),
+        value["context"],
     )
     return OpenSession(
         session_id=value["id"].tobytes().hex(),
@@ -128,8 +129,9 @@ def facts_of(slots: Slots, at: Index, *, timeout_ms: int, bounce: str) -> list[S
     slots["told"][at] = _bits(*flags)
     columns = (end + timeout_ms, end - start, *flags, slots["revenue"][at])
     sites = [key.partition(SEPARATOR)[0] for key in slots["key"][at].tolist()]
-    channels = map(channel_of, slots["context"][at].tolist())
-    return list(map(SessionFact, sites, channels, *(column.tolist() for column in columns)))
+    contexts = slots["context"][at].tolist()
+    channels = map(channel_of, contexts)
+    return list(map(SessionFact, sites, channels, *(column.tolist() for column in columns), contexts))
 
 
 def told_to_persons(slots: Slots, at: Index, facts: Sequence[SessionFact]) -> Iterator[Told]:

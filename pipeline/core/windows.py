@@ -10,15 +10,17 @@ and its pane moves on as it ages. Sums are order-free: integers that are only ad
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import msgpack
 
-from schemas.counter import SessionSums
+from pipeline.core.ids import SEPARATOR
+from schemas.counter import Measure, SessionSums
 from schemas.session import SessionFact
 
 PANE_MS = 10_000
+SEGMENT = "\x1e"  # in the names of the measures of segments
 WINDOWS = {"5m": 300_000, "1h": 3_600_000, "24h": 86_400_000}  # ms, ascending
 PANES_PER_CHUNK = 60
 HOT_CHUNKS = 512  # decoded chunks kept between two batches: some 100 KB each when every pane is full
@@ -84,6 +86,24 @@ def sum_sessions(facts: Iterable[SessionFact], pane_ms: int) -> list[SessionSums
         SessionSums(site, channel, pane * pane_ms, sums)
         for (site, channel, pane), sums in panes.items()
         if any(sums)
+    ]
+
+
+def sum_segments(facts: Iterable[SessionFact], pane_ms: int, dimensions: Mapping[str, int]) -> list[Measure]:
+    """The same by segment, in measures named SEGMENT, dimension, SEGMENT, value. ``dimensions``: name -> its place in
+    the context.
+    """
+    panes: dict[tuple[str, str, int], Sums] = {}
+    for fact in facts:
+        own = (
+            fact.sign * one for one in (1, fact.counted, fact.bounced, fact.converted, fact.duration_ms, 0)
+        )
+        sums, context = list(own), fact.context.split(SEPARATOR)
+        for dimension, place in dimensions.items():
+            name = f"{SEGMENT}{dimension}{SEGMENT}{context[place]}"
+            add(panes.setdefault((fact.site, name, fact.close_time // pane_ms), [0] * 6), sums)
+    return [
+        Measure(site, name, pane * pane_ms, sums) for (site, name, pane), sums in panes.items() if any(sums)
     ]
 
 

@@ -117,6 +117,7 @@ class Follower:
         self.rows: dict[tuple[str, int, str], Session] = {}
         self.moves: dict[tuple[str, str], SessionMove] = {}
         self.facts: Counter[SessionFact] = Counter()
+        self.contexts: Counter[str] = Counter()
         self.active: Counter[str] = Counter()
         self.hits: dict[int, dict[str, Any]] = {}
         self.outcomes: Counter[tuple[str, str]] = Counter()
@@ -191,8 +192,10 @@ class Follower:
             if known_move is None or move.version >= known_move.version:
                 self.moves[move.site, move.old_id] = move
         for fact in said.facts:
-            positive = SessionFact(*[*_fields(fact)[:-1], 1])
+            positive = SessionFact(*[*_fields(fact)[:-2], "", 1])  # its context is the row's
             self.facts[positive] += fact.sign
+            self.contexts[fact.context] += fact.sign
+        assert min(self.contexts.values(), default=0) >= 0, "taken back from where it was put"
         self.active.update(said.active)
         self.outcomes.update({(site, str(outcome)): n for (site, outcome), n in output.outcomes.items()})
         for hit in stored_hits(output):
