@@ -10,7 +10,7 @@ afresh, knowing nothing of what was before. A hit begins a new session
 * ``longest_ms``: when it is more than so long after the session's first hit (exactly so long is the same session).
 
 Hits of the same millisecond are never parted, so that starts still name sessions; of several campaigns in one, the
-least counts. What the products do:
+least counts. Nor are hits that were folded into one. What the products do:
 https://github.com/matomo-org/matomo/blob/5.x-dev/config/global.ini.php (create_new_visit_*),
 https://support.google.com/analytics/answer/9191807 (GA4: only the pause decides).
 """
@@ -26,7 +26,7 @@ from typing import Final, NamedTuple
 from pipeline.core.ids import SEPARATOR
 from pipeline.core.session import CONTEXT, OpenSession, first_of, merge
 
-Hits = list[OpenSession]  # each of one hit; or all that is known of a session from before the option was set
+Hits = list[OpenSession]  # each of one hit, or of several that were folded
 _CHANNEL: Final = CONTEXT.index("channel")
 _CAMPAIGN: Final = slice(_CHANNEL + 1, CONTEXT.index("campaign_id") + 1)
 _NAMED, _OTHER, _DIRECT = range(3)
@@ -66,7 +66,7 @@ def cut(hits: Iterable[OpenSession], timeout_ms: int, splits: Splits, zone: tzin
         is_over = time - end > timeout_ms or today != day
         is_over |= origin[0] == _NAMED and came[0] != _DIRECT and origin != came
         is_over |= splits.longest_ms is not None and time - start > splits.longest_ms
-        if is_over or not found:
+        if not found or (is_over and time > end):
             found.append([])
             start, came = time, origin
         elif origin[0] == _NAMED:
@@ -84,8 +84,12 @@ def session_of(hits: Sequence[OpenSession], splits: Splits) -> OpenSession:
     if splits.campaign:
         named = [hit for hit in hits if _origin(hit.context)[0] == _NAMED]
         if named:
-            session.context = min(named, key=first_of).context
+            session.context = min(named, key=_first_named).context
     return session
+
+
+def _first_named(hit: OpenSession) -> tuple[int, Origin, tuple[int, bool, str, str]]:
+    return hit.start, _origin(hit.context), first_of(hit)
 
 
 @lru_cache(maxsize=10_000)

@@ -28,6 +28,9 @@ from pipeline.core.slots import Array, Index
 from schemas.erasure import Erasure
 from schemas.session import SessionMove
 
+MOST_KEPT: Final = (
+    10_000  # hits of a session; beyond that all but the newest half of that many are folded for good
+)
 KEPT: Final = "kept"  # the hits of a session, as bytes; None of one from before the option was set
 _NONE: Final = -1
 _encode = msgspec.msgpack.Encoder().encode
@@ -143,7 +146,11 @@ class SplitTable(SessionTable):
 
     def _write(self, key: str, part: _Part) -> None:
         write(self.slots, part.slot, part.session)
-        self.slots["key"][part.slot], self.slots[KEPT][part.slot] = key, _encode(part.hits)
+        hits = part.hits
+        if len(hits) > MOST_KEPT:
+            old, new = hits[: -MOST_KEPT // 2], hits[-MOST_KEPT // 2 :]
+            hits = [session_of(old, self.rules.splits), *new]
+        self.slots["key"][part.slot], self.slots[KEPT][part.slot] = key, _encode(hits)
         self.slots.touch(np.array([part.slot]))
 
     def _moves(

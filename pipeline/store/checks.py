@@ -14,7 +14,7 @@ gone and the checks that need them fail.
 
 from typing import Final, NamedTuple
 
-from pipeline.store.cuts import IS_NAMED, Cuts, numbered
+from pipeline.store.cuts import CAMPAIGN, IS_NAMED, Cuts, numbered
 
 FINAL_AFTER_MS: Final = 60_000  # out-of-orderness (10 s) and the time to write, with room
 
@@ -81,7 +81,9 @@ def batch_sessions(rules: Rules) -> str:
     the first hit that names one tells where the session came from.
     """
     first = ", ".join(["at", "url = ''", "url", *_FROM_THE_FIRST_HIT])
-    source = f"min((NOT {IS_NAMED}, ({first}))).2" if rules.cuts.campaign else f"min(({first}))"
+    source = (
+        f"min((NOT {IS_NAMED}, at, {CAMPAIGN}, ({first}))).4" if rules.cuts.campaign else f"min(({first}))"
+    )
     from_source = ", ".join(
         f"source.{place} AS {name}" for place, name in enumerate(_FROM_THE_FIRST_HIT, start=4)
     )

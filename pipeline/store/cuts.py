@@ -10,10 +10,10 @@ from typing import Final, NamedTuple
 
 from pipeline.store.sql import text
 
-_CAMPAIGN: Final = (
+CAMPAIGN: Final = (
     "[campaign_source, campaign_medium, campaign_name, campaign_term, campaign_content, campaign_id]"
 )
-IS_NAMED: Final = f"arrayExists(field -> field != '', {_CAMPAIGN})"
+IS_NAMED: Final = f"arrayExists(field -> field != '', {CAMPAIGN})"
 _ORIGIN: Final = "Tuple(UInt8, Array(String))"
 
 
@@ -57,7 +57,7 @@ def _cut(runs: str, cuts: Cuts) -> str:
         over.append("(one.3.1 = 0 AND done.3.1 != 2 AND one.3 != done.3)")
     if cuts.longest_ms is not None:
         over.append(f"one.1 - done.1[-1] > {cuts.longest_ms}")
-    origin = f"multiIf({IS_NAMED}, (0, {_CAMPAIGN}), channel != 'direct', (1, [channel]), (2, []))::{_ORIGIN}"
+    origin = f"multiIf({IS_NAMED}, (0, {CAMPAIGN}), channel != 'direct', (1, [channel]), (2, []))::{_ORIGIN}"
     return f"""
     SELECT h.* REPLACE ((h.number, arrayCount(start -> start <= h.at, s.starts)) AS number)
     FROM ({runs}) AS h

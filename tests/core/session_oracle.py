@@ -77,7 +77,9 @@ def _session(
     views = [hit for hit in hits if hit.event in VIEWS]
     goals = [hit for hit in hits if hit.event in GOALS]
     named = [hit for hit in hits if hit.campaign] if options.campaign else []
-    first = min(named or hits, key=lambda h: (h.time, h.url == "", h.url, h.referrer, h.channel, h.campaign))
+    first = min(hits, key=lambda h: (h.time, h.url == "", h.url, h.referrer, h.channel, h.campaign))
+    if named:
+        first = min(named, key=lambda h: (h.time, h.campaign, h.url == "", h.url, h.referrer, h.channel))
     user = max(((h.time, h.user) for h in hits if h.user), default=(0, ""))[1]
     custom = len(hits) - len(views) - len([h for h in goals if h not in views])
     bounced = len(views) == 1

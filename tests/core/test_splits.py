@@ -2,6 +2,8 @@
 naive oracle makes of the set."""
 
 import random
+from itertools import groupby
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from session_oracle import active_of, facts_of, oracle, session_id_at
 from split_kit import BERLIN, follower_of, ms, options_of
 from test_sessionizer import delivered, in_batches
 
+from pipeline.core import split_table
 from pipeline.core.parts import Splits
 
 # Around midnight in Berlin; the steps make long chains of hits, equal times, and lengths just within and just beyond.
@@ -100,3 +103,17 @@ def test_live_what_is_said_agrees_after_each_unit_while_nothing_is_late(
     follower.idle(48 * HOUR)
     follower.idle(0)
     assert follower.remembered == (0, 0), "nothing of a visitor is kept for ever"
+
+
+@given(hit_sets, splits_of_any_kind)
+@settings(max_examples=100, deadline=None)
+def test_hits_in_order_may_be_folded(hits: list[Hit], splits: Splits) -> None:
+    hits.sort(key=lambda h: h.time)
+    instants = [list(at_once) for _, at_once in groupby(hits, key=lambda h: h.time)]
+    with patch.object(split_table, "MOST_KEPT", 3):
+        follower = follower_of(splits, zone=BERLIN)
+        for at_once in instants:
+            follower.feed(at_once)
+        follower.restart()
+        follower.end()
+    assert_agrees(follower, hits, splits, watermark=None)

@@ -7,7 +7,10 @@ import pytest
 from session_kit import HOUR, MINUTE, NOON, Follower, Hit, rules, spans
 from split_kit import BERLIN, follower_of, ms
 
+from pipeline.core import split_table
+from pipeline.core.intake import Intake
 from pipeline.core.parts import PRESETS, Splits
+from schemas.erasure import Erasure
 
 ALL = Splits(midnight=True, campaign=True, longest_ms=HOUR)
 
@@ -108,6 +111,16 @@ def test_hits_of_one_millisecond_are_never_parted() -> None:
     assert split_spans(hits, Splits(campaign=True)) == [(0, 1, 3)]
 
 
+def test_of_several_campaigns_in_one_millisecond_the_least_is_that_of_the_session() -> None:
+    one = follower_of(Splits(campaign=True))
+    one.feed([
+        Hit(NOON, url="https://a.example/1", channel="push", campaign="summer"),
+        Hit(NOON, url="https://a.example/2", channel="email", campaign="spring"),
+    ])  # fmt: skip
+    one.end()
+    assert [(s["channel"], s["entry_url"]) for s in one.sessions()] == [("email", "https://a.example/1")]
+
+
 def test_another_campaign_in_the_first_millisecond_of_a_session_joins_it_to_the_one_before() -> None:
     hits = [of("spring", 0), of("summer", 1), of("spring", 1)]
     assert split_spans(hits[:2], Splits(campaign=True)) == [(0, 0, 1), (1, 1, 1)]
@@ -168,6 +181,37 @@ def test_a_session_that_is_split_twice_and_may_be_forgotten_in_part_knows_where_
     assert found[0] == 0
     assert {found[n * MINUTE] for n in (10, 20, 30, 40)} == {10 * MINUTE}
     assert {found[n * MINUTE] for n in (45, 50)} == {45 * MINUTE}
+
+
+def test_what_was_folded_is_not_parted_and_its_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(split_table, "MOST_KEPT", 10)
+    one = follower_of(Splits(campaign=True), 3 * HOUR)
+    one.feed([of("spring", 0)])
+    sizes = []
+    for minute in range(1, 60):
+        one.feed(at(minute * MINUTE))
+        sizes.append(len(one.states[-1][1]))
+    assert max(sizes[30:]) < 2 * max(sizes[:10])
+    one.feed([of("summer", 10 * MINUTE + 1)])
+    assert spans(one) == [(0, 59 * MINUTE, 61)]
+    one.feed([of("summer", 58 * MINUTE + 1)])
+    assert spans(one) == [(0, 58 * MINUTE, 60), (58 * MINUTE + 1, 59 * MINUTE, 2)]
+
+
+def test_a_person_who_is_erased_is_in_no_kept_hit() -> None:
+    """Also where the session's last user was another."""
+    intake = Intake(rules(splits=ALL), 0)
+    hits = [Hit(NOON, user="to be erased"), Hit(NOON + 1, user="another"), Hit(NOON, "bob", user="bob")]
+    intake.take([one.raw for one in hits], [NOON] * 3, [0, 1, 2])
+    first = intake.finish(NOON, has_records=True, is_caught_up=True)
+    assert first.state is not None
+    assert b"to be erased" in first.state
+    intake.erase(Erasure(1, "shop", users=frozenset({"to be erased"})))
+    second = intake.finish(NOON, has_records=False, is_caught_up=True, number=1)
+    assert second.state is not None
+    assert second.needed == 1
+    assert b"to be erased" not in second.state
+    assert b"bob" in second.state
 
 
 def test_off_nothing_is_kept_of_single_hits_and_an_option_may_be_set_and_unset() -> None:
