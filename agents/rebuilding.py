@@ -106,8 +106,11 @@ class Rebuilder:
             if request.is_begun:
                 raise
             return None, str(error)
-        others = set(changed_models(journeys.digests(), models.digests)) - set(request.models)
-        if others and not request.is_begun and journeys.digests():
+        before = journeys.digests()
+        if unknown := set(request.models) - before.keys() - models.digests.keys():
+            return None, f"{', '.join(sorted(unknown))}: no such model; there is {', '.join(models.digests)}"
+        others = set(changed_models(before, models.digests)) - set(request.models)
+        if others and before and not request.is_begun:
             names = ", ".join(sorted(others))
             return None, f"{names}: changed too, and stages depend on each other; name all with --model"
         return models, ""

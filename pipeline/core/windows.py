@@ -95,13 +95,11 @@ def sum_segments(facts: Iterable[SessionFact], pane_ms: int, dimensions: Mapping
     """
     panes: dict[tuple[str, str, int], Sums] = {}
     for fact in facts:
-        own = (
-            fact.sign * one for one in (1, fact.counted, fact.bounced, fact.converted, fact.duration_ms, 0)
-        )
-        sums, context = list(own), fact.context.split(SEPARATOR)
+        own = (1, fact.counted, fact.bounced, fact.converted, fact.duration_ms, 0)
+        context = fact.context.split(SEPARATOR)
         for dimension, place in dimensions.items():
             name = f"{SEGMENT}{dimension}{SEGMENT}{context[place]}"
-            add(panes.setdefault((fact.site, name, fact.close_time // pane_ms), [0] * 6), sums)
+            add(panes.setdefault((fact.site, name, fact.close_time // pane_ms), [0] * 6), own, fact.sign)
     return [
         Measure(site, name, pane * pane_ms, sums) for (site, name, pane), sums in panes.items() if any(sums)
     ]

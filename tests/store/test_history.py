@@ -4,9 +4,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from pipeline.store import history
+from pipeline.store.client import Client
+from pipeline.store.sink import Sink
 from schemas.rows import TRANSITION_ROWS
+
+from .kit import DAY_0, hit, hit_table
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -75,3 +80,43 @@ def test_nothing_differs_from_itself() -> None:
     assert [part.num_rows for part in found] == [0, 0, 0]
     assert found.rows(1).num_rows == 0
     assert not dict(history.changes(found))
+
+
+@pytest.mark.parametrize("size", [1, 2, 50_000])
+def test_stored_hits_before_the_cut_come_once_in_the_order_of_each_sites_time(
+    client: Client, sink: Sink, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(history, "SLICE_HITS", size)
+    place = {"source_partition": 1, "source_offset": 7}
+    hits = [
+        hit(90_000, "c", source_offset=1),
+        hit(1, "a", site="blog", source_offset=2, outcome="late", score=3.0, props="{}"),
+        hit(60_000 * 60 * 24 * 40, "d", source_offset=3, outcome="background", session_id="ab" * 16),
+        hit(30_000, "b", **place),
+        hit(5, "bot", source_offset=4, outcome="bot"),
+        hit(6, "after the cut", source_offset=5),
+        hit(7, "after the other cut", source_partition=1, source_offset=8),
+    ]
+    sink.insert("hits", hit_table(hits), "1")
+    sink.insert("hits", hit_table([hits[0], hits[3]]), "again, after a crash")
+    slices = list(history.stored_hits(client, [5, 8]))
+    found = [
+        row for some in slices for row in zip(some["site"], some["visitor_id"], some["time"], strict=True)
+    ]
+    assert found == [
+        ("blog", "a", DAY_0 + 1),
+        ("shop", "b", DAY_0 + 30_000),
+        ("shop", "c", DAY_0 + 90_000),
+        ("shop", "d", DAY_0 + 3_456_000_000),
+    ]
+    last = {name: values[-1] for name, values in slices[-1].items()}
+    assert (last["session_id"], last["score"], last["props"], last["goal"]) == ("ab" * 16, None, "", 0)
+
+
+def test_transitions_that_hold_are_read_with_the_columns_that_were_written(
+    client: Client, sink: Sink
+) -> None:
+    one, gone = step(0, "", "one", "enter"), step(1, "one", "two")
+    sink.insert("transitions", table(one, gone), "1")
+    sink.insert("transitions", table({**gone, "withdrawn": True, "version": 2}), "2")
+    assert history.said_transitions(client).equals(said(one))

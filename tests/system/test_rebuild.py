@@ -102,8 +102,11 @@ def test_a_changed_model_beside_a_running_masir_and_after_kill_9(
         running.wait_until_drained()
         model(file, keen=True)
         post(running, *history[90:100])
-        other = masir("rebuild", "--model", "classic5", "--data", data, settings=live, code=2)
-        assert b"tiny: changed too" in other.stderr
+        for name, why in (
+            ("classic5", b"tiny: changed too"),
+            ("tinny", b"tinny: no such model; there is buyer3"),
+        ):
+            assert why in masir("rebuild", "--model", name, "--data", data, settings=live, code=2).stderr
         receipt = rebuilt(data, **live)
         assert not receipt["refused"]
         assert receipt["by_model"]["tiny"] > 30
