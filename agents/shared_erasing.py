@@ -61,7 +61,7 @@ class SharedEraser:
         self._control = control
         self._client = client
         self._writing: Transactions | None = None
-        self._steps = count()
+        self._steps = count(wall_ms())  # none is taken for one of an earlier leader
 
     async def watch(self) -> None:
         """For ever: do what is asked for, while it is for us to do."""
@@ -197,7 +197,7 @@ class SharedEraser:
             on_lost=lambda _: None,
         )
         await self._writing.start()
-        await self._control.catch_up()
+        await self._control.settle()
 
     async def _write(self, records: Sequence[Record]) -> None:
         """Known here, too, when it returns."""
@@ -205,7 +205,7 @@ class SharedEraser:
         sent: Any = {(self._name(ERASURES), 0): list(records)}
         await self._writing.submit(sent, [], None)
         await self._writing.drain()
-        await self._control.catch_up()
+        await self._control.settle()
 
     async def _close(self) -> None:
         writing, self._writing = self._writing, None

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,7 @@ def test_persons(cluster: Cluster, crm: Crm, receiver: Receiver) -> None:  # noq
     _undo_a_link(cluster)
     _erase(cluster)
     _tell(cluster, crm)
+    _erase_while_workers_are_killed(cluster)
     checks = verify(**cluster.settings)["checks"]  # type: ignore[arg-type]
     assert [checks[name] for name in ("sessions", "counters", "ledger")] == [0, 0, 0], (
         "erased sites' sums are left out"
@@ -131,6 +133,22 @@ def _erase(cluster: Cluster) -> None:
     fresh = json.dumps({"site": "shop", "user_id": USER, "event": "page_view"}).encode()
     back = f"SELECT count() > 0 FROM hits WHERE user_id = '{USER}'"
     wait_for(lambda: post(cluster, fresh) and cluster.value(back), "they may come in again")
+
+
+def _erase_while_workers_are_killed(cluster: Cluster) -> None:
+    """Whoever leads it then begins anew."""
+    steps = len(records(cluster, ERASURES))
+    with ThreadPoolExecutor() as pool:
+        receipt = pool.submit(command, cluster, "erase", "--site", "left", "--user", "carl", "--json")
+        wait_for(lambda: len(records(cluster, ERASURES)) > steps + 4, "it has begun")
+        for worker in cluster.workers:
+            worker.kill()
+        for worker in cluster.workers:
+            worker.spawn()
+        assert json.loads(receipt.result())["store_rows"]["hits_rows"] == 1
+    for worker in cluster.workers:
+        worker.wait_until_started()
+    assert cluster.value("SELECT count() FROM hits WHERE user_id = 'carl'") == 0
 
 
 def _is_forgotten_by_the_control_topic(cluster: Cluster) -> None:

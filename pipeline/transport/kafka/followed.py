@@ -65,8 +65,15 @@ class Followed:
             await self._producer.client.close()
 
     async def catch_up(self) -> None:
-        """Until everything that has been written to the topic by now is known."""
-        end = (await self._ends.end_offsets([self._source]))[self._source]
+        """Until everything that is in the topic now is known."""
+        await self._read_to(self._consumer)
+
+    async def settle(self) -> None:
+        """The same, with what is committed and cannot be read yet, or still has to be decided."""
+        await self._read_to(self._ends)
+
+    async def _read_to(self, consumer: Any) -> None:
+        end = (await consumer.end_offsets([self._source]))[self._source]
         await self.until(lambda: self._position >= end)
 
     async def until(self, is_so: Callable[[], object]) -> None:
