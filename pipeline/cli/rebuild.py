@@ -40,7 +40,10 @@ def rebuild(models: tuple[str, ...], data: str | None, as_json: bool) -> None:
     """
     settings = settings_of(data=data)
     if settings.broker:
-        raise Wrong("masir rebuild works on a data directory, not over Kafka yet")
+        raise Wrong(
+            "masir rebuild works on a data directory, not over Kafka yet: start with a new broker_prefix and send "
+            "the hits again"
+        )
     directory = Path(settings.data)
     if not (directory / DATABASE).exists():
         raise Wrong(f"{directory} is no data directory of Masir: there is no {DATABASE}")
