@@ -6,12 +6,12 @@ import click
 import msgspec
 
 from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told
+from pipeline.collector.from_settings import zone_finder
 from pipeline.journey.attribution import MODELS, Credit, attribute
 from pipeline.journey.paths import COLUMNS
 from pipeline.journey.scope import Scope, ScopeError, scope_of
 from pipeline.journey.tables import show, table
 from pipeline.store.place import reader_of
-from pipeline.store.sql import day
 
 EXAMPLES = """
 \b
@@ -33,7 +33,12 @@ Examples:
     "--goal", "goals", multiple=True, metavar="EVENT", help="Only conversions of this event.  [default: all]"
 )
 @click.option("--site", help="Which site.  [default: the only one of the store]")
-@click.option("--from", "start", metavar="TIME", help="First day (UTC), or a time.  [default: the first hit]")
+@click.option(
+    "--from",
+    "start",
+    metavar="TIME",
+    help="First day (of the site's time zone), or a time.  [default: the first hit]",
+)
 @click.option(
     "--to", "end", metavar="TIME", help="The day after the last, or a time.  [default: after the last hit]"
 )
@@ -59,7 +64,7 @@ def attribution(
     models = MODELS if model == "all" else (model,)
     try:
         with closing(reader_of(settings)) as reader:
-            scope = scope_of(reader, site=site, start=start, end=end)
+            scope = scope_of(reader, site=site, start=start, end=end, zone_of=zone_finder(settings))
             found = {name: attribute(reader, scope, name, by, goals) for name in models}
     except ScopeError as error:
         raise Wrong(str(error)) from error
@@ -96,7 +101,7 @@ def _as_json(scope: Scope, by: str, found: dict[str, list[Credit]]) -> dict[str,
 
 
 def _title(scope: Scope, what: str) -> str:
-    return f"{what}, {scope.site}, {day(scope.start_ms)} to {day(scope.end_ms - 1)}"
+    return f"{what}, {scope.site}, {scope.first_day} to {scope.last_day}"
 
 
 def _show(scope: Scope, by: str, model: str, credited: list[Credit]) -> None:

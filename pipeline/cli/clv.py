@@ -6,13 +6,14 @@ import click
 import msgspec
 
 from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told
+from pipeline.collector.from_settings import zone_finder
 from pipeline.journey.customers import Forecast, forecast
 from pipeline.journey.lifetime import FitError, loose
 from pipeline.journey.scope import Scope, ScopeError, scope_of
 from pipeline.journey.tables import show, table
 from pipeline.store.client import Reader, rows
 from pipeline.store.place import reader_of
-from pipeline.store.sql import day, text
+from pipeline.store.sql import text
 
 DAYS_PER_WEEK = 7
 
@@ -41,7 +42,12 @@ Examples:
     "--customers", type=click.IntRange(0), default=10, show_default=True, help="How many of the best to list."
 )
 @click.option("--site", help="Which site.  [default: the only one of the store]")
-@click.option("--from", "start", metavar="TIME", help="First day (UTC), or a time.  [default: the first hit]")
+@click.option(
+    "--from",
+    "start",
+    metavar="TIME",
+    help="First day (of the site's time zone), or a time.  [default: the first hit]",
+)
 @click.option("--to", "end", metavar="TIME", help="Look ahead from here.  [default: after the last hit]")
 @click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -64,7 +70,7 @@ def clv(
     settings = settings_of(data=data)
     try:
         with closing(reader_of(settings)) as reader:
-            scope = scope_of(reader, site=site, start=start, end=end)
+            scope = scope_of(reader, site=site, start=start, end=end, zone_of=zone_finder(settings))
             weeks = days / DAYS_PER_WEEK
             found = forecast(reader, scope, weeks=weeks, yearly_discount=discount, currency=currency)
             formula = _formula(reader, scope, found.currency)
@@ -133,7 +139,7 @@ def _show(scope: Scope, days: int, formula: dict[str, float | None], found: Fore
     ]:
         value = formula[name.replace(" ", "_")]
         by_formula.add_row(name, "nobody has left yet" if value is None else f"{value:,.2f} {unit}".rstrip())
-    by_model = table(f"By the model, {days} days from {day(scope.end_ms)}", "", "")
+    by_model = table(f"By the model, {days} days after {scope.last_day}", "", "")
     by_model.add_row("customers", f"{size:,}")
     by_model.add_row("of them with a second order", f"{int((found.customers.orders > 0).sum()):,}")
     by_model.add_row("still active", f"{found.alive.sum():,.0f} ({found.alive.mean():.0%})")

@@ -7,11 +7,11 @@ import msgspec
 from rich.table import Table
 
 from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told
+from pipeline.collector.from_settings import zone_finder
 from pipeline.journey.funnel import Finding, Funnel, funnel_of
 from pipeline.journey.scope import Scope, ScopeError, scope_of
 from pipeline.journey.tables import show, table
 from pipeline.store.place import reader_of
-from pipeline.store.sql import day
 
 _OUT, _IN = "(left)", "(new)"
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
@@ -29,7 +29,10 @@ Examples:
 @click.option("--model", default="classic5", show_default=True, help="A stage model, built in or your own.")
 @click.option("--site", help="Which site.  [default: the only one of the store]")
 @click.option(
-    "--from", "start", metavar="TIME", help="Journeys that began here (UTC) or later.  [default: all]"
+    "--from",
+    "start",
+    metavar="TIME",
+    help="Journeys that began here (a day at the site) or later.  [default: all]",
 )
 @click.option("--to", "end", metavar="TIME", help="As seen at this time.  [default: after the last hit]")
 @click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
@@ -45,7 +48,7 @@ def funnel(
     settings = settings_of(data=data)
     try:
         with closing(reader_of(settings)) as reader:
-            scope = scope_of(reader, site=site, start=start, end=end)
+            scope = scope_of(reader, site=site, start=start, end=end, zone_of=zone_finder(settings))
             found = funnel_of(reader, scope, model)
     except ScopeError as error:
         raise Wrong(str(error)) from error
@@ -87,9 +90,7 @@ def duration(seconds: float | None) -> str:
 
 
 def _steps(scope: Scope, found: Funnel) -> Table:
-    title = (
-        f"{found.model}, {scope.site}, journeys that began {day(scope.start_ms)} to {day(scope.end_ms - 1)}"
-    )
+    title = f"{found.model}, {scope.site}, journeys that began {scope.first_day} to {scope.last_day}"
     made = table(
         title,
         "stage",

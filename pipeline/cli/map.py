@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told
+from pipeline.collector.from_settings import zone_finder
 from pipeline.core.models import load
 from pipeline.journey.map.campaign_sheet import draw_campaign, title_of
 from pipeline.journey.map.campaigns import Campaign, campaigns_of
@@ -50,7 +51,12 @@ Examples:
     "--campaigns", type=click.IntRange(0, 50), default=3, show_default=True, help="How many get a sheet."
 )
 @click.option("--site", help="Which site.  [default: the only one of the store]")
-@click.option("--from", "start", metavar="TIME", help="First day (UTC), or a time.  [default: the first hit]")
+@click.option(
+    "--from",
+    "start",
+    metavar="TIME",
+    help="First day (of the site's time zone), or a time.  [default: the first hit]",
+)
 @click.option(
     "--to", "end", metavar="TIME", help="The day after the last, or a time.  [default: after the last hit]"
 )
@@ -78,7 +84,7 @@ def map(  # noqa: A001 - the command's name
     try:
         name, labels = _labels(settings, model, lang)
         with closing(reader_of(settings)) as reader:
-            scope = scope_of(reader, site=site, start=start, end=end)
+            scope = scope_of(reader, site=site, start=start, end=end, zone_of=zone_finder(settings))
             facts = map_facts(reader, scope, model)
             found = campaigns_of(reader, scope, model, campaigns)
         written = _write(file, facts, found, tongue(lang), name, labels, theme)

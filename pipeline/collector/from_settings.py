@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from pipeline.collector.addresses import networks
 from pipeline.collector.countries import nowhere, open_countries
@@ -15,11 +16,12 @@ from pipeline.collector.rates import Rates
 from pipeline.collector.salts import Salts
 from pipeline.collector.sites.reading import SitesError
 from pipeline.collector.sites.registry import Denial, Registry
-from pipeline.collector.sites.site import Site
+from pipeline.collector.sites.site import Site, zones_of
 from pipeline.collector.sites.watching import Watched
 from pipeline.core.model_check import ModelError
 from pipeline.model_files import model_names
 from pipeline.settings import Settings, SettingsError
+from pipeline.zones import zone_of
 
 HOUR_MS = 3_600_000
 
@@ -56,6 +58,12 @@ def sites_of(settings: Settings) -> list[Site]:
     """The sites of the registry as it stands now; none without one. SettingsError if it is wrong."""
     watched = watch_sites(settings)
     return list(watched.current.sites.values()) if watched else []
+
+
+def zone_finder(settings: Settings) -> Callable[[str], ZoneInfo]:
+    """Site -> its time zone."""
+    named = zones_of(sites_of(settings))
+    return lambda site: zone_of(named.get(site, settings.time_zone))
 
 
 def parts_of(

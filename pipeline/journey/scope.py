@@ -1,10 +1,11 @@
 """Which site and which time a question is about.
 
-Times are UTC milliseconds; ``start_ms`` belongs to the scope, ``end_ms`` does not. A day without an hour begins
-at midnight UTC. A wrong site or time raises ScopeError, which says what is allowed.
+Times are UTC milliseconds; ``start_ms`` belongs to the scope, ``end_ms`` does not. Days are those of the site's time
+zone: one without an hour begins at its midnight. A wrong site or time raises ScopeError, which says what is allowed.
 """
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, date, datetime, tzinfo
 from typing import NamedTuple
 
 from pipeline.store.client import Reader, rows
@@ -16,11 +17,26 @@ class ScopeError(ValueError):
 
 
 class Scope(NamedTuple):
-    """A site from ``start_ms`` up to ``end_ms``."""
+    """A site from ``start_ms`` up to ``end_ms``. ``zone``: the site's."""
 
     site: str
     start_ms: int
     end_ms: int
+    zone: tzinfo = UTC
+
+    @property
+    def first_day(self) -> date:
+        """Of which something belongs to the scope."""
+        return self.day(self.start_ms)
+
+    @property
+    def last_day(self) -> date:
+        """Of which something belongs to the scope."""
+        return self.day(self.end_ms - 1)
+
+    def day(self, time_ms: int) -> date:
+        """At the site."""
+        return datetime.fromtimestamp(time_ms // 1000, self.zone).date()
 
     def where(self, column: str) -> str:
         """The condition on the view's ``site`` and time ``column``."""
@@ -29,13 +45,18 @@ class Scope(NamedTuple):
 
     def before(self) -> "Scope":
         """The scope of the same length that ends where this one begins."""
-        return Scope(self.site, self.start_ms - (self.end_ms - self.start_ms), self.start_ms)
+        return self._replace(start_ms=self.start_ms - (self.end_ms - self.start_ms), end_ms=self.start_ms)
 
 
 def scope_of(
-    reader: Reader, *, site: str | None = None, start: str | None = None, end: str | None = None
+    reader: Reader,
+    *,
+    site: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    zone_of: Callable[[str], tzinfo] = lambda _: UTC,
 ) -> Scope:
-    """What is left open is taken from the store: its only site, the time of all its hits."""
+    """What is left open is taken from the store: its only site, the time of all its hits. ``zone_of``: a site."""
     found = rows(
         reader,
         "SELECT site, toUnixTimestamp64Milli(min(event_time)) AS first, "
@@ -49,22 +70,22 @@ def scope_of(
     chosen = next(iter(spans)) if site is None else site
     if chosen not in spans:
         raise ScopeError(f"the store holds no site {chosen}; there are {', '.join(spans)}")
-    first, last = spans[chosen]
-    start_ms = first if start is None else time_of(start)
-    end_ms = last + 1 if end is None else time_of(end)
+    (first, last), zone = spans[chosen], zone_of(chosen)
+    start_ms = first if start is None else time_of(start, zone)
+    end_ms = last + 1 if end is None else time_of(end, zone)
     if end_ms <= start_ms:
         raise ScopeError(
             f"--to must be later than --from: nothing lies between {start or first} and {end or last}"
         )
-    return Scope(chosen, start_ms, end_ms)
+    return Scope(chosen, start_ms, end_ms, zone)
 
 
-def time_of(written: str) -> int:
-    """``2026-07-01`` or RFC 3339, as milliseconds UTC."""
+def time_of(written: str, zone: tzinfo = UTC) -> int:
+    """``2026-07-01`` or RFC 3339, as milliseconds UTC. ``zone``: of a time that names none."""
     try:
         found = datetime.fromisoformat(written)
     except ValueError as error:
         raise ScopeError(f"{written!r} is no time; write 2026-07-01 or 2026-07-01T09:30:00Z") from error
     if found.tzinfo is None:
-        found = found.replace(tzinfo=UTC)
+        found = found.replace(tzinfo=zone)
     return round(found.timestamp() * 1000)

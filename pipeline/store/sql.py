@@ -1,7 +1,5 @@
 """Values as ClickHouse's SQL has them."""
 
-from datetime import UTC, datetime
-
 
 def text(value: str) -> str:
     """A string literal."""
@@ -19,8 +17,3 @@ def like(glob: str) -> str:
 def instant(time_ms: int) -> str:
     """A point in time, UTC, to the millisecond."""
     return f"fromUnixTimestamp64Milli({time_ms}, 'UTC')"
-
-
-def day(time_ms: int) -> str:
-    """The day of a point in time, UTC, as people write it: 2026-07-01."""
-    return datetime.fromtimestamp(time_ms / 1000, UTC).date().isoformat()

@@ -1,7 +1,7 @@
 """Languages of the map: the same words in each, digits, dates of three languages, and what is never rounded."""
 
 import tomllib
-from datetime import UTC, date, datetime
+from datetime import date
 from importlib.resources import files
 
 import pytest
@@ -45,8 +45,7 @@ def test_the_solar_calendar(day: date, expected: tuple[int, int, int]) -> None:
 
 
 def test_dates_digits_and_signs() -> None:
-    time_ms = round(datetime(2026, 7, 1, 23, tzinfo=UTC).timestamp() * 1000)
-    assert [tongue(language).date(time_ms) for language in LANGUAGES] == [
+    assert [tongue(language).date(date(2026, 7, 1)) for language in LANGUAGES] == [
         "1 Jul 2026", "۱۰ تیر ۱۴۰۵", "١ يوليو ٢٠٢٦",
     ]  # fmt: skip
     assert [tongue(language).number(-1234.5, 1) for language in LANGUAGES] == [

@@ -1,7 +1,8 @@
 """Paths out of the store: fractribution's sessions give fractribution's paths, and the boundaries of the scope."""
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from store.kit import hit
@@ -125,3 +126,14 @@ def test_a_scope_is_taken_from_the_store_where_it_is_left_open(client: Client, s
 
 def test_the_time_before_is_as_long() -> None:
     assert Scope("s", 100, 130).before() == Scope("s", 70, 100)
+
+
+def test_days_are_those_of_the_sites_time_zone(client: Client, sink: Sink) -> None:
+    put(sink, [hit(0)])
+    tehran = ZoneInfo("Asia/Tehran")
+    scope = scope_of(client, start="2026-01-01", end="2026-01-03", zone_of={"shop": tehran}.__getitem__)
+    ahead = 12_600_000  # of UTC, 3:30 h
+    assert scope == Scope("shop", DAY_0 - ahead, DAY_0 + 2 * DAY - ahead, tehran)
+    assert (scope.first_day, scope.last_day) == (date(2026, 1, 1), date(2026, 1, 2))
+    assert scope._replace(zone=UTC).first_day == date(2025, 12, 31)
+    assert time_of("2026-01-01T00:00:00Z", tehran) == DAY_0, "a time that names its zone has it"

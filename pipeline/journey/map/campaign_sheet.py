@@ -21,9 +21,9 @@ def draw_campaign(campaign: Campaign, scope: Scope, tongue: Tongue, labels: Labe
     """``labels``: stage -> its name in the language."""
     canvas = Canvas(rtl=tongue.rtl)
     canvas.rect(0, 0, WIDTH, HEIGHT, "paper")
-    subtitle = tongue.joined([scope.site, period(tongue, scope.start_ms, scope.end_ms)])
+    subtitle = tongue.joined([scope.site, period(tongue, scope)])
     head(canvas, tongue, title_of(campaign, tongue), subtitle, _figures(campaign, tongue))
-    _done(canvas, campaign, tongue, 124)
+    _done(canvas, campaign, scope, tongue, 124)
     _visits(canvas, campaign, scope, tongue, 124)
     _performance(canvas, campaign, scope, tongue, labels, 372)
     _ideas(canvas, len(campaign.stages), tongue, 790)
@@ -51,7 +51,7 @@ def _panel(canvas: Canvas, name: str, x: float, y: float, width: float, height: 
     canvas.text(x + 20, y + 32, name, 18, bold=True, width=width - 40)
 
 
-def _done(canvas: Canvas, campaign: Campaign, tongue: Tongue, y: float) -> None:
+def _done(canvas: Canvas, campaign: Campaign, scope: Scope, tongue: Tongue, y: float) -> None:
     x, width = MARGIN - 16, _LEFT
     _panel(canvas, tongue["done"], x, y, width, 232)
     middle = x + width / 2 + 10
@@ -64,16 +64,16 @@ def _done(canvas: Canvas, campaign: Campaign, tongue: Tongue, y: float) -> None:
         canvas.rect(
             x + 20, line + 19, (width / 2 - 50) * channel.share, 4, "bar", round_=2, style=stage_colour(0, 2)
         )
-    for at, (name, value) in enumerate(_facts(campaign, tongue)):
+    for at, (name, value) in enumerate(_facts(campaign, scope, tongue)):
         line = y + 64 + at * 24
         canvas.text(middle, line, name, 13, "soft", width=126)
         canvas.text(x + width - 20, line, value, 14, anchor="end", bold=True, width=width / 2 - 160)
 
 
-def _facts(campaign: Campaign, tongue: Tongue) -> list[tuple[str, str]]:
+def _facts(campaign: Campaign, scope: Scope, tongue: Tongue) -> list[tuple[str, str]]:
     found = [
-        (tongue["first_day"], tongue.date(campaign.first_ms)),
-        (tongue["last_day"], tongue.date(campaign.last_ms)),
+        (tongue["first_day"], tongue.date(scope.day(campaign.first_ms))),
+        (tongue["last_day"], tongue.date(scope.day(campaign.last_ms))),
         (tongue["new_persons"], tongue.percent(campaign.new_persons / campaign.persons)),
         (tongue["bounce"], tongue.percent(campaign.bounce_ratio)),
     ]
@@ -97,8 +97,8 @@ def _visits(canvas: Canvas, campaign: Campaign, scope: Scope, tongue: Tongue, y:
     most = max(campaign.visits, default=0)
     canvas.line(x + 20, y + 192, x + width - 20, y + 192, "rule")
     canvas.text(x + width - 20, y + 32, f"≤ {tongue.number(most)}", 13, "soft", anchor="end")
-    canvas.text(x + 20, y + 214, tongue.date(scope.start_ms), 12, "soft")
-    canvas.text(x + width - 20, y + 214, tongue.date(scope.end_ms - 1), 12, "soft", anchor="end")
+    canvas.text(x + 20, y + 214, tongue.date(scope.first_day), 12, "soft")
+    canvas.text(x + width - 20, y + 214, tongue.date(scope.last_day), 12, "soft", anchor="end")
 
 
 def _performance(
@@ -108,9 +108,8 @@ def _performance(
     canvas.rect(MARGIN - 16, y, WIDTH - 2 * MARGIN + 32, 402, "panel", round_=10)
     canvas.text(MARGIN + 4, y + 32, tongue["performance"], 18, bold=True, width=420)
     canvas.text(MARGIN + 4, y + 52, tongue["performance_note"], 12, "soft", width=420)
-    before = scope.before()
     x = WIDTH - MARGIN - 4
-    note = f"{tongue['before']}: {period(tongue, before.start_ms, before.end_ms)}"
+    note = f"{tongue['before']}: {period(tongue, scope.before())}"
     for name, look in ((note, "grey"), (tongue["everyone"], "pale"), (tongue["of_campaign"], "bar")):
         room = 20 + 6.9 * len(name)
         canvas.rect(x - room, y + 25, 12, 12, look, round_=3, style=stage_colour(0, 2))

@@ -6,6 +6,7 @@ from typing import Final
 from pipeline.journey.map.canvas import WIDTH, Canvas, width_of
 from pipeline.journey.map.theme import stage_colour
 from pipeline.journey.map.tongue import Tongue
+from pipeline.journey.scope import Scope
 
 MARGIN: Final = 40.0
 GUTTER: Final = 150.0  # where the rows are named
@@ -62,9 +63,9 @@ def row_panel(canvas: Canvas, tongue: Tongue, name: str, note: str, y: float, he
             canvas.text(MARGIN, y + 46 + at * 14, line, 11, "soft", width=GUTTER - 16)
 
 
-def period(tongue: Tongue, start_ms: int, end_ms: int) -> str:
+def period(tongue: Tongue, scope: Scope) -> str:
     """First and last day."""
-    return f"{tongue.date(start_ms)} – {tongue.date(end_ms - 1)}"
+    return f"{tongue.date(scope.first_day)} – {tongue.date(scope.last_day)}"
 
 
 def _wrapped(text: str, most: int) -> list[str]:

@@ -13,7 +13,6 @@ from pipeline.journey.map.campaigns import Campaign
 from pipeline.journey.map.facts import Item, MapFacts, Stage
 from pipeline.journey.map.parts import Labels, period
 from pipeline.journey.map.tongue import Tongue
-from pipeline.store.sql import day
 
 CSV_HEAD: Final = ("site", "model", "from", "to", "campaign", "stage", "row", "item", "value")
 _FIGURES: Final = (
@@ -33,7 +32,7 @@ def markdown(
     lines = [
         f"# {tongue['title']}",
         "",
-        f"{_safe(scope.site)} · {model} · {period(tongue, scope.start_ms, scope.end_ms)}",
+        f"{_safe(scope.site)} · {model} · {period(tongue, scope)}",
         "",
         *_table(head, [[tongue[name], *map(told, facts.stages)] for name, told in _rows(tongue)]),
     ]
@@ -130,7 +129,7 @@ def as_csv(facts: MapFacts, campaigns: Sequence[Campaign]) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(CSV_HEAD)
     scope = facts.scope
-    start = (scope.site, facts.model, day(scope.start_ms), day(scope.end_ms - 1))
+    start = (scope.site, facts.model, scope.first_day, scope.last_day)
     writer.writerows((*start, *line) for line in _values(facts, campaigns))
     return file.getvalue()
 

@@ -55,8 +55,7 @@ class Sheet:
 
     def _subtitle(self) -> str:
         scope = self._facts.scope
-        span = period(self._tongue, scope.start_ms, scope.end_ms)
-        return self._tongue.joined([scope.site, self._model, span])
+        return self._tongue.joined([scope.site, self._model, period(self._tongue, scope)])
 
     def _head_figures(self) -> list[tuple[str, str]]:
         totals, tongue = self._facts.totals, self._tongue

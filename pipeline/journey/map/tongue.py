@@ -1,12 +1,12 @@
 """A language of the map: its words, digits, dates and the direction of writing. English, Persian and Arabic.
 
 Persian dates are those of the solar calendar, by its 33-year cycle of leap years, which agrees with the astronomical
-calendar from 1925 to 2088. Days are UTC. A name without a translation is shown as it is, underscores as spaces.
+calendar from 1925 to 2088. A name without a translation is shown as it is, underscores as spaces.
 """
 
 import tomllib
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -98,9 +98,8 @@ class Tongue:
         parts = [f"{self.count(value)} {currency}".strip() for currency, value in list(amounts.items())[:2]]
         return " + ".join(parts) or "–"
 
-    def date(self, time_ms: int) -> str:
+    def date(self, day: date) -> str:
         """Day, month and year, in the calendar of the language."""
-        day = datetime.fromtimestamp(time_ms / 1000, UTC).date()
         year, month, number = solar(day) if self.language == "fa" else (day.year, day.month, day.day)
         return f"{number} {self._words['months']['names'][month - 1]} {year}".translate(self._digits)
 
