@@ -292,8 +292,7 @@ def test_two_processes_in_one_do_not_share(metrics: Metrics) -> None:
     assert value(metrics, "masir_hits_total", site="shop", outcome="sessionized") is None
 
 
-def test_the_limit_holds_for_a_large_installation() -> None:
-    metrics = Metrics(version="1")
+def test_the_limit_holds_for_a_large_installation(metrics: Metrics) -> None:
     sessions = [session(f"site{s}", f"channel{c}") for s in range(60) for c in range(18)]
     metrics.publish(0, counters_with(sessions).snapshot())
     closed = {labels: n for (name, labels), n in samples(metrics).items() if name == "masir_sessions_closed"}
