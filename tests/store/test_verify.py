@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.store.blocks import to_arrow
-from pipeline.store.checks import BOUNCE_PRESETS, FINAL_AFTER_MS, Rules, checks
+from pipeline.store.checks import BOUNCE_PRESETS, FINAL_AFTER_MS, Check, Rules, checks
 from pipeline.store.client import Client, rows
 from pipeline.store.sink import Sink
 from pipeline.store.verify import Difference, lasting, verify
@@ -229,7 +229,7 @@ def test_dead_letters_are_in_the_ledger(client: Client, sink: Sink) -> None:
 
 def test_rows_of_a_further_check_are_differences(client: Client) -> None:
     query = "SELECT number AS ordinal, 'wrong' AS what FROM numbers(1)"
-    assert verify(client, RULES, [("transitions", query)])["transitions"] == [
+    assert verify(client, RULES, [Check("transitions", query)])["transitions"] == [
         Difference("transitions", {"ordinal": 0, "what": "wrong"}, None, None)
     ]
 
