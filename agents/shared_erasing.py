@@ -127,7 +127,8 @@ class SharedEraser:
             f"hits in the topic {self._name(HITS.name)} until {_text(hits_ms)} (hits_retention_hours): "
             "whoever replays them, they stay out",
             f"signals in the topic {self._name(SIGNALS.name)} until {_text(signals_ms)}",
-            f"what hops remembered, in topics that the broker compacts until {_text(now_ms + COMPACTED_MS)}",
+            "what hops remembered, in journals until later entries replace them, "
+            f"in topics that the broker compacts until {_text(now_ms + COMPACTED_MS)}",
             "hashes of hit ids, which name nobody, for `dedupe_hours`",
             "copies that you have made",
         ]

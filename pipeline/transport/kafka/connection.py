@@ -3,6 +3,7 @@
 A password is kept in here and in the settings, and printed nowhere.
 """
 
+import asyncio
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ SCHEME = "kafka://"
 DRIVER_SCHEME = "kafka+batch://"  # as registered in faust.transports
 DEFAULT_PORT = 9092
 REASON_MS = 5_000
+CANCEL_SECONDS = 0.1
 _REFUSED = (AuthenticationFailedError, SaslAuthenticationFailed, UnsupportedSaslMechanismError)
 
 
@@ -47,6 +49,16 @@ async def not_let_in(settings: Settings) -> SettingsError | None:
         except (OSError, KafkaError, TimeoutError):
             continue
     return None
+
+
+async def cut_off(producer: Any) -> None:
+    """Close aiokafka's producer without sending what it still has; its own way to stop waits for the broker."""
+    producer._closed = True
+    sending = producer._sender.sender_task
+    while sending is not None and not sending.done():
+        sending.cancel()  # once for each request that it waits for
+        await asyncio.wait([sending], timeout=CANCEL_SECONDS)
+    await producer.client.close()
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from pipeline.transport.kafka.connection import cut_off
+
 POLL_MS = 500
 RETRY_SECONDS = 1.0
 REQUEST_MS = 10_000
@@ -62,7 +64,7 @@ class Followed:
             with suppress(KafkaError, TimeoutError):
                 async with asyncio.timeout(REQUEST_MS / 1000):
                     await self._producer.stop()
-            await self._producer.client.close()
+            await cut_off(self._producer)
 
     async def catch_up(self) -> None:
         """Until everything that is in the topic now is known."""

@@ -19,7 +19,7 @@ from pipeline.collector.publisher import Record, Unavailable
 from pipeline.core.ids import partition_of
 from pipeline.settings import Settings
 from pipeline.traces import Range, Traces
-from pipeline.transport.kafka.connection import client_options, reaching
+from pipeline.transport.kafka.connection import client_options, cut_off, reaching
 from pipeline.transport.kafka.names import Names
 from pipeline.transport.kafka.topics import usable_partitions
 from pipeline.transport.kafka.unit import RECEIVED_BYTES
@@ -133,7 +133,7 @@ class KafkaPublisher:
         """What has been answered as not taken must not be sent later; the next publish makes a new producer."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            closing = asyncio.create_task(_close_unsent(producer))
+            closing = asyncio.create_task(cut_off(producer))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 
@@ -178,10 +178,3 @@ async def send_as_operator(settings: Settings, topic: str, key: str, value: byte
                 key=now_ms.to_bytes(RECEIVED_BYTES),
                 partition=partition_of(key, partitions[topic]),
             )
-
-
-async def _close_unsent(producer: AIOKafkaProducer) -> None:
-    """Its own way to stop sends first what it has."""
-    producer._closed = True
-    await producer._sender.close()
-    await producer.client.close()

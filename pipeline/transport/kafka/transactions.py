@@ -18,6 +18,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from pipeline.transport.kafka.connection import cut_off
 from pipeline.transport.kafka.memory import Memory, Records
 
 MOST_UNITS = 8  # that wait for a transaction: bounds memory, and how far a hop is ahead of what is committed
@@ -137,7 +138,7 @@ class Transactions:
                 async with asyncio.timeout(_ABORT_SECONDS):
                     await self._producer.stop()
         finally:
-            await self._producer.client.close()  # stopping leaves it open where it fails or takes too long
+            await cut_off(self._producer)  # stopping leaves things open where it fails or takes too long
             self._hear()
 
     def _hear(self) -> None:
