@@ -1,5 +1,6 @@
 """Hop 2: evidence -> transitions and their facts. Decides nothing: see core.journeys."""
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
@@ -110,7 +111,7 @@ class Journeys:
             journal = self._context.transport.journal(NAME, partition)
             core = self._emptied(partition, journal)
             kept.append(Kept(core.owners, core.clock))
-            self._put(partition, core, journal)
+            self._put(partition, core, journal, core.erase([], journal.next))
         await self._commit_all(self._context.transport.unit())
         return kept
 
@@ -130,7 +131,10 @@ class Journeys:
         for partition, core in enumerate(remade.journeys):
             _, journal = self._partitions[partition]
             self._versions[partition] = version
-            self._put(partition, core, journal)
+            whole = await asyncio.to_thread(
+                core.erase, [], journal.next
+            )  # long work, and hits come meanwhile
+            self._put(partition, core, journal, whole)
         unit = self._context.transport.unit()
         for partition, rows in remade.rows:
             unit.send(topics.TRANSITIONS.name, partition, [rows])
@@ -142,14 +146,15 @@ class Journeys:
         """Of the models that the stored state was made with, by name; empty if there is none."""
         found: dict[str, int] = {}
         for partition in range(self._context.transport.partitions(topics.EVIDENCE.name)):
-            for _, packed in self._context.transport.journal(NAME, partition).entries():
-                found |= _decode_entry(packed).digests
+            first = next(self._context.transport.journal(NAME, partition).entries(), None)
+            if first is not None:  # all entries of a journal are of the same models
+                found |= _decode_entry(first[1]).digests
         return found
 
-    def _put(self, partition: int, core: Core, journal: Journal) -> None:
-        """The whole of the core is the partition's state, in the next unit of work."""
+    def _put(self, partition: int, core: Core, journal: Journal, whole: tuple[bytes, int]) -> None:
+        """The core is the partition's state, in the next unit of work. ``whole``: all of it, as an entry."""
         self._partitions[partition] = core, journal
-        state, needed = core.erase([], journal.next)
+        state, needed = whole
         journal.add(self._entry(self._versions[partition], state, core), needed=needed)
         silent = self._silent_of(partition)
         for key in list(silent):
