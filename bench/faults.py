@@ -44,6 +44,7 @@ SETTINGS: dict[str, object] = {
     "allowed_lateness_seconds": 90 * 86_400,  # one connection may be far behind another in event time
     "dedupe_hours": 91 * 24,
 }
+FEW: dict[str, object] = {"state_rows": 20}  # of what is struck: most of its persons are on disk
 
 Strike = Callable[[Running, random.Random], None]
 
@@ -150,7 +151,7 @@ def disturbed(
     """Strike ``rounds`` times while the hits are sent, each time at a random one of its share of them."""
     rng, started = random.Random(f"{fault}/{seed}"), time.monotonic()
     share = len(hits) // rounds
-    with Running(data, **SETTINGS) as running:
+    with Running(data, **SETTINGS, **FEW) as running:
         with sending(
             hits, lambda: running.url, connections=CONNECTIONS, batch=BATCH, pause_seconds=PAUSE_SECONDS
         ) as senders:

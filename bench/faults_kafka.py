@@ -21,6 +21,7 @@ from bench.cluster import HOPS, Cluster, Process
 from bench.faults import (
     BATCH,
     CONNECTIONS,
+    FEW,
     HITS_PER_ROUND,
     PAUSE_SECONDS,
     SEED,
@@ -117,7 +118,7 @@ def disturbed(
     rng, started = random.Random(f"{named}/{seed}"), time.monotonic()
     share = len(hits) // len(faults)
     replicas = len(brokers.nodes)
-    with Cluster(data, brokers.address, broker_replication=replicas, **SETTINGS) as cluster:
+    with Cluster(data, brokers.address, broker_replication=replicas, **SETTINGS, **FEW) as cluster:
         with sending(
             hits, lambda: cluster.url, connections=CONNECTIONS, batch=BATCH, pause_seconds=PAUSE_SECONDS
         ) as senders:

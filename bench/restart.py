@@ -2,7 +2,7 @@
 
 Takes a hit or two of so many visitors through the sessionizer, the journeys and the persons, as ``masir run`` does, and
 then opens their state in a process of its own as a start after ``kill -9`` does. Prints the seconds, and the resident
-bytes per visitor of all that was opened. Of the persons above ``--state-rows`` in each partition the others are on disk.
+bytes per visitor of all that was opened. Persons above ``--state-rows`` in each partition are on disk.
 """
 
 import argparse
