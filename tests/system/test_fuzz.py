@@ -28,6 +28,7 @@ from pipeline.model_files import builtin_texts
 from pipeline.settings import Settings
 from pipeline.store.blocks import read_blocks
 from pipeline.transport.batch import Batch
+from pipeline.transport.rows import Rows, rows_of
 from schemas import topics
 
 from .kit import T0
@@ -58,7 +59,7 @@ class InMemory:
 
     def __init__(self) -> None:
         self.topics: dict[str, list[bytes]] = {}
-        self._states: dict[str, dict[str, bytes]] = {}
+        self._states: dict[str, Rows] = {}
         self._journals: dict[str, NewJournal] = {}
         self._sent: list[tuple[str, Sequence[bytes]]] = []
 
@@ -66,9 +67,9 @@ class InMemory:
         assert not self._sent
         return self
 
-    def state(self, store: str, partition: int) -> dict[str, bytes]:
+    def state(self, store: str, partition: int) -> Rows:
         assert partition == 0
-        return self._states.setdefault(store, {})
+        return self._states.setdefault(store, rows_of(store, None))
 
     def journal(self, store: str, partition: int) -> NewJournal:
         assert partition == 0
