@@ -14,6 +14,13 @@ from pipeline.transport.batch import Batch
 _log = logging.getLogger(__name__)
 
 
+class App(faust.App):
+    """Faust makes directories for its tables where it is started; there are no tables."""
+
+    async def on_first_start(self) -> None:
+        """Make none."""
+
+
 def create_app(name: str, broker: str | list[str], **options: Any) -> faust.App:
     """A Faust app without tables, web server or leader: units of work keep state and offsets.
 
@@ -28,7 +35,7 @@ def create_app(name: str, broker: str | list[str], **options: Any) -> faust.App:
         "stream_wait_empty": False,
         "broker_commit_interval": 3_600.0,  # offsets are committed by the units of work
     }
-    return faust.App(name, broker=broker, **ours | options)
+    return App(name, broker=broker, **ours | options)
 
 
 def attach(

@@ -13,6 +13,7 @@ counts both in tables, and sends a message for each closed session; ``regrouped`
 
 import asyncio
 import sys
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import faust
@@ -115,13 +116,14 @@ def app_id(job: str) -> str:
     return f"bench-{job}"
 
 
-def build(address: str, job: str, progress: Progress) -> faust.App:
-    """The app of one job; its own consumer group reads the topic from the start."""
+def build(address: str, job: str, progress: Progress, directory: str) -> faust.App:
+    """The app of one job; its own consumer group reads the topic from the start. ``directory``: for Faust's files."""
     app = faust.App(
         app_id(job),
         broker=f"kafka://{address}",
         topic_partitions=PARTITIONS,
         store="memory://",
+        datadir=directory,
         web_enabled=False,
     )
     if job == "decode":
@@ -135,11 +137,12 @@ def build(address: str, job: str, progress: Progress) -> faust.App:
 
 async def run(address: str, job: str, hits: int) -> Measure:
     progress = Progress(hits)
-    app = build(address, job, progress)
-    app.finalize()
-    await app.start()
-    await progress.done.wait()
-    await app.stop()
+    with TemporaryDirectory() as directory:
+        app = build(address, job, progress, directory)
+        app.finalize()
+        await app.start()
+        await progress.done.wait()
+        await app.stop()
     return progress.measure()
 
 

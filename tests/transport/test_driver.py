@@ -87,6 +87,19 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
+async def test_faust_leaves_no_directories_where_it_is_started(
+    log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = tmp_path / "started here"
+    started.mkdir()
+    monkeypatch.chdir(started)
+    hop = Recorder()
+    async with running(log, hop):
+        append(log, 1)
+        await until(lambda: len(hop.batches) == 1)
+    assert list(started.iterdir()) == []
+
+
 async def test_what_was_there_and_what_comes_arrives_once_in_order(log: Log) -> None:
     append(log, 10)
     append(log, 5, partition=2)
