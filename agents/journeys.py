@@ -8,6 +8,7 @@ import msgspec
 from agents.hop import Context, Unit
 from pipeline.core.counters import STAGE
 from pipeline.core.evidence import only_owners, passed_on, without_evidence
+from pipeline.core.homes import Passed
 from pipeline.core.ids import SEPARATOR, partition_of
 from pipeline.core.journeys import Change, Clock, Stay
 from pipeline.core.journeys import Journeys as Core
@@ -33,25 +34,34 @@ _decode_batch = msgspec.msgpack.Decoder(EvidenceBatch).decode
 
 
 class Entry(msgspec.Struct, array_like=True):
-    """Of the journal. ``version``: number of the unit of work. ``digests``: of the models it was made with, by name."""
+    """Of the journal. ``version``: number of the unit of work. ``digests``: of the models it was made with, by name.
+
+    ``epoch``: of the evidence that counts.
+    """
 
     version: int
     digests: dict[str, int]
     state: bytes
     clock: Clock
+    epoch: int = 0
 
 
 _decode_entry = msgspec.msgpack.Decoder(Entry).decode
 
 
 class Remade(msgspec.Struct):
-    """A new history. ``rows``: (partition, block of transitions). The rest as in core.journeys.Output."""
+    """A new history. ``rows``: (partition, block of transitions). The rest as in core.journeys.Output.
 
-    journeys: Sequence[Core]
+    ``epoch``: evidence of any other one is left out from now on, as it is in the new history already.
+    """
+
+    journeys: Mapping[int, Core]
     rows: Iterable[tuple[int, bytes]]
     changes: Mapping[Change, int]
     stays: Mapping[Stay, int]
     regressed: Iterable[tuple[str, str, int, int]]
+    passed: Iterable[Passed] = ()
+    epoch: int = 0
 
 
 class Journeys:
@@ -72,6 +82,7 @@ class Journeys:
         self.watched = watched
         self._partitions: dict[int, tuple[Core, Journal]] = {}
         self._versions: dict[int, int] = {}
+        self._epochs: dict[int, int] = {}
         self._most = most
         self._silent: dict[int, StateStore] = {}
         self._is_aside = False
@@ -83,62 +94,68 @@ class Journeys:
             return
         core, journal = self._partition(batch.partition)
         version = self._versions[batch.partition] = self._versions[batch.partition] + 1
-        messages = list(map(_decode_batch, batch.values))
-        if self._is_aside:
-            messages = list(map(without_evidence, messages))
+        epoch = self._epochs[batch.partition]
+        messages = [
+            without_evidence(one) if self._is_aside or one.epoch != epoch else one
+            for one in map(_decode_batch, batch.values)
+        ]
         output = core.take(messages, version, journal.next, is_final=batch.is_final)
-        journal.add(self._entry(version, output.state, core), needed=output.needed)
+        journal.add(self._entry(batch.partition, output.state, core), needed=output.needed)
         unit = self._context.transport.unit()
         on_time = [] if output.columns is None else [block("transitions", output.columns)]
         late = blocks_of("transitions", output.corrections)
         unit.send(topics.TRANSITIONS.name, batch.partition, on_time + late)
-        count = self._context.transport.partitions(topics.EVIDENCE.name)
-        for target, message in passed_on(output.passed, count):
-            unit.send(topics.EVIDENCE.name, target, [_encode(message)])
+        self._pass_on(unit, output.passed, epoch)
         source = f"{NAME}-{batch.partition}"
         self._send_facts(unit, source, output.changes, output.stays, output.regressed)
         await unit.commit([batch], [journal, self._silent[batch.partition]], now_ms=self._context.now_ms())
 
-    async def set_aside(self, models: Models) -> list[Kept]:
+    def use(self, models: Models) -> None:
+        """These models hold from the next history on, or from the first batch."""
+        self._models = models
+
+    def take_up(self, partition: int) -> None:
+        """Now, and not with the first batch. :class:`SettingsError`: it is of other models."""
+        self._partition(partition)
+
+    async def set_aside(self, models: Models) -> dict[int, Kept]:
         """Forget all evidence and, until :meth:`take_back`, leave out what comes: the history is to be made anew.
 
         ``models`` hold from now on. No batch may be at work. Returns what is kept of each partition.
         """
-        self._partitions.clear()
-        self._models, self._is_aside = models, True
-        kept = []
+        self.use(models)
+        self._is_aside = True
         for partition in range(self._context.transport.partitions(topics.EVIDENCE.name)):
-            journal = self._context.transport.journal(NAME, partition)
-            core = self._emptied(partition, journal)
-            kept.append(Kept(core.owners, core.clock))
+            self.empty(partition)
+            core, journal = self._partitions[partition]
             self._put(partition, core, journal, core.erase([], journal.next))
         await self._commit_all(self._context.transport.unit())
-        return kept
+        return self.kept()
 
-    def kept(self) -> list[Kept]:
+    def kept(self) -> dict[int, Kept]:
         """What is kept of each partition now."""
-        cores = [core for _, (core, _) in sorted(self._partitions.items())]
-        return [Kept(core.owners, core.clock) for core in cores]
+        return {at: Kept(core.owners, core.clock) for at, (core, _) in sorted(self._partitions.items())}
 
     @property
     def next_version(self) -> int:
         """Of rows that are to hold over all that were said."""
         return max(self._versions.values(), default=0) + 1
 
-    async def take_back(self, remade: Remade) -> None:
+    async def take_back(self, remade: Remade, unit: Unit | None = None) -> None:
         """The new history, in one unit of work."""
-        version = self.next_version
-        for partition, core in enumerate(remade.journeys):
+        version, unit = self.next_version, unit or self._context.transport.unit()
+        for partition, core in remade.journeys.items():
             _, journal = self._partitions[partition]
-            self._versions[partition] = version
+            self._versions[partition], self._epochs[partition] = version, remade.epoch
             whole = await asyncio.to_thread(
                 core.erase, [], journal.next
             )  # long work, and hits come meanwhile
             self._put(partition, core, journal, whole)
-        unit = self._context.transport.unit()
         for partition, rows in remade.rows:
             unit.send(topics.TRANSITIONS.name, partition, [rows])
-        self._send_facts(unit, f"{NAME}-0", remade.changes, remade.stays, remade.regressed)
+        self._pass_on(unit, remade.passed, remade.epoch)
+        source = f"{NAME}-{min(remade.journeys)}"
+        self._send_facts(unit, source, remade.changes, remade.stays, remade.regressed)
         await self._commit_all(unit)
         self._is_aside = False
 
@@ -155,7 +172,7 @@ class Journeys:
         """The core is the partition's state, in the next unit of work. ``whole``: all of it, as an entry."""
         self._partitions[partition] = core, journal
         state, needed = whole
-        journal.add(self._entry(self._versions[partition], state, core), needed=needed)
+        journal.add(self._entry(partition, state, core), needed=needed)
         silent = self._silent_of(partition)
         for key in list(silent):
             del silent[key]
@@ -166,22 +183,34 @@ class Journeys:
         stores += self._silent.values()
         await unit.commit([], stores, now_ms=self._context.now_ms())
 
-    def _emptied(self, partition: int, journal: Journal) -> Core:
-        """A core without evidence; the journal's may be of other models."""
-        entries = [(number, _decode_entry(packed)) for number, packed in journal.entries()]
+    def empty(self, partition: int) -> None:
+        """Forget the partition's evidence, in memory only: what is stored may be of other models, and stays for now."""
+        known = self._partitions.get(partition)
+        journal = known[1] if known else self._context.transport.journal(NAME, partition)
+        kept = Kept(known[0].owners, known[0].clock) if known else self._stored(partition, journal)
         core = Core(self._models, bounded=self._bounded, watched=self.watched)
-        self._versions[partition] = entries[-1][1].version if entries else 0
-        if entries:
-            table = PersonTable(len(entries[-1][1].digests))
-            table.restore((number, entry.state) for number, entry in entries)
-            known = table.owners() | owners_of(self._silent_of(partition))
-            owners = [(key, list(since), list(users)) for key, (since, users) in known.items()]
-            core.take([only_owners(owners)], 0, 0)
-            core.clock = entries[-1][1].clock
-        return core
+        owners = [(key, list(since), list(users)) for key, (since, users) in kept.owners.items()]
+        core.take([only_owners(owners)], 0, 0)
+        core.clock = kept.clock
+        self._partitions[partition] = core, journal
 
-    def _entry(self, version: int, state: bytes, core: Core) -> bytes:
-        return _encode(Entry(version, self._models.digests, state, core.clock))
+    def _stored(self, partition: int, journal: Journal) -> Kept:
+        """What is kept of a partition that has not been taken up."""
+        entries = [(number, _decode_entry(packed)) for number, packed in journal.entries()]
+        last = entries[-1][1] if entries else Entry(0, {}, b"", Clock())
+        self._versions[partition], self._epochs[partition] = last.version, last.epoch
+        table = PersonTable(len(last.digests))
+        table.restore((number, entry.state) for number, entry in entries)
+        return Kept(table.owners() | owners_of(self._silent_of(partition)), last.clock)
+
+    def _entry(self, partition: int, state: bytes, core: Core) -> bytes:
+        version, epoch = self._versions[partition], self._epochs[partition]
+        return _encode(Entry(version, self._models.digests, state, core.clock, epoch))
+
+    def _pass_on(self, unit: Unit, passed: Iterable[Passed], epoch: int) -> None:
+        count = self._context.transport.partitions(topics.EVIDENCE.name)
+        for target, message in passed_on(passed, count, epoch):
+            unit.send(topics.EVIDENCE.name, target, [_encode(message)])
 
     def _send_facts(
         self,
@@ -215,10 +244,10 @@ class Journeys:
         if erasure is None:
             return
         core, journal = self._partition(partition)
-        version = self._versions[partition] = self._versions[partition] + 1
+        self._versions[partition] += 1
         keys = [f"{erasure.site}{SEPARATOR}{an_id}" for an_id in erasure.ids]
         state, needed = core.erase(keys, journal.next)
-        journal.add(self._entry(version, state, core), needed=needed)
+        journal.add(self._entry(partition, state, core), needed=needed)
         unit = self._context.transport.unit()
         await unit.commit([], [journal, self._silent[partition]], now_ms=self._context.now_ms())
         self._context.erasures.done(NAME, partition)
@@ -231,7 +260,8 @@ class Journeys:
             core = Core(self._models, bounded=self._bounded, watched=self.watched)
             head = _Head()
             core.restore(self._states(journal, head))
-            core.clock, self._versions[partition] = head.clock, head.version
+            core.clock = head.clock
+            self._versions[partition], self._epochs[partition] = head.version, head.epoch
             silent = self._silent_of(partition)
             core.silent.use(silent, silent.due, self._most)
             known = self._partitions[partition] = core, journal
@@ -252,7 +282,7 @@ class Journeys:
                     f"models: {', '.join(changed)}: not as this data directory was made with. Put them back, or make "
                     f"their history anew: masir rebuild {' '.join(f'--model {name}' for name in changed)}"
                 )
-            head.version, head.clock = entry.version, entry.clock
+            head.version, head.clock, head.epoch = entry.version, entry.clock, entry.epoch
             yield number, entry.state
 
 
@@ -263,4 +293,5 @@ def changed_models(before: Mapping[str, int], after: Mapping[str, int]) -> list[
 
 class _Head(msgspec.Struct):
     version: int = 0
+    epoch: int = 0
     clock: Clock = msgspec.field(default_factory=Clock)

@@ -9,33 +9,26 @@ the stored hits again.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from time import perf_counter
 
 import msgspec
-import pyarrow as pa
 from msgspec import Struct
 
 from agents.embedded import APP, Embedded
 from agents.gate import Gate
-from agents.journeys import Journeys, Remade, changed_models
+from agents.history import History
+from agents.journeys import Journeys, changed_models
 from agents.sessionizer import Sessionizer
-from pipeline.core.ids import SEPARATOR, partition_of
-from pipeline.core.journeys import Output
 from pipeline.core.model_check import ModelError
 from pipeline.core.models import Models
-from pipeline.core.remaking import Kept, Remaking, evidence_of
 from pipeline.core.rules import Model
 from pipeline.settings import Settings, SettingsError
-from pipeline.store import history
-from pipeline.store.blocks import block, blocks_of, pack, read_blocks
 from pipeline.store.vocabulary import tell
 from pipeline.transport.rebuilds import Request
 from schemas import topics
 
 POLL_SECONDS = 0.05
-BLOCK_ROWS = 20_000
 
 
 class Receipt(Struct, kw_only=True):
@@ -85,16 +78,19 @@ class Rebuilder:
         embedded.models = models
         self._on_models(models.models)
         await asyncio.to_thread(tell, embedded.client, models.models, embedded.settings)
-        history_of = _History(embedded, models, cut, journeys)
-        await journeys.take_back(await asyncio.to_thread(history_of.remade))
+        history = History(
+            embedded.client, models, cut, journeys.kept(), partitions=embedded.settings.partitions
+        )
+        remade = await asyncio.to_thread(history.remade, journeys.next_version, journeys.watched)
+        await journeys.take_back(remade)
         gate.open()
         return Receipt(
             number=request.number,
             models=request.models,
-            hits=history_of.hits,
-            withdrawn=history_of.withdrawn,
-            said=history_of.said,
-            by_model=history_of.by_model,
+            hits=history.hits,
+            withdrawn=history.withdrawn,
+            said=history.said,
+            by_model=history.by_model,
             seconds=round(perf_counter() - began, 3),
         )
 
@@ -135,63 +131,6 @@ class Rebuilder:
         committed = log.committed(APP)
         names = {topic for reads in self._embedded.reads.values() for topic in reads} - {topics.HITS.name}
         return all(committed.get(at, 0) >= end for at, end in log.ends().items() if at[0] in names)
-
-
-class _History:
-    """Of all persons, by other models; worked out in a thread beside the hops. Counts what it does."""
-
-    def __init__(self, embedded: Embedded, models: Models, cut: Sequence[int], journeys: Journeys) -> None:
-        self._client = embedded.client
-        self._models = models
-        self._cut = cut
-        self._kept: list[Kept] = journeys.kept()
-        self._version = journeys.next_version
-        self._watched = journeys.watched
-        self.hits = self.withdrawn = self.said = 0
-        self.by_model: dict[str, int] = {}
-
-    def remade(self) -> Remade:
-        """Reads the store, writes nothing."""
-        remaking = Remaking(self._models, self._kept, watched=self._watched)
-        after = history.newest(read_blocks("transitions", list(self._blocks(remaking))))
-        found = history.difference(history.said_transitions(self._client), after)
-        self.withdrawn, self.said = found.withdrawn.num_rows, found.said.num_rows
-        self.by_model = dict(Counter(found.said["model"].to_pylist()))
-        regressed = history.regressions(found, self._watched)
-        return Remade(
-            remaking.journeys,
-            self._by_partition(found.rows(self._version)),
-            dict(history.changes(found)),
-            dict(history.stays(found)),
-            [
-                (f"{site}{SEPARATOR}{person}", model, time, sign)
-                for (site, person, model, time), sign in regressed
-            ],
-        )
-
-    def _blocks(self, remaking: Remaking) -> Iterator[bytes]:
-        for hits in history.stored_hits(self._client, self._cut):
-            self.hits += len(hits["site"])
-            for output in remaking.take(evidence_of(self._models, hits)):
-                yield from _blocks_of(output)
-        for output in remaking.finish():
-            yield from _blocks_of(output)
-
-    def _by_partition(self, rows: pa.Table) -> list[tuple[int, bytes]]:
-        """As the stream sends them: by person."""
-        keys = zip(rows["site"].to_pylist(), rows["person_id"].to_pylist(), strict=True)
-        targets = [partition_of(f"{site}{SEPARATOR}{person}", len(self._kept)) for site, person in keys]
-        found = []
-        for target in sorted(set(targets)):
-            mine = rows.filter(pa.array([one == target for one in targets]))
-            for at in range(0, mine.num_rows, BLOCK_ROWS):
-                found.append((target, pack(mine.slice(at, BLOCK_ROWS).combine_chunks())))
-        return found
-
-
-def _blocks_of(output: Output) -> list[bytes]:
-    on_time = [] if output.columns is None else [block("transitions", output.columns)]
-    return on_time + blocks_of("transitions", output.corrections)
 
 
 async def rebuild(settings: Settings) -> None:

@@ -39,6 +39,7 @@ class Sessionizer:
         self._pane_ms = pane_ms
         self._rules = rules
         self._partitions: dict[int, tuple[Intake, Journal, Journal]] = {}
+        self._epoch = 0
 
     async def handle(self, batch: Batch) -> None:
         """Judge the records, end the unit, send what it says, commit."""
@@ -68,8 +69,9 @@ class Sessionizer:
         if output.watermark is not None:
             context.metrics.watermark(NAME, batch.partition, (now_ms - output.watermark) / 1000)
 
-    def use(self, models: Models) -> None:
-        """Between two batches: from now on hits are matched by these models."""
+    def use(self, models: Models, epoch: int = 0) -> None:
+        """Between two batches: from now on hits are matched by these models, and their evidence says so."""
+        self._epoch = epoch
         self._rules = self._rules._replace(models=models)
         for intake, *_ in self._partitions.values():
             intake.matcher.use(models)
@@ -102,7 +104,8 @@ class Sessionizer:
         count, watermark = self._context.transport.partitions(topics.EVIDENCE.name), output.watermark
         untold = set(range(count)) if output.has_new_minute else set()
         if output.evidence is not None:
-            for target, found in output.evidence.by_partition(partition, count, watermark):
+            found_in = output.evidence.by_partition(partition, count, watermark, self._epoch)
+            for target, found in found_in:
                 unit.send(topics.EVIDENCE.name, target, [_msgpack(found)])
                 untold.discard(target)
         for target in sorted(untold):

@@ -30,7 +30,8 @@ class EvidenceBatch(Struct, array_like=True, gc=False):
     ``person kind url``: places in the lists, int32. ``time``: int64, ms. ``session``: 16 bytes each, zeros for none.
     ``known`` and ``sign``: int8, empty where all are 1; what is passed on from one person to another may be taken back
     (``sign`` -1). All little-endian. ``watermark``: of the source, ms, where it is one of hits. ``owners``: from the
-    persons, key of a visitor, since when and who its owners are now, by time.
+    persons, key of a visitor, since when and who its owners are now, by time. ``epoch``: of the stage models that it
+    was matched with; grows with each rebuild over Kafka.
     """
 
     source: int  # partition of hits it came from; -1 for others
@@ -46,3 +47,4 @@ class EvidenceBatch(Struct, array_like=True, gc=False):
     sign: bytes = b""
     watermark: int | None = None
     owners: list[tuple[str, list[int], list[str]]] = []
+    epoch: int = 0

@@ -34,7 +34,7 @@ class Evidences(NamedTuple):
     known: Array
 
     def by_partition(
-        self, source: int, partitions: int, watermark: int | None
+        self, source: int, partitions: int, watermark: int | None, epoch: int = 0
     ) -> Iterator[tuple[int, EvidenceBatch]]:
         """A message for each partition that persons of these belong to."""
         people = Codes().of(self.persons)
@@ -58,6 +58,7 @@ class Evidences(NamedTuple):
                     self.session[rows].tobytes(),
                     self.known[rows].astype(np.int8).tobytes(),
                     watermark=watermark,
+                    epoch=epoch,
                 ),
             )
 
@@ -217,7 +218,7 @@ def _ones(packed: bytes, message: EvidenceBatch) -> Index:
 
 
 def passed_on(
-    passed: Iterable[tuple[str, Evidence, int]], partitions: int
+    passed: Iterable[tuple[str, Evidence, int]], partitions: int, epoch: int = 0
 ) -> Iterator[tuple[int, EvidenceBatch]]:
     """(key of a user, evidence, sign) as a message for each partition."""
     by_target: dict[int, list[tuple[str, Evidence, int]]] = {}
@@ -240,6 +241,7 @@ def passed_on(
                 places.codes.astype(np.int32).tobytes(),
                 b"".join(bytes.fromhex(piece.session_id) or bytes(16) for piece in pieces),
                 sign=np.array(signs, np.int8).tobytes(),
+                epoch=epoch,
             ),
         )
 

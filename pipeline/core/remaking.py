@@ -1,6 +1,7 @@
 """The history of all persons made anew from stored hits, by other stage models than those it was made with.
 
-Stored hits are matched as the sessionizer matches those that come, and fed to fresh journeys, partition by partition.
+Stored hits are matched as the sessionizer matches those that come, and fed to fresh journeys, of all partitions or of
+some: then hits of persons of others are left out, and what is passed on to those is handed back.
 Times in ms. ``owners`` of visitors and time (``Clock``) are those of the journeys before. The result is that of the
 same hits in any order; hits in the order of each site's time are cheapest. What comes out is whole: transitions that
 one chunk of hits says and a later one takes back are the caller's to sort out, by their version.
@@ -13,7 +14,7 @@ import numpy as np
 
 from pipeline.core.evidence import Evidences, only_owners, passed_on
 from pipeline.core.homes import Passed
-from pipeline.core.ids import SEPARATOR
+from pipeline.core.ids import SEPARATOR, partition_of
 from pipeline.core.journeys import Clock, Journeys, Output
 from pipeline.core.models import Models
 from pipeline.core.persons.identity import Owners
@@ -68,29 +69,38 @@ def evidence_of(models: Models, hits: Mapping[str, Sequence[Any]]) -> Evidences:
 
 
 class Remaking:
-    """``kept``: of each partition. ``journeys``: what has become of them. ``watched``: see there."""
+    """``kept``: of some of so many ``partitions``. ``journeys``: what has become of them. ``watched``: see there.
 
-    def __init__(self, models: Models, kept: Sequence[Kept], *, watched: Iterable[str] = ()) -> None:
+    ``away``: what is passed on to persons of the other partitions.
+    """
+
+    def __init__(
+        self, models: Models, kept: Mapping[int, Kept], partitions: int, *, watched: Iterable[str] = ()
+    ) -> None:
         self._kept = kept
-        self.journeys = [Journeys(models, watched=watched) for _ in kept]
+        self._partitions = partitions
+        self.journeys = {partition: Journeys(models, watched=watched) for partition in kept}
         self._passed: list[Passed] = []
+        self.away: list[Passed] = []
         self.version = 0
-        for core, before in zip(self.journeys, kept, strict=True):
+        for partition, before in kept.items():
             if before.owners:
                 owners = [(key, list(since), list(users)) for key, (since, users) in before.owners.items()]
-                core.take([only_owners(owners)], 0, 0)
+                self.journeys[partition].take([only_owners(owners)], 0, 0)
 
     def take(self, found: Evidences) -> Iterator[Output]:
         """Some more evidence."""
-        count = len(self.journeys)
+        count = self._partitions
         messages: dict[int, list[EvidenceBatch]] = {}
         for target, batch in (*found.by_partition(-1, count, None), *passed_on(self._passed, count)):
             messages.setdefault(target, []).append(batch)
         self._passed = []
         self.version += 1
-        for target, batches in messages.items():
-            output = self.journeys[target].take(batches, self.version, 0)
-            self._passed += output.passed
+        for target in messages.keys() & self.journeys.keys():
+            output = self.journeys[target].take(messages[target], self.version, 0)
+            for one in output.passed:
+                is_ours = partition_of(one[0], count) in self.journeys
+                (self._passed if is_ours else self.away).append(one)
             yield output
 
     def finish(self) -> Iterator[Output]:
@@ -99,6 +109,6 @@ class Remaking:
         while self._passed:
             yield from self.take(nothing)
         self.version += 1
-        for core, before in zip(self.journeys, self._kept, strict=True):
-            core.clock = before.clock
+        for partition, core in self.journeys.items():
+            core.clock = self._kept[partition].clock
             yield core.take([], self.version, 0)

@@ -11,8 +11,9 @@ from typing import Any, Final, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.core.ids import SEPARATOR
 from pipeline.core.remaking import COLUMNS
-from pipeline.store.client import Client
+from pipeline.store.client import Reader
 from schemas.rows import TRANSITION_ROWS
 
 SLICE_HITS: Final = 50_000
@@ -28,7 +29,7 @@ SELECT site, min(low), max(high) FROM
     (
         SELECT site, intDiv(toUnixTimestamp64Milli(event_time), 60000) AS minute, count() AS hits,
             min(toUnixTimestamp64Milli(event_time)) AS low, max(toUnixTimestamp64Milli(event_time)) AS high
-        FROM hits_rows GROUP BY site, minute
+        FROM hits_rows WHERE {whose} GROUP BY site, minute
     )
 )
 GROUP BY site, slice ORDER BY site, min(low)
@@ -40,26 +41,44 @@ SELECT {columns} FROM
     WHERE site = '{site}' AND event_time >= fromUnixTimestamp64Milli({low}, 'UTC')
         AND event_time <= fromUnixTimestamp64Milli({high}, 'UTC')
 )
-WHERE outcome IN ('sessionized', 'background', 'late') AND source_offset < {cut}[source_partition + 1]
+WHERE outcome IN ('sessionized', 'background', 'late') AND source_offset < {cut}[source_partition + 1] AND {whose}
 ORDER BY time
 SETTINGS do_not_merge_across_partitions_select_final = 1
 """
 
 
-def stored_hits(client: Client, cut: Sequence[int]) -> Iterator[dict[str, list[Any]]]:
+class Share(NamedTuple):
+    """The persons of one of several partitions, by ``pipeline.core.ids.partition_of``."""
+
+    partition: int
+    partitions: int
+
+    def holds(self, person: str) -> str:
+        """Is a row's person, an expression in SQL, one of them?"""
+        key = f"concat(site, char({ord(SEPARATOR)}), {person})"
+        return f"CRC32({key}) % {self.partitions} = {self.partition}"
+
+
+EVERYBODY: Final = Share(0, 1)
+
+
+def stored_hits(
+    store: Reader, cut: Sequence[int], share: Share = EVERYBODY
+) -> Iterator[dict[str, list[Any]]]:
     """Slices of hits, in the order of each site's time, as columns. ``cut``: by partition, the first one not read."""
-    ends = f"[{', '.join(map(str, cut))}]"
-    for site, low, high in client.query(_SLICES.format(size=SLICE_HITS)):
-        query = _HITS.format(columns=", ".join(COLUMNS), site=site, low=low, high=high, cut=ends)
-        found = _table(client, query)
+    ends, whose = f"[{', '.join(map(str, cut))}]", share.holds("if(user_id = '', visitor_id, user_id)")
+    slices = _table(store, _SLICES.format(size=SLICE_HITS, whose=whose)).to_pydict()
+    for site, low, high in zip(*slices.values(), strict=True):
+        query = _HITS.format(columns=", ".join(COLUMNS), site=site, low=low, high=high, cut=ends, whose=whose)
+        found = _table(store, query)
         if found.num_rows:
             yield found.to_pydict()
 
 
-def said_transitions(client: Client) -> pa.Table:
+def said_transitions(store: Reader, share: Share = EVERYBODY) -> pa.Table:
     """What holds according to the store, without ``withdrawn`` and ``version``."""
-    query = f"SELECT {', '.join(SAID)} FROM transitions_rows FINAL"
-    found = _table(client, f"{query} SETTINGS do_not_merge_across_partitions_select_final = 1")
+    query = f"SELECT {', '.join(SAID)} FROM transitions_rows FINAL WHERE {share.holds('person_id')}"
+    found = _table(store, f"{query} SETTINGS do_not_merge_across_partitions_select_final = 1")
     return found.cast(pa.schema([TRANSITION_ROWS.field(name) for name in SAID]))
 
 
@@ -147,5 +166,5 @@ def _versioned(rows: pa.Table, withdrawn: bool, version: int) -> pa.Table:
     return rows.cast(TRANSITION_ROWS)
 
 
-def _table(client: Client, query: str) -> pa.Table:
-    return pa.ipc.open_stream(client.raw(query, "ArrowStream")).read_all()
+def _table(store: Reader, query: str) -> pa.Table:
+    return pa.ipc.open_stream(store.raw(query, "ArrowStream")).read_all()

@@ -124,7 +124,7 @@ async def test_aside_only_owners_and_time_are_kept_and_a_new_history_takes_its_p
     await hop.handle(batch("evidence", [evidence("page_view")], first=2))
     assert world.taken() == [Committed([("evidence", 0, 3)], ["journeys", "silent_journeys"])], "left out"
     step = ("shop", "funnel4", "", "awareness")
-    remade = Remade(Remaking(others, kept).journeys, [(0, b"rows")], {step: 1}, {}, [])
+    remade = Remade(Remaking(others, kept, PARTITIONS).journeys, [(0, b"rows")], {step: 1}, {}, [])
     await hop.take_back(remade)
     sent = [effect for effect in world.taken() if isinstance(effect, Sent)]
     assert [(one.topic, one.values) for one in sent] == [("transitions", 1), ("facts", 1)]

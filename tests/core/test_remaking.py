@@ -61,11 +61,11 @@ def columns(some: Sequence[Hit]) -> dict[str, list[Any]]:
 
 
 def remade(slices: Sequence[Sequence[Hit]]) -> list[Transition]:
-    kept = []
+    kept = {}
     for partition in range(PARTITIONS):
         owners = {key: who for key, who in OWNERS.items() if partition_of(key, PARTITIONS) == partition}
-        kept.append(Kept(owners, Clock(sources={0: NOW})))
-    remaking = Remaking(MODELS, kept)
+        kept[partition] = Kept(owners, Clock(sources={0: NOW}))
+    remaking = Remaking(MODELS, kept, PARTITIONS)
     said = []
     for some in slices:
         for output in remaking.take(evidence_of(MODELS, columns(some))):
