@@ -6,12 +6,20 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import faust
+from faust.tables import TableManager
 
 from agents.hop import Hop
 from pipeline.settings import SettingsError
 from pipeline.transport.batch import Batch
 
 _log = logging.getLogger(__name__)
+
+
+class Tables(TableManager):
+    """Faust waits a second at each start for tables to be declared; there are none."""
+
+    async def sleep(self, n: float) -> None:
+        """That second is all that is slept here."""
 
 
 class App(faust.App):
@@ -27,6 +35,7 @@ def create_app(name: str, broker: str | list[str], **options: Any) -> faust.App:
     ``options``: further settings of Faust's.
     """
     ours: dict[str, Any] = {
+        "TableManager": Tables,
         "autodiscover": False,
         "topic_disable_leader": True,
         "topic_allow_declare": False,

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from ua_parser import Domain
-from ua_parser.loaders import load_builtins
+from ua_parser.loaders import load_lazy_builtins
 from ua_parser.regex import Resolver
 
 from pipeline.core.bots import BotDetector
@@ -70,4 +70,4 @@ def device_class(agent: str) -> str:
 
 @cache
 def _resolver() -> Resolver:
-    return Resolver(load_builtins())
+    return Resolver(load_lazy_builtins())

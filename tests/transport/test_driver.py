@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import faust
 import pytest
+from faust.tables import TableManager
 
 from agents.app import attach, create_app
 from pipeline.transport import driver
@@ -85,6 +86,17 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(SOON):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+async def test_no_second_is_slept_at_the_start(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sleep(tables: TableManager, seconds: float) -> None:
+        pytest.fail(f"Faust sleeps {seconds} s for tables")
+
+    monkeypatch.setattr(TableManager, "sleep", sleep)
+    hop = Recorder()
+    append(log, 1)
+    async with running(log, hop):
+        await until(lambda: len(hop.batches) == 1)
 
 
 async def test_faust_leaves_no_directories_where_it_is_started(
