@@ -27,6 +27,9 @@ from bench.process import free_port, pinned
 
 _API_VERSIONS_REQUEST = b"\x00\x00\x00\x0a\x00\x12\x00\x00\x00\x00\x00\x07\xff\xff"  # key 18, version 0, id 7
 
+SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""Of Java, for tests: half the CPU time of a start, since nothing is compiled twice."""
+
 _SETTINGS = {
     "process.roles": "broker,controller",
     "controller.listener.names": "CONTROLLER",
@@ -51,7 +54,8 @@ class Broker:
     """``settings`` go over the defaults (Kafka's own names). ``core``: the processor it is kept to; None: any.
 
     ``voters``: of a cluster of several, node -> address of its controller; ``cluster_id`` is the same for all of them.
-    ``listeners``: more of them, ``NAME://HOST:PORT``. ``format_options``: for Kafka's storage tool.
+    ``listeners``: more of them, ``NAME://HOST:PORT``. ``format_options``: for Kafka's storage tool. ``java_options``:
+    see :data:`SHORT_LIVED`.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Broker:
         cluster_id: str | None = None,
         listeners: Sequence[str] = (),
         format_options: Sequence[str] = (),
+        java_options: Sequence[str] = (),
     ) -> None:
         self.directory = directory
         self.port = free_port()
@@ -76,7 +81,7 @@ class Broker:
         self._node = node
         self._voters = voters or {node: f"127.0.0.1:{free_port()}"}
         self._cluster_id = cluster_id or new_cluster_id()
-        self._listeners, self._format_options = listeners, format_options
+        self._listeners, self._format_options, self._java_options = listeners, format_options, java_options
         directory.mkdir(parents=True, exist_ok=True)
         self._write_settings(settings or {})
 
@@ -163,7 +168,7 @@ class Broker:
             raise UnavailableError(f"Kafka could not format its data: {(done.stdout + done.stderr)[-600:]}")
 
     def _command(self, main_class: str, *arguments: str) -> list[str]:
-        options = (f"-Xmx{self._heap}", "-Dlog4j2.level=WARN", "-cp", self._classpath)
+        options = (f"-Xmx{self._heap}", *self._java_options, "-Dlog4j2.level=WARN", "-cp", self._classpath)
         return [java(), *options, main_class, *arguments]
 
     def _answers(self) -> bool:
@@ -179,7 +184,7 @@ class Broker:
 class Brokers:
     """A cluster of ``count`` nodes, each broker and controller. With three, what must survive one is on two."""
 
-    def __init__(self, directory: Path, count: int = 1) -> None:
+    def __init__(self, directory: Path, count: int = 1, *, java_options: Sequence[str] = ()) -> None:
         voters = {node: f"127.0.0.1:{free_port()}" for node in range(1, count + 1)}
         cluster_id = new_cluster_id()
         settings = {
@@ -196,6 +201,7 @@ class Brokers:
                 node=node,
                 voters=voters,
                 cluster_id=cluster_id,
+                java_options=java_options,
             )
             for node in voters
         ]

@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 
 from bench.jars import UnavailableError
-from bench.kafka import Broker, Brokers
+from bench.kafka import SHORT_LIVED, Broker, Brokers
 
 T = TypeVar("T", Broker, Brokers)
 
@@ -31,7 +31,7 @@ def running_broker(directory: Path) -> Iterator[str]:
 @contextmanager
 def running_brokers(directory: Path, count: int) -> Iterator[Brokers]:
     """Brokers that the tests may kill."""
-    with running(lambda: Brokers(directory, count)) as brokers:
+    with running(lambda: Brokers(directory, count, java_options=SHORT_LIVED)) as brokers:
         yield brokers
 
 

@@ -1,7 +1,6 @@
 """A real ``masir run`` with a day of the synthetic shop and ten thousand visitors of another site, and a browser."""
 
 import asyncio
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import islice
@@ -9,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # bench, which runs processes, is not installed
 
 from bench.running import Running
 from pipeline.demo.load import load_stream

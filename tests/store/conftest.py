@@ -1,6 +1,5 @@
-"""Stores for the tests. ``bench``, which runs a server, is not installed: it is imported from the repository."""
+"""Stores for the tests."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +8,6 @@ import pytest
 from pipeline.store.client import STORE_DIRECTORY, Client, connect
 from pipeline.store.migrations import migrate
 from pipeline.store.sink import Sink
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What docker-compose.yml runs, as processes: Kafka, ClickHouse, a collector, two workers that have all hops."""
 
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -17,11 +16,9 @@ from bench.faults import CLOCKS, DAY_MS, SITE, hit_id, shop_hits
 from bench.running import command, wait_for
 from bench.senders import Connection
 from pipeline.store.client import STORE_DIRECTORY, Server, connect
+from tests.kafka_broker import running_broker
 
 from .kit import ROOT, T0, differing, hit, masir, process, write_lines
-
-sys.path.insert(0, str(ROOT / "tests"))
-from kafka_broker import running_broker
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 PASSWORD = "secret"

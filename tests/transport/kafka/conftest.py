@@ -1,13 +1,9 @@
 """A real Kafka for the tests of this folder: one broker, started once, or the one that ``MASIR_TEST_KAFKA`` names."""
 
-import sys
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # ``bench``, which starts it, is not installed
 
 from pipeline.settings import Settings
 from tests.kafka_broker import running_broker

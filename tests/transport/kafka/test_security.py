@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from test_kafka_driver import Group, members
 
-from bench.kafka import Broker
+from bench.kafka import SHORT_LIVED, Broker
 from bench.process import free_port
 from pipeline.settings import Settings, SettingsError
 from pipeline.transport.kafka.topics import TopicAdmin
@@ -79,6 +79,7 @@ def secured(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
             settings=settings,
             listeners=[f"{name}://{address}" for name, address in ports.items()],
             format_options=scram,
+            java_options=SHORT_LIVED,
         )
     ):
         yield ports
