@@ -4,8 +4,10 @@ import asyncio
 import itertools
 import os
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,7 @@ def find_chromium() -> str:
 
 
 class Page:
-    """One tab. ``errors``: exceptions and console messages of level error, as text."""
+    """One tab, or the whole browser. ``errors``: exceptions and console messages of level error, as text."""
 
     def __init__(self, socket: ClientWebSocketResponse) -> None:
         self._socket = socket
@@ -80,40 +82,49 @@ class Page:
         return result["result"].get("value")
 
 
-@asynccontextmanager
-async def open_browser(profile: Path) -> AsyncIterator[Page]:
-    """A new browser with an empty profile, and its first tab."""
-    process = await asyncio.create_subprocess_exec(
-        find_chromium(), *_FLAGS, f"--user-data-dir={profile}", "about:blank",
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+@contextmanager
+def running_browser(profile: Path) -> Iterator[str]:
+    """A new browser with an empty profile; the address of its DevTools, ``ws://…``."""
+    process = subprocess.Popen(
+        [find_chromium(), *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        async with asyncio.timeout(60), ClientSession() as session:
-            socket = await _connect(session, profile)
-        async with ClientSession() as session, session.ws_connect(socket, max_msg_size=0) as tab:
-            page = Page(tab)
-            listener = asyncio.create_task(page.listen())
-            for domain in ("Page", "Runtime", "Log", "Network"):
-                await page.call(f"{domain}.enable")
-            yield page
-            listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await listener
+        announced = profile / "DevToolsActivePort"
+        deadline = time.monotonic() + 60
+        while not (announced.exists() and announced.read_text().count("\n")):
+            assert time.monotonic() < deadline, "the browser does not start"
+            time.sleep(0.05)
+        port, path = announced.read_text().split("\n")[:2]
+        yield f"ws://127.0.0.1:{port}{path}"
     finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        process.kill()
+        process.wait()
 
 
-async def _connect(session: ClientSession, profile: Path) -> str:
-    """The address of the first tab, once the browser has said its port."""
-    announced = profile / "DevToolsActivePort"
-    while not (announced.exists() and announced.read_text().count("\n")):
-        await asyncio.sleep(0.05)
-    port = announced.read_text().split("\n")[0]
-    while True:
-        async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
-            for target in await answer.json():
-                if target["type"] == "page":
-                    return str(target["webSocketDebuggerUrl"])
-        await asyncio.sleep(0.05)
+@asynccontextmanager
+async def open_page(browser: str) -> AsyncIterator[Page]:
+    """A tab that shares nothing with others: storage, cookies and cache are its own, and gone with it."""
+    async with _listening(browser) as whole:
+        context = (await whole.call("Target.createBrowserContext"))["browserContextId"]
+        tab = await whole.call("Target.createTarget", url="about:blank", browserContextId=context)
+        try:
+            async with _listening(
+                f"{browser.partition('/devtools')[0]}/devtools/page/{tab['targetId']}"
+            ) as page:
+                for domain in ("Page", "Runtime", "Log", "Network"):
+                    await page.call(f"{domain}.enable")
+                yield page
+        finally:
+            await whole.call("Target.disposeBrowserContext", browserContextId=context)
+
+
+@asynccontextmanager
+async def _listening(address: str) -> AsyncIterator[Page]:
+    async with ClientSession() as session, session.ws_connect(address, max_msg_size=0) as socket:
+        page = Page(socket)
+        listener = asyncio.create_task(page.listen())
+        yield page
+        listener.cancel()
+        with suppress(asyncio.CancelledError):
+            await listener

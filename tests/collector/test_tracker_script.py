@@ -5,7 +5,6 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from aiohttp import web
 from pipeline.core.decode import decode
 from schemas.hit import Hit
 
-from .chromium import Page, open_browser
+from .chromium import Page, open_page
 from .conftest import UNAVAILABLE, Server
 
 pytestmark = pytest.mark.timeout(120)
@@ -52,8 +51,8 @@ async def _no_content(_request: web.Request) -> web.Response:
 
 
 @pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[Page]:
-    async with open_browser(tmp_path / "profile") as tab:
+async def page(browser: str) -> AsyncIterator[Page]:
+    async with open_page(browser) as tab:
         yield tab
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from collector.chromium import open_browser
+from collector.chromium import open_page
 
 from pipeline.core.models import load
 from pipeline.journey.funnel import Flow
@@ -100,8 +100,10 @@ def sheets(model: str, language: str) -> list[tuple[str, Canvas]]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_nothing_sticks_out_and_it_prints_a_sheet_a_page_on_a3(tmp_path: Path, language: str) -> None:
-    async with open_browser(tmp_path / "profile") as page:
+async def test_nothing_sticks_out_and_it_prints_a_sheet_a_page_on_a3(
+    browser: str, tmp_path: Path, language: str
+) -> None:
+    async with open_page(browser) as page:
         for model in ("classic5", "digital8"):
             file = tmp_path / f"{model}.html"
             file.write_text(html(sheets(model, language), tongue(language), "auto"), "utf-8")
@@ -118,12 +120,12 @@ async def test_nothing_sticks_out_and_it_prints_a_sheet_a_page_on_a3(tmp_path: P
         assert page.errors == []
 
 
-async def test_dark_on_a_dark_screen_and_light_on_paper(tmp_path: Path) -> None:
+async def test_dark_on_a_dark_screen_and_light_on_paper(browser: str, tmp_path: Path) -> None:
     file = tmp_path / "map.html"
     file.write_text(html(sheets("classic5", "en"), tongue("en"), "auto"), "utf-8")
     ground = "getComputedStyle(document.querySelector('svg rect')).fill"
     found = {}
-    async with open_browser(tmp_path / "profile") as page:
+    async with open_page(browser) as page:
         for media, scheme in (("screen", "light"), ("screen", "dark"), ("print", "dark")):
             features = [{"name": "prefers-color-scheme", "value": scheme}]
             await page.call("Emulation.setEmulatedMedia", media=media, features=features)

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from bench.running import Running
 from pipeline.demo.load import load_stream
 from pipeline.demo.simulator import simulate
-from tests.collector.chromium import Page, open_browser
+from tests.collector.chromium import Page, open_page
 from tests.system.kit import hit, now_ms, post
 
 HOUR_MS = 3_600_000
@@ -36,8 +35,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[Page]:
-    async with open_browser(tmp_path / "profile") as tab:
+async def page(browser: str) -> AsyncIterator[Page]:
+    async with open_page(browser) as tab:
         await size(tab, 1_440)
         yield tab
 

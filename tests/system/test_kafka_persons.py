@@ -23,7 +23,6 @@ from pipeline.transport.kafka.known import Known
 from pipeline.transport.kafka.names import ERASURES, STORES, Names
 from pipeline.transport.kafka.restore import read_all
 from schemas.topics import HITS, SIGNALS, TOPICS
-from tests.kafka_broker import running_broker
 
 from .kit import hit, masir, now_ms, post, verify
 from .test_erase import MINUTE_MS, SECRETS, USER, VISITOR, hits
@@ -32,11 +31,10 @@ pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, crm: Crm, receiver: Receiver) -> Iterator[Cluster]:  # noqa: F811
+def cluster(tmp_path: Path, broker: str, crm: Crm, receiver: Receiver) -> Iterator[Cluster]:  # noqa: F811
     secret = tmp_path / "secret"
     secret.write_text(f"whsec_{base64.b64encode(KEY).decode()}")
     with (
-        running_broker(tmp_path / "kafka") as broker,
         ClickHouse(tmp_path / "store", password="secret") as server,
         Cluster(
             tmp_path / "data",

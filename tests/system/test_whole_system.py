@@ -16,7 +16,6 @@ from bench.faults import CLOCKS, DAY_MS, SITE, hit_id, shop_hits
 from bench.running import command, wait_for
 from bench.senders import Connection
 from pipeline.store.client import STORE_DIRECTORY, Server, connect
-from tests.kafka_broker import running_broker
 
 from .kit import ROOT, T0, differing, hit, masir, process, write_lines
 
@@ -27,12 +26,9 @@ LATENESS: dict[str, object] = {"allowed_lateness_seconds": 90 * 86_400, "dedupe_
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ClickHouse]]:
+def servers(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ClickHouse]]:
     directory = tmp_path_factory.mktemp("servers")
-    with (
-        running_broker(directory / "kafka") as broker,
-        ClickHouse(directory / "ch", user="masir", password=PASSWORD) as clickhouse,
-    ):
+    with ClickHouse(directory / "ch", user="masir", password=PASSWORD) as clickhouse:
         yield broker, clickhouse
 
 

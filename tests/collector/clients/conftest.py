@@ -1,11 +1,10 @@
 """A collector by the wall clock, and a browser."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from ..chromium import Page, open_browser
+from ..chromium import Page, open_page
 from ..conftest import Server, Start
 from .kit import now_ms
 
@@ -16,6 +15,6 @@ async def server(start: Start) -> Server:
 
 
 @pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[Page]:
-    async with open_browser(tmp_path / "profile") as tab:
+async def page(browser: str) -> AsyncIterator[Page]:
+    async with open_page(browser) as tab:
         yield tab

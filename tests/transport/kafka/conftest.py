@@ -1,19 +1,10 @@
-"""A real Kafka for the tests of this folder: one broker, started once, or the one that ``MASIR_TEST_KAFKA`` names."""
+"""Settings for the tests of this folder."""
 
 import uuid
-from collections.abc import Iterator
 
 import pytest
 
 from pipeline.settings import Settings
-from tests.kafka_broker import running_broker
-
-
-@pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """HOST:PORT."""
-    with running_broker(tmp_path_factory.mktemp("kafka")) as address:
-        yield address
 
 
 @pytest.fixture
