@@ -1,4 +1,4 @@
-"""What runs beside the hops of one worker: erasures, telling signals, figures of money.
+"""What runs beside the hops of one worker: erasures, stage models, telling signals, figures of money.
 
 Of what only one worker is to do, the one does it that has the first partition of ``hit_rows``: it has the store.
 """
@@ -9,10 +9,14 @@ from contextlib import AsyncExitStack, suppress
 from typing import Protocol
 
 from agents.hop import wall_ms
+from agents.leading import Leader
 from agents.shared_erasing import SharedEraser
 from agents.shared_erasures import SharedErasures
+from agents.shared_models import SharedModels
+from agents.shared_rebuilding import SharedRebuilder
 from agents.upkeep import Money
 from agents.webhook import sharing
+from pipeline.core.models import Models
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.store.client import Client
@@ -23,28 +27,36 @@ MONEY_LOOK_SECONDS = 5.0
 
 
 class Beside:
-    """``client``: None where the worker writes no rows. ``erasures``: for the hops, once started."""
+    """``client``: None where the worker writes no rows. ``erasures``, ``models``: for the hops, once prepared."""
 
     erasures: SharedErasures
 
     def __init__(
-        self, settings: Settings, transport: Transport, metrics: Metrics, client: Client | None
+        self,
+        settings: Settings,
+        transport: Transport,
+        metrics: Metrics,
+        client: Client | None,
+        models: Models,
     ) -> None:
         self._settings = settings
         self._transport = transport
         self._metrics = metrics
         self._client = client
         self._control = Control(transport.cluster.names, transport.cluster.options)
+        self.models = SharedModels(settings, transport, self._control, models, client)
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def prepare(self) -> None:
-        """Before the hops: know who stays out."""
+        """Before the hops: know who stays out. :class:`SettingsError`: this worker's models are not in force."""
         self._stack.push_async_callback(self._control.stop)
         await self._control.start()
         self.erasures = SharedErasures(self._transport, self._control)
         self._stack.push_async_callback(self.erasures.stop)
-        self._transport.owning.before_reading = self._control.catch_up
+        self.models.check()
+        self._transport.owning.before_reading = self.models.before_reading
+        self._transport.owning.is_held = self.models.is_held
 
     async def start(self, on_crash: Callable[[Exception], None]) -> None:
         """Beside the running hops."""
@@ -52,11 +64,17 @@ class Beside:
             await self._stack.enter_async_context(
                 sharing(self._settings, self._transport.cluster, self._metrics, on_crash)
             )
+        self._tasks = [asyncio.create_task(self.models.watch(on_crash))]
         if self._client is not None:
-            eraser = SharedEraser(self._settings, self._transport, self._control, self._client)
-            self._tasks = [
-                asyncio.create_task(eraser.watch()),
-                asyncio.create_task(report_money(eraser, Money(self._client, self._metrics, claims=True))),
+            leader = Leader(self._transport, self._control)
+            errands = (
+                SharedEraser(self._settings, leader, self._client),
+                SharedRebuilder(self._settings, leader, self._client, lambda: self.models.models),
+            )
+            money = Money(self._client, self._metrics, claims=True)
+            self._tasks += [
+                asyncio.create_task(leader.watch(errands)),
+                asyncio.create_task(report_money(leader, money)),
             ]
 
     async def stop(self) -> None:

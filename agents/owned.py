@@ -6,7 +6,7 @@ collects blocks over all its partitions: there is one of it at a time, forgotten
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from agents.hop import Hop
 from pipeline.metrics import Metrics
@@ -19,7 +19,9 @@ _log = logging.getLogger(__name__)
 
 
 class OwnedHop:
-    """``make``: a new hop. ``per_partition``: one for each, else one for all. ``arrived`` is told of each batch."""
+    """``make``: a new hop. ``per_partition``: one for each, else one for all. ``arrived`` is told of each batch, and
+    ``before`` waited for, with the hop, before the hop handles it.
+    """
 
     def __init__(
         self,
@@ -30,6 +32,7 @@ class OwnedHop:
         *,
         per_partition: bool,
         arrived: Callable[[str, KafkaBatch], None] = lambda *_: None,
+        before: Callable[[Hop, KafkaBatch], Awaitable[None]] | None = None,
     ) -> None:
         self._name = name
         self._make = make
@@ -37,6 +40,7 @@ class OwnedHop:
         self._metrics = metrics
         self._per_partition = per_partition
         self._arrived = arrived
+        self._before = before
         self._hops: dict[int, Hop] = {}
 
     async def handle(self, batch: Batch) -> None:
@@ -51,8 +55,9 @@ class OwnedHop:
         hop = self._hops.get(key)
         self._arrived(self._name, batch)
         try:
-            if hop is None:
-                hop = self._hops[key] = self._make()
+            hop = self.hop_of(key)
+            if self._before is not None:
+                await self._before(hop, batch)
             await hop.handle(batch)
         except PartitionLostError as error:
             _log.info("%s: %s", self._name, error)
@@ -60,6 +65,13 @@ class OwnedHop:
                 del self._hops[key]
         finally:
             owner.end()
+
+    def hop_of(self, key: int) -> Hop:
+        """Of a partition, or the one of all of them (0)."""
+        hop = self._hops.get(key)
+        if hop is None:
+            hop = self._hops[key] = self._make()
+        return hop
 
     def forget(self, topic: str, partition: int) -> None:
         """A partition has been lost: what is remembered of it holds no more, and its gauges are another worker's."""

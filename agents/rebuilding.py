@@ -9,7 +9,7 @@ the stored hits again.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from time import perf_counter
 
 import msgspec
@@ -42,6 +42,16 @@ class Receipt(Struct, kw_only=True):
     said: int = 0
     by_model: dict[str, int] = {}
     seconds: float = 0.0
+
+
+def refusal(names: Collection[str], before: Mapping[str, int], after: Mapping[str, int]) -> str:
+    """Why the history of the named models cannot be made anew, if it cannot. Digests by name; before: perhaps none."""
+    if unknown := set(names) - before.keys() - after.keys():
+        return f"{', '.join(sorted(unknown))}: no such model; there is {', '.join(after)}"
+    others = set(changed_models(before, after)) - set(names)
+    if others and before:
+        return f"{', '.join(sorted(others))}: changed too, and stages depend on each other; name all with --model"
+    return ""
 
 
 class Rebuilder:
@@ -102,14 +112,8 @@ class Rebuilder:
             if request.is_begun:
                 raise
             return None, str(error)
-        before = journeys.digests()
-        if unknown := set(request.models) - before.keys() - models.digests.keys():
-            return None, f"{', '.join(sorted(unknown))}: no such model; there is {', '.join(models.digests)}"
-        others = set(changed_models(before, models.digests)) - set(request.models)
-        if others and before and not request.is_begun:
-            names = ", ".join(sorted(others))
-            return None, f"{names}: changed too, and stages depend on each other; name all with --model"
-        return models, ""
+        refused = "" if request.is_begun else refusal(request.models, journeys.digests(), models.digests)
+        return (None, refused) if refused else (models, "")
 
     async def _set_aside(self, request: Request, models: Models, journeys: Journeys, gate: Gate) -> list[int]:
         """Let all that is under way arrive, the evidence of it left out. Returns the cut; the gate is shut then."""

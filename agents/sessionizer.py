@@ -39,7 +39,7 @@ class Sessionizer:
         self._pane_ms = pane_ms
         self._rules = rules
         self._partitions: dict[int, tuple[Intake, Journal, Journal]] = {}
-        self._epoch = 0
+        self.epoch = 0
 
     async def handle(self, batch: Batch) -> None:
         """Judge the records, end the unit, send what it says, commit."""
@@ -69,9 +69,14 @@ class Sessionizer:
         if output.watermark is not None:
             context.metrics.watermark(NAME, batch.partition, (now_ms - output.watermark) / 1000)
 
+    @property
+    def models(self) -> Models:
+        """Those that hits are matched by."""
+        return self._rules.models
+
     def use(self, models: Models, epoch: int = 0) -> None:
         """Between two batches: from now on hits are matched by these models, and their evidence says so."""
-        self._epoch = epoch
+        self.epoch = epoch
         self._rules = self._rules._replace(models=models)
         for intake, *_ in self._partitions.values():
             intake.matcher.use(models)
@@ -104,7 +109,7 @@ class Sessionizer:
         count, watermark = self._context.transport.partitions(topics.EVIDENCE.name), output.watermark
         untold = set(range(count)) if output.has_new_minute else set()
         if output.evidence is not None:
-            found_in = output.evidence.by_partition(partition, count, watermark, self._epoch)
+            found_in = output.evidence.by_partition(partition, count, watermark, self.epoch)
             for target, found in found_in:
                 unit.send(topics.EVIDENCE.name, target, [_msgpack(found)])
                 untold.discard(target)

@@ -23,6 +23,7 @@ from agents.app import attach, create_app
 from agents.beside import Beside
 from agents.hop import Context
 from agents.hops import STORE, load_models, plans
+from agents.journeys import NAME as JOURNEYS
 from agents.owned import OwnedHop
 from agents.shared_tracing import TracedKafka
 from pipeline.metrics import Metrics
@@ -84,7 +85,7 @@ class Worker:
         )
         transport: Transport = app.transport
         transport.join(cluster)
-        beside = self._beside = Beside(settings, transport, self.metrics, self._client)
+        beside = self._beside = Beside(settings, transport, self.metrics, self._client, self._models)
         await beside.prepare()
         self._traces = start_traces(settings)
         seen = TracedKafka(transport, self._traces) if self._traces else transport
@@ -98,7 +99,10 @@ class Worker:
                     self.metrics,
                     per_partition=plan.name != STORE,
                     arrived=beside.erasures.arrived,
+                    before=beside.models.before,
                 )
+                if plan.name == JOURNEYS:
+                    beside.models.journeys = hop
                 transport.owning.on_lost.append(hop.forget)
                 attach(app, plan.name, hop, [names.topic(topic) for topic in plan.topics], self._crashed)
         app.finalize()

@@ -12,6 +12,8 @@ from pipeline.core.models import load
 from pipeline.model_files import builtin_texts, read_texts
 from pipeline.settings import Settings
 from pipeline.store.query_socket import is_listening
+from pipeline.transport.kafka.control import ask_to_rebuild
+from pipeline.transport.kafka.known_models import Asked as ToRebuild
 from pipeline.transport.log import DATABASE
 from pipeline.transport.rebuilds import RebuildRequests
 
@@ -20,7 +22,9 @@ EXAMPLES = """
 Examples:
   masir rebuild --model classic5
   masir rebuild --model trial --model loyalty5 --data ./data --json
+  masir rebuild --model trial --broker kafka://broker-1:9092
 """
+MOST_SECONDS = 24 * 3600.0
 POLL_SECONDS = 0.2
 _FORGETFUL = ("hits", "transitions")
 
@@ -30,40 +34,51 @@ _FORGETFUL = ("hits", "transitions")
     "--model", "models", multiple=True, required=True, help="A model that was changed, added or taken away."
 )
 @click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
+@click.option(
+    "--broker", metavar="URL", help="Kafka, whose workers are asked.  [default: the setting `broker`]"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the receipt as one JSON object.")
-def rebuild(models: tuple[str, ...], data: str | None, as_json: bool) -> None:
+def rebuild(models: tuple[str, ...], data: str | None, broker: str | None, as_json: bool) -> None:
     """Hold stored hits against the stage models as their files are now; correct what was said.
 
     Afterwards stages, transitions and gauges are as if the models had always been so. Works beside a running Masir,
-    which takes hits meanwhile and closes sessions; stages wait. Without one it is done here. May be broken off and run
-    again.
+    which takes hits meanwhile and closes sessions; stages wait. Without one it is done here; over Kafka the workers do
+    it, whose model files must be the same as here. May be broken off and run again.
     """
-    settings = settings_of(data=data)
-    if settings.broker:
-        raise Wrong(
-            "masir rebuild works on a data directory, not over Kafka yet: start with a new broker_prefix and send "
-            "the hits again"
-        )
-    directory = Path(settings.data)
-    if not (directory / DATABASE).exists():
-        raise Wrong(f"{directory} is no data directory of Masir: there is no {DATABASE}")
+    settings = settings_of(data=data, broker=broker)
     if forgotten := [table for table in _FORGETFUL if settings.ttl_days.get(table)]:
         raise Wrong(
             f"ttl_days: {' and '.join(forgotten)} are not kept for ever, so the history before that cannot be made anew"
         )
     try:
-        load(
+        found = load(
             {**builtin_texts(), **read_texts(map(Path, settings.models))}
-        )  # what is wrong with them is said at once
-        requests = RebuildRequests(directory)
-        receipt = _do(settings, requests, requests.ask(models))
+        )  # says what is wrong with them
+        receipt = (
+            _ask(settings, ToRebuild(models, found.digests)) if settings.broker else _do(settings, models)
+        )
     except KNOWN_ERRORS as error:
         raise told(error) from error
     _show(receipt, as_json=as_json)
 
 
-def _do(settings: Settings, requests: RebuildRequests, number: int) -> bytes:
+def _ask(settings: Settings, asked: ToRebuild) -> bytes:
+    """Asks the workers."""
+    if is_terminal():
+        click.echo("asking the workers ...", err=True)
+    receipt = asyncio.run(ask_to_rebuild(settings, asked, seconds=MOST_SECONDS))
+    if receipt is None:
+        raise Wrong("the request is not done yet: see the workers' logs")
+    return receipt
+
+
+def _do(settings: Settings, models: tuple[str, ...]) -> bytes:
     """Asks the process that has the directory, if there is one, or does it here."""
+    directory = Path(settings.data)
+    if not (directory / DATABASE).exists():
+        raise Wrong(f"{directory} is no data directory of Masir: there is no {DATABASE}")
+    requests = RebuildRequests(directory)
+    number = requests.ask(models)
     if not is_listening(Path(settings.data)):
         asyncio.run(runner("rebuild")(settings))
     elif is_terminal():

@@ -112,9 +112,12 @@ class Consumer(stock.Consumer):
 
     def _hand_out(self) -> dict[TP, list[KafkaBatch]]:
         """One batch of each partition that has one waiting and none in hand."""
-        ready = {}
-        for tp, one in self.transport.owning.partitions.items():
+        ready, owning = {}, self.transport.owning
+        for tp, one in owning.partitions.items():
             if one.waiting and one.in_hand is None:
+                if owning.is_held(one):
+                    one.drop_tick()  # what it says will not be so any more
+                    continue
                 one.in_hand = one.waiting.popleft()
                 one.ticked = time.monotonic()
                 ready[tp] = [one.in_hand]
@@ -176,10 +179,14 @@ class Consumer(stock.Consumer):
         """Which of the idle partitions are read to their end? Asked about as often as ticks are due."""
         now = time.monotonic()
         if self._asking is None:
+            owning = self.transport.owning
             idle = {
                 tp
-                for tp, one in self.transport.owning.partitions.items()
-                if one.is_ready and one.in_hand is None and now - one.ticked >= TICK_SECONDS
+                for tp, one in owning.partitions.items()
+                if one.is_ready
+                and one.in_hand is None
+                and now - one.ticked >= TICK_SECONDS
+                and not owning.is_held(one)
             }
             if idle:
                 self._asking = asyncio.create_task(self._of_generation(self.transport.offsets.ends(idle)))

@@ -1,4 +1,4 @@
-"""Erasures, as each process follows them in their topic, and what one command asks of the workers."""
+"""Erasures and stage models, as each process follows them in their topic, and what one command asks of the workers."""
 
 import asyncio
 import secrets
@@ -10,16 +10,24 @@ from pipeline.settings import Settings
 from pipeline.transport.kafka.connection import client_options, reaching
 from pipeline.transport.kafka.followed import Followed
 from pipeline.transport.kafka.known import Asked, Known, out, request
+from pipeline.transport.kafka.known_models import Asked as ToRebuild
+from pipeline.transport.kafka.known_models import KnownModels
+from pipeline.transport.kafka.known_models import request as to_rebuild
 from pipeline.transport.kafka.names import ERASURES, Names
 from pipeline.transport.kafka.topics import usable_partitions
 
 
 class Control(Followed):
-    """``known``: what has been read."""
+    """``known``, of erasures, and ``models``: what has been read."""
 
     def __init__(self, names: Names, options: dict[str, Any]) -> None:
         self.known = Known()
-        super().__init__(names.topic(ERASURES), options, self.known.take)
+        self.models = KnownModels()
+        super().__init__(names.topic(ERASURES), options, self._take_both)
+
+    def _take_both(self, record: Any) -> None:
+        self.known.take(record)
+        self.models.take(record)
 
 
 @asynccontextmanager
@@ -47,6 +55,17 @@ async def ask(
                 await control.until(lambda: name in control.known.receipts)
         receipt = control.known.receipts.get(name)
         return receipt.text if receipt else None
+
+
+async def ask_to_rebuild(settings: Settings, asked: ToRebuild, *, seconds: float) -> bytes | None:
+    """Ask the workers to make histories anew; their receipt, or None if there is none after ``seconds``."""
+    name = secrets.token_hex(8)
+    async with controlling(settings) as control:
+        await control.add([to_rebuild(name, asked)])
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await control.until(lambda: name in control.models.receipts)
+        return control.models.receipts.get(name)
 
 
 async def readmit(settings: Settings, site: str, kind: str, an_id: str) -> bool:

@@ -70,7 +70,7 @@ class Known:
         return bool(self.key) and self.digest(site, kind, an_id) in self._out
 
     def take(self, record: Any) -> None:
-        """The next record of the topic."""
+        """The next record of the topic; those of other kinds are left to others."""
         kind, _, name = record.key.partition(b" ")
         text, value = name.decode(errors="replace"), record.value
         if record.key == KEY:
@@ -91,10 +91,14 @@ class Known:
     def finished(self, name: str, receipt: bytes) -> Iterator[Record]:
         """The records that end a request."""
         yield _RECEIPT + name.encode(), _encode(Receipt(self.requests[name].site, receipt))
+        yield from self.steps_ended()
+        yield _REQUEST + name.encode(), None
+
+    def steps_ended(self) -> Iterator[Record]:
+        """The records that end the steps of a request."""
         yield STEP, None
         for place in self.done:
             yield _DONE + _encode(place), None
-        yield _REQUEST + name.encode(), None
 
 
 def request(name: str, asked: Asked) -> Record:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from schemas.topics import EVIDENCE, FACTS, HITS, TOPICS, TOUCHPOINTS, Topic
 
-ERASURES = "erasures"  # who is to be forgotten: see the module ``known``; one partition
+ERASURES = "erasures"  # what workers are asked: see the modules ``known`` and ``known_models``; one partition
 SALTS = "salts"  # of visitors without ids; one partition
 SINK = "store"  # the hop that writes to no topic, and so needs no transaction
 INPUTS = {topic.name: topic for topic in TOPICS if SINK not in topic.readers}

@@ -41,7 +41,7 @@ class Reader(Protocol):
 class Owning:
     """The partitions of one worker. ``on_lost``: told of each partition that is lost: (bare topic, partition).
     ``cold``: where rows of state go that are too many for the memory.
-    ``before_reading``: waited for before a partition that has come is read.
+    ``before_reading``: waited for before a partition that has come is read. ``is_held``: are its batches to wait now?
     """
 
     def __init__(
@@ -52,7 +52,8 @@ class Owning:
         self.assignor = Assignor(self._claims)
         self.on_lost: list[Callable[[str, int], None]] = []
         self.on_ready: Callable[[], None] = lambda: None
-        self.before_reading: Callable[[], Awaitable[None]] = _nothing
+        self.before_reading: Callable[[Partition], Awaitable[None]] = _nothing
+        self.is_held: Callable[[Partition], bool] = lambda _: False
         self.settle_seconds = SETTLE_SECONDS
         self._options = options
         self._offsets = offsets
@@ -145,7 +146,7 @@ class Owning:
                 self.failed(one, error, reader)
 
     async def _read(self, one: Partition, offset: int, reader: Reader) -> None:
-        await self.before_reading()
+        await self.before_reading(one)
         one.check()
         await reader.resume({one.tp: offset})
         one.start(offset)
@@ -224,7 +225,7 @@ class Owning:
             _log.error("%r", task.exception(), exc_info=task.exception())
 
 
-async def _nothing() -> None:
+async def _nothing(_: Partition) -> None:
     pass
 
 

@@ -69,6 +69,11 @@ class Partition:
         self.in_hand = None
         return True
 
+    def drop_tick(self) -> None:
+        """A tick that waits is not handed out; batches with records stay."""
+        if self.waiting and self.waiting[0].is_tick:
+            self.waiting.popleft()
+
     def rewind(self) -> None:
         """Drop what is fetched and not begun; it is read again from the committed offset."""
         self.waiting.clear()
@@ -84,6 +89,11 @@ class Partition:
     def is_done(self) -> bool:
         """Everything that hops have begun is committed."""
         return self.committed >= self.handed
+
+    @property
+    def is_quiet(self) -> bool:
+        """No batch is with its hop or on its way there, and everything is committed."""
+        return self.in_hand is None and self._idle.is_set() and self.is_done
 
     async def settle(self) -> None:
         """Until the hop is done with its batch and everything is committed. Raises when the partition is lost."""

@@ -8,7 +8,7 @@ they are another's. Batches of a partition that is lost are refused with ``Parti
 from collections.abc import Awaitable, Callable, Sequence
 
 from pipeline.transport.batch import Batch
-from pipeline.transport.kafka.memory import Memory
+from pipeline.transport.kafka.memory import Memory, Records
 from pipeline.transport.kafka.names import Names
 from pipeline.transport.kafka.partition import KafkaBatch, Partition
 from pipeline.transport.kafka.transactions import Sent
@@ -29,12 +29,17 @@ class KafkaUnit:
         self._commit_offsets = commit_offsets
         self._owner_of = owner_of
         self._values: dict[tuple[str, int], list[bytes]] = {}
+        self._notes: Sent = {}
         self.carried = b""
 
     def send(self, topic: str, partition: int, values: Sequence[bytes]) -> None:
         """Records for a partition; nothing is sent before the commit."""
         if values:
             self._values.setdefault((self._names.topic(topic), partition), []).extend(values)
+
+    def note(self, topic: str, records: Records) -> None:
+        """Keyed records for the one partition of a topic that all processes follow."""
+        self._notes[self._names.topic(topic), 0] = records
 
     async def commit(self, batches: Sequence[Batch], stores: Sequence[Memory], *, now_ms: int) -> None:
         """All or nothing. ``batches`` are those that were consumed.
@@ -56,4 +61,5 @@ class KafkaUnit:
         key, values = received.to_bytes(RECEIVED_BYTES) + self.carried, self._values
         self._values = {}
         sent: Sent = {at: [(key, value) for value in of_one] for at, of_one in values.items()}
+        sent.update(self._notes)
         await owner.transactions.submit(sent, stores, max(offsets, default=None))
