@@ -88,6 +88,17 @@ def session_of(hits: Sequence[OpenSession], splits: Splits) -> OpenSession:
     return session
 
 
+def folded(hits: Sequence[OpenSession], splits: Splits) -> Hits:
+    """One instead of all of them; and beside it the hit that says how the session came, where its first does not."""
+    whole = session_of(hits, splits)
+    if not splits.campaign:
+        return [whole]
+    came = min((hit for hit in hits if hit.start == whole.start), key=lambda hit: _origin(hit.context))
+    if _origin(whole.context) <= _origin(came.context):
+        return [whole]
+    return [session_of([hit for hit in hits if hit is not came], splits), came]
+
+
 def _first_named(hit: OpenSession) -> tuple[int, Origin, tuple[int, bool, str, str]]:
     return hit.start, _origin(hit.context), first_of(hit)
 

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from pipeline.core.ids import SEPARATOR, session_id
-from pipeline.core.parts import cut, session_of
+from pipeline.core.parts import cut, folded, session_of
 from pipeline.core.segments import Hits
 from pipeline.core.session import OpenSession, first_of, of_one_hit, withdrawal
 from pipeline.core.session_columns import session_at, write
@@ -149,7 +149,7 @@ class SplitTable(SessionTable):
         hits = part.hits
         if len(hits) > MOST_KEPT:
             old, new = hits[: -MOST_KEPT // 2], hits[-MOST_KEPT // 2 :]
-            hits = [session_of(old, self.rules.splits), *new]
+            hits = [*folded(old, self.rules.splits), *new]
         self.slots["key"][part.slot], self.slots[KEPT][part.slot] = key, _encode(hits)
         self.slots.touch(np.array([part.slot]))
 

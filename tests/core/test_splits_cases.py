@@ -198,6 +198,22 @@ def test_what_was_folded_is_not_parted_and_its_memory_is_bounded(monkeypatch: py
     assert spans(one) == [(0, 58 * MINUTE, 60), (58 * MINUTE + 1, 59 * MINUTE, 2)]
 
 
+def test_what_was_folded_still_ends_at_a_campaign_if_it_came_by_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Though the first of the hits at the session's start, by value, is a direct one."""
+    monkeypatch.setattr(split_table, "MOST_KEPT", 3)
+    hits = [*at(0, 0, 0), *at(0, channel="search"), *at(1, 2, 3)]
+    one = follower_of(Splits(campaign=True))
+    for hit in hits:
+        one.feed([hit])
+    one.restart()
+    one.feed([of("spring", MINUTE)])
+    one.end()
+    assert spans(one) == [(0, 3, 7), (MINUTE, MINUTE, 1)]
+    assert [session["channel"] for session in one.sessions()] == ["direct", "email"]
+
+
 def test_a_person_who_is_erased_is_in_no_kept_hit() -> None:
     """Also where the session's last user was another."""
     intake = Intake(rules(splits=ALL), 0)
