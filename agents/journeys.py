@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from agents.hop import Context, Unit
-from pipeline.core.counters import STAGE
 from pipeline.core.evidence import only_owners, passed_on, without_evidence
 from pipeline.core.homes import Passed
-from pipeline.core.ids import SEPARATOR, partition_of
+from pipeline.core.ids import SEPARATOR
 from pipeline.core.journeys import Change, Clock, Stay
 from pipeline.core.journeys import Journeys as Core
 from pipeline.core.models import Models
@@ -17,15 +16,15 @@ from pipeline.core.person_table import PersonTable
 from pipeline.core.persons.sending import regressions
 from pipeline.core.remaking import Kept
 from pipeline.core.silent import owners_of
+from pipeline.core.sliced import sliced
+from pipeline.core.stage_facts import facts_of
 from pipeline.settings import SettingsError
 from pipeline.store.blocks import block, blocks_of
 from pipeline.transport.batch import Batch
 from pipeline.transport.journal import Journal
 from pipeline.transport.state import StateStore
 from schemas import topics
-from schemas.counter import Facts, Measure
 from schemas.evidence import EvidenceBatch
-from schemas.transition import TransitionFact
 
 NAME = "journeys"
 SILENT = "silent_journeys"
@@ -209,8 +208,9 @@ class Journeys:
 
     def _pass_on(self, unit: Unit, passed: Iterable[Passed], epoch: int) -> None:
         count = self._context.transport.partitions(topics.EVIDENCE.name)
-        for target, message in passed_on(passed, count, epoch):
-            unit.send(topics.EVIDENCE.name, target, [_encode(message)])
+        for some in sliced(passed):
+            for target, message in passed_on(some, count, epoch):
+                unit.send(topics.EVIDENCE.name, target, [_encode(message)])
 
     def _send_facts(
         self,
@@ -221,22 +221,14 @@ class Journeys:
         regressed: Iterable[tuple[str, str, int, int]],
     ) -> None:
         """What has changed, to the counters; who has moved back, to the persons."""
-        count = self._context.transport.partitions(topics.FACTS.name)
-        by_partition: dict[int, Facts] = {}
-        for (site, model, left, entered), net in changes.items():
-            if net:
-                facts = by_partition.setdefault(partition_of(site, count), Facts(source, None))
-                facts.transitions.append(TransitionFact(site, model, left, entered, net))
-        for (site, model, stage, minute, is_exit), net in stays.items():
-            if net:
-                facts = by_partition.setdefault(partition_of(site, count), Facts(source, None))
-                name, sums = f"{STAGE}{model}{STAGE}{stage}", [0, net] if is_exit else [net, 0]
-                facts.measures.append(Measure(site, name, minute, sums))
-        count = self._context.transport.partitions(topics.TOUCHPOINTS.name)
-        for target, message in regressions(regressed, source, count):
-            unit.send(topics.TOUCHPOINTS.name, target, [_encode(message)])
-        for partition, facts in by_partition.items():
-            unit.send(topics.FACTS.name, partition, [_encode(facts)])
+        transport = self._context.transport
+        count = transport.partitions(topics.FACTS.name)
+        for target, facts in facts_of(changes, stays, source, count):
+            unit.send(topics.FACTS.name, target, [_encode(facts)])
+        count = transport.partitions(topics.TOUCHPOINTS.name)
+        for some in sliced(regressed):
+            for target, message in regressions(some, source, count):
+                unit.send(topics.TOUCHPOINTS.name, target, [_encode(message)])
 
     async def _erase(self, partition: int) -> None:
         """Who is to be forgotten, in a unit of work of its own."""

@@ -137,6 +137,8 @@ class SharedModels:
                 self.check()
                 if self._known.phase is not None:
                     await self._follow(self._known.phase)
+                elif self._known.in_force is not None:
+                    self._told.clear()
             except (StoreError, KafkaError) as error:
                 _log.warning("the history of models cannot be made anew, trying again: %r", error)
                 await asyncio.sleep(RETRY_SECONDS)

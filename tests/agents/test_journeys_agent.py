@@ -135,6 +135,31 @@ async def test_aside_only_owners_and_time_are_kept_and_a_new_history_takes_its_p
     assert {row["version"] for row in sent_rows(world)} == {4}, "1, left out, taken back, and this one"
 
 
+async def test_a_partition_made_anew_leaves_out_what_was_matched_before_and_says_its_epoch() -> None:
+    world = World()
+    first = Journeys(world.context, MODELS)
+    owners = msgspec.msgpack.encode(only_owners([("shop\x1fbrowser", [NOON], ["ann"])]))
+    await first.handle(batch("evidence", [evidence("page_view"), owners], partition=1))
+    hop = Journeys(world.context, MODELS)  # the partition's next owner: its state may be of other models
+    hop.empty(1)
+    kept = hop.kept()
+    assert (list(kept), kept[1].owners) == ([1], {"shop\x1fbrowser": ((NOON,), ("ann",))})
+    remaking = Remaking(MODELS, kept, PARTITIONS)
+    world.sent.clear()
+    await hop.take_back(Remade(remaking.journeys, [], {}, {}, [], epoch=8))
+    old = msgspec.msgpack.decode(evidence("purchase", person="browser"), type=EvidenceBatch)
+    old.known = b"\0"
+    new = msgspec.structs.replace(old, epoch=8)
+    for agent, at in ((hop, 2), (Journeys(world.context, MODELS), 3)):
+        await agent.handle(batch("evidence", [msgspec.msgpack.encode(old)], partition=1, first=at))
+        assert world.sent == [], "its hits were among the stored ones"
+    await agent.handle(batch("evidence", [msgspec.msgpack.encode(new)], partition=1, first=4))
+    passed = [
+        msgspec.msgpack.decode(one, type=EvidenceBatch) for to, _, one in world.sent if to == "evidence"
+    ]
+    assert [(one.persons, one.epoch) for one in passed] == [(["shop\x1fann"], 8)]
+
+
 async def test_what_cannot_be_read_commits_nothing() -> None:
     world = World()
     with pytest.raises(msgspec.DecodeError):

@@ -1,6 +1,7 @@
 """Stored hits in any order and slices, matched anew: the transitions are the oracle's, with links and silence."""
 
 import random
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from journey_kit import DAY, NOON, live, model_text, oracle, transitions_of
 
-from pipeline.core.evidence import without_evidence
+from pipeline.core.evidence import passed_on, without_evidence
 from pipeline.core.ids import partition_of
 from pipeline.core.journeys import Clock
 from pipeline.core.models import load
@@ -75,6 +76,31 @@ def remade(slices: Sequence[Sequence[Hit]]) -> list[Transition]:
     return said
 
 
+def remade_apart(stored: Sequence[Hit], late: Sequence[Hit], dice: random.Random) -> list[Transition]:
+    """Each partition by itself, one after the other; what comes for one before it is made anew waits."""
+    waiting: list[deque[EvidenceBatch]] = [deque() for _ in range(PARTITIONS)]
+    for one in late:
+        for target, batch in evidence_of(MODELS, columns([one])).by_partition(0, PARTITIONS, None):
+            waiting[target].append(batch)
+    cores, said = {}, []
+    for partition in dice.sample(range(PARTITIONS), PARTITIONS):
+        owners = {key: who for key, who in OWNERS.items() if partition_of(key, PARTITIONS) == partition}
+        remaking = Remaking(MODELS, {partition: Kept(owners, Clock(sources={0: NOW}))}, PARTITIONS)
+        for output in (*remaking.take(evidence_of(MODELS, columns(stored))), *remaking.finish()):
+            said += transitions_of(output)
+        assert remaking.journeys.keys() == {partition}
+        cores |= remaking.journeys
+        for target, batch in passed_on(remaking.away, PARTITIONS):
+            waiting[target].append(batch)
+    while ready := [partition for partition in cores if waiting[partition]]:
+        partition = dice.choice(ready)
+        output = cores[partition].take([waiting[partition].popleft()], 0, 0)
+        said += transitions_of(output)
+        for target, batch in passed_on(output.passed, PARTITIONS):
+            waiting[target].append(batch)
+    return said
+
+
 def person_of(hit: Hit) -> str:
     owner = owner_at(OWNERS.get(f"s\x1f{hit['visitor_id']}", ((), ())), hit["time"])
     return str(hit["user_id"] or owner or hit["visitor_id"])
@@ -108,6 +134,14 @@ def test_any_order_and_any_slices_give_what_the_oracle_says(
         slices.append(rest[:size])
         rest = rest[size:]
     assert live(remade(slices)) == expected(some)
+
+
+@given(st.lists(hits, max_size=20), st.lists(hits, max_size=4), st.randoms(use_true_random=False))
+@settings(max_examples=150, deadline=None)
+def test_partition_by_partition_with_late_hits_it_is_the_same(
+    stored: list[Hit], late: list[Hit], dice: random.Random
+) -> None:
+    assert live(remade_apart(stored, late, dice)) == expected([*stored, *late])
 
 
 def test_a_visitors_hits_count_for_the_owner_of_that_time_and_silence_ends_journeys() -> None:
