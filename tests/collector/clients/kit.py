@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from pipeline.store.client import STORE_DIRECTORY, connect, rows
+
 from ..chromium import Page
 from ..conftest import Server
 
@@ -180,26 +182,14 @@ class Visit:
 def in_views(server: Server, directory: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """What a real pipeline makes of the collector's hits: rows of ``sessions`` and of ``conversions``."""
     masir = Path(sys.executable).with_name("masir")
-    hits = directory / "hits.ndjson"
+    hits, data = directory / "hits.ndjson", directory / "data"
     hits.write_bytes(b"\n".join(value for _, value in server.topic.records) + b"\n")
-
-    def run(*arguments: str | Path) -> bytes:
-        done = subprocess.run(
-            [masir, *arguments, "--data", directory / "data"],
-            capture_output=True,
-            check=False,
-            timeout=_SECONDS,
-        )
-        assert done.returncode == 0, done.stderr.decode()
-        return done.stdout
-
-    summary = json.loads(run("process", hits, "--json"))
+    done = subprocess.run(
+        [masir, "process", hits, "--data", data, "--json"], capture_output=True, check=False, timeout=_SECONDS
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    summary = json.loads(done.stdout)
     assert summary["received"] == len(server.topic.records)
     assert (summary["dead_letter"], summary["bot"]) == (0, 0)
-    return tuple(  # type: ignore[return-value]
-        [
-            json.loads(line)
-            for line in run("sql", f"SELECT * FROM {view}", "--format", "JSONEachRow").splitlines()
-        ]
-        for view in ("sessions", "conversions")
-    )
+    with connect(data / STORE_DIRECTORY, read_only=True) as store:
+        return rows(store, "SELECT * FROM sessions"), rows(store, "SELECT * FROM conversions")
