@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from pipeline.core.ids import partition_of
 from pipeline.store import history
 from pipeline.store.client import Client
 from pipeline.store.sink import Sink
@@ -111,6 +112,27 @@ def test_stored_hits_before_the_cut_come_once_in_the_order_of_each_sites_time(
     ]
     last = {name: values[-1] for name, values in slices[-1].items()}
     assert (last["session_id"], last["score"], last["props"], last["goal"]) == ("ab" * 16, None, "", 0)
+
+
+def test_each_person_is_in_one_share_by_the_partition_that_keys_have(client: Client, sink: Sink) -> None:
+    ids = ["ann", "بهرام", "b\x1fc", "😀", "x" * 300, "0"]
+    hits = [hit(at, one, source_offset=at) for at, one in enumerate(ids)]
+    hits += [
+        hit(50 + at, f"v{at}", user_id=one, site="blog", source_offset=50 + at) for at, one in enumerate(ids)
+    ]
+    sink.insert("hits", hit_table(hits), "1")
+    sink.insert("transitions", table(*(step(0, "", "one", "enter", person_id=one) for one in ids)), "2")
+    seen, told = [], []
+    for share in (history.Share(partition, 3) for partition in range(3)):
+        for some in history.stored_hits(client, [1_000], share):
+            for site, user, visitor in zip(some["site"], some["user_id"], some["visitor_id"], strict=True):
+                assert partition_of(f"{site}\x1f{user or visitor}", 3) == share.partition
+                seen.append((site, user, visitor))
+        for row in history.said_transitions(client, share).to_pylist():
+            assert partition_of(f"s\x1f{row['person_id']}", 3) == share.partition
+            told.append(row["person_id"])
+    assert len(seen) == len(set(seen)) == len(hits)
+    assert sorted(told) == sorted(ids)
 
 
 def test_transitions_that_hold_are_read_with_the_columns_that_were_written(
