@@ -2,6 +2,7 @@
 what a naive oracle makes of the set: sort by time, cut at gaps longer than the timeout."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -114,31 +115,50 @@ def test_a_second_file_corrects_what_the_first_one_closed(
     assert_agrees(follower, first + second, watermark=None)
 
 
-@given(hit_sets, st.randoms(use_true_random=False), st.sampled_from([0, 15 * MINUTE, 3 * HOUR]))
-@settings(max_examples=250, deadline=None)
-def test_live_what_is_said_agrees_after_each_unit_while_nothing_is_late(
-    hits: list[Hit], chance: random.Random, disorder: int
+def follows_live(
+    hits: list[Hit],
+    chance: random.Random,
+    disorder: int,
+    follower_with: Callable[[int, int], Follower],
+    agrees: Callable[[Follower, list[Hit], int | None], None],
 ) -> None:
-    """Each hit comes at most ``disorder`` out of order: what lateness and out-of-orderness allow together."""
+    """Each hit comes at most ``disorder`` out of order: what lateness and out-of-orderness allow together.
+
+    ``agrees``: fails unless the follower says what the oracle does of these hits, at that watermark.
+    """
     named, delivery = delivered(hits, chance)
     delay = {id(h): chance.randint(0, disorder) for h in delivery}
     delivery.sort(key=lambda h: h.time + delay[id(h)])
     out_of_orderness = chance.randint(0, disorder)
-    follower = Follower(rules(disorder - out_of_orderness, out_of_orderness_ms=out_of_orderness))
+    follower = follower_with(disorder - out_of_orderness, out_of_orderness)
     so_far: set[Hit] = set()
     unnamed: list[Hit] = []
     for batch in in_batches(delivery, chance):
         follower.feed(batch)
         so_far |= {h for h in batch if h.hit_id}
         unnamed += [h for h in batch if not h.hit_id]
-        assert_agrees(follower, [*so_far, *unnamed], watermark=follower.watermark)
+        agrees(follower, [*so_far, *unnamed], follower.watermark)
         if chance.random() < 0.3:
             follower.restart()
     follower.idle(disorder + TIMEOUT + 2_000)
-    assert_agrees(follower, named, watermark=None)
+    agrees(follower, named, None)
     follower.idle(48 * HOUR)
     follower.idle(0)
     assert follower.remembered == (0, 0), "nothing of a visitor is kept for ever"
+
+
+@given(hit_sets, st.randoms(use_true_random=False), st.sampled_from([0, 15 * MINUTE, 3 * HOUR]))
+@settings(max_examples=250, deadline=None)
+def test_live_what_is_said_agrees_after_each_unit_while_nothing_is_late(
+    hits: list[Hit], chance: random.Random, disorder: int
+) -> None:
+    follows_live(
+        hits,
+        chance,
+        disorder,
+        lambda lateness, out_of_orderness: Follower(rules(lateness, out_of_orderness_ms=out_of_orderness)),
+        lambda follower, seen, watermark: assert_agrees(follower, seen, watermark=watermark),
+    )
 
 
 @given(hit_sets, st.randoms(use_true_random=False))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from session_kit import HOUR, MINUTE, TIMEOUT, Follower, Hit
 from session_oracle import active_of, facts_of, oracle, session_id_at
 from split_kit import BERLIN, follower_of, ms, options_of
-from test_sessionizer import delivered, in_batches
+from test_sessionizer import delivered, follows_live, in_batches
 
 from pipeline.core import split_table
 from pipeline.core.parts import Splits
@@ -84,25 +84,13 @@ def test_any_order_batches_redeliveries_and_restarts(
 def test_live_what_is_said_agrees_after_each_unit_while_nothing_is_late(
     hits: list[Hit], chance: random.Random, splits: Splits, disorder: int
 ) -> None:
-    named, delivery = delivered(hits, chance)
-    delay = {id(h): chance.randint(0, disorder) for h in delivery}
-    delivery.sort(key=lambda h: h.time + delay[id(h)])
-    out_of_orderness = chance.randint(0, disorder)
-    follower = follower_of(splits, disorder - out_of_orderness, BERLIN, out_of_orderness_ms=out_of_orderness)
-    so_far: set[Hit] = set()
-    unnamed: list[Hit] = []
-    for batch in in_batches(delivery, chance):
-        follower.feed(batch)
-        so_far |= {h for h in batch if h.hit_id}
-        unnamed += [h for h in batch if not h.hit_id]
-        assert_agrees(follower, [*so_far, *unnamed], splits, watermark=follower.watermark)
-        if chance.random() < 0.3:
-            follower.restart()
-    follower.idle(disorder + TIMEOUT + 2_000)
-    assert_agrees(follower, named, splits, watermark=None)
-    follower.idle(48 * HOUR)
-    follower.idle(0)
-    assert follower.remembered == (0, 0), "nothing of a visitor is kept for ever"
+    follows_live(
+        hits,
+        chance,
+        disorder,
+        lambda lateness, most: follower_of(splits, lateness, BERLIN, out_of_orderness_ms=most),
+        lambda follower, seen, watermark: assert_agrees(follower, seen, splits, watermark=watermark),
+    )
 
 
 @given(hit_sets, splits_of_any_kind)
