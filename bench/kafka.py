@@ -184,10 +184,17 @@ class Broker:
 class Brokers:
     """A cluster of ``count`` nodes, each broker and controller. With three, what must survive one is on two."""
 
-    def __init__(self, directory: Path, count: int = 1, *, java_options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        count: int = 1,
+        *,
+        settings: Mapping[str, str] | None = None,
+        java_options: Sequence[str] = (),
+    ) -> None:
         voters = {node: f"127.0.0.1:{free_port()}" for node in range(1, count + 1)}
         cluster_id = new_cluster_id()
-        settings = {
+        ours = {
             "offsets.topic.replication.factor": str(count),
             "transaction.state.log.replication.factor": str(count),
             "transaction.state.log.min.isr": str(min(count, 2)),
@@ -196,7 +203,7 @@ class Brokers:
         self.nodes = [
             Broker(
                 directory / str(node),
-                settings=settings,
+                settings=ours | dict(settings or {}),
                 heap=heap,
                 node=node,
                 voters=voters,

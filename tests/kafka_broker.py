@@ -15,6 +15,7 @@ from bench.jars import UnavailableError
 from bench.kafka import SHORT_LIVED, Broker, Brokers
 
 T = TypeVar("T", Broker, Brokers)
+UNKILLED = {"broker.session.timeout.ms": "20000"}  # a machine that is busy for seconds does not lose it
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def running_broker(directory: Path) -> Iterator[str]:
     if named:
         yield named
         return
-    with running_brokers(directory, 1) as brokers:
+    with running(lambda: Brokers(directory, settings=UNKILLED, java_options=SHORT_LIVED)) as brokers:
         yield brokers.address
 
 
