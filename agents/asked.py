@@ -26,6 +26,7 @@ async def watch(doers: Sequence[Doer], crashed: Callable[[Exception], object]) -
                 await doer.do_all()
             except (StoreError, sqlite3.Error):  # away or busy: the request is still there
                 _log.exception("%s could not do what was asked, trying again", type(doer).__name__)
+                break  # those after it may have to wait for it
             except Exception as error:
                 crashed(error)
         await asyncio.sleep(LOOK_SECONDS)

@@ -6,7 +6,7 @@ moment loses nothing that was acknowledged: the next start goes on with the last
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +20,7 @@ from agents.erasures import Erasures
 from agents.gate import Gate
 from agents.hop import Context
 from agents.hops import load_models, plans
+from agents.sessionizer import Sessionizer
 from agents.tracing import TracedTransport
 from pipeline.core.models import Models
 from pipeline.core.site_rules import SiteRules
@@ -40,6 +41,7 @@ from pipeline.transport.rows import Cold
 from schemas import topics
 
 APP = "masir"
+POLL_SECONDS = 0.05
 MOST_RECORDS_BOUNDED = 20_000  # of one batch: nobody waits for the event loop meanwhile
 GC_THRESHOLD = (100_000, 20, 100)
 
@@ -100,7 +102,10 @@ class Embedded:
             context, self.settings, self.models, lambda: Sink(self.client), bounded=self.bounded
         ):
             self.reads[plan.name] = plan.topics
-            gate = self.gates[plan.name] = Gate(plan.make())
+            hop = plan.make()
+            if isinstance(hop, Sessionizer):
+                hop.epoch = self.rebuilds.epoch
+            gate = self.gates[plan.name] = Gate(hop)
             attach(app, plan.name, gate, plan.topics, self.crashed)
         await self._hold_journeys()
         app.finalize()
@@ -131,6 +136,16 @@ class Embedded:
             waiting.cancel()
             self._crash.result()
         waiting.result()
+
+    async def until_consumed(self, names: Iterable[str]) -> None:
+        """Until all that is in these topics now has been consumed."""
+        log, wanted = self.transport.log, frozenset(names)
+        ends = {at: end for at, end in log.ends().items() if at[0] in wanted}
+        while True:
+            committed = log.committed(APP)
+            if all(committed.get(at, 0) >= end for at, end in ends.items()):
+                return
+            await asyncio.sleep(POLL_SECONDS)
 
     def crashed(self, error: Exception) -> None:
         """A hop, or what is beside them, cannot go on: :meth:`run_until` raises it."""

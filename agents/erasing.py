@@ -7,7 +7,7 @@ Each step can be taken again: after a crash the request is still there, and star
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -21,7 +21,7 @@ from pipeline.core.decode import Flaw, decode
 from pipeline.core.homes import AWAY
 from pipeline.core.ids import SEPARATOR
 from pipeline.core.suppression import digest
-from pipeline.settings import Settings
+from pipeline.settings import Settings, SettingsError
 from pipeline.store.blocks import pack, read_blocks
 from pipeline.store.client import Client
 from pipeline.store.erase import sessions_of, tells_of, visitors_of
@@ -76,13 +76,13 @@ class Eraser:
 
     async def _do(self, request: Request) -> Receipt:
         embedded = self._embedded
-        await self._until_consumed(topic for reads in embedded.reads.values() for topic in reads)
+        await embedded.until_consumed(topic for reads in embedded.reads.values() for topic in reads)
         erasure, shared = await asyncio.to_thread(who, embedded.client, request)
         self._keep_out(erasure)
         for hop in (hop for hop in FORGETTING if hop in embedded.reads):
-            await self._until_consumed(embedded.reads[hop])
+            await embedded.until_consumed(embedded.reads[hop])
             await self._forget(hop, erasure, embedded.settings.partitions)
-        await self._until_consumed(TABLE_OF)
+        await embedded.until_consumed(TABLE_OF)
         found, _ = await asyncio.to_thread(who, embedded.client, request)
         erasure = replace(erasure, visitors=erasure.visitors | found.visitors)
         self._keep_out(erasure)
@@ -120,17 +120,6 @@ class Eraser:
         erasures.tell(hop, erasure)
         await _until(lambda: erasures.partitions_done(hop) == partitions)
         erasures.untell(hop)
-
-    async def _until_consumed(self, names: Iterable[str]) -> None:
-        """Until all that is in these topics now has been consumed."""
-        log, wanted = self._embedded.transport.log, frozenset(names)
-        ends = {at: end for at, end in log.ends().items() if at[0] in wanted}
-
-        def is_so() -> bool:
-            committed = log.committed(APP)
-            return all(committed.get(at, 0) >= end for at, end in ends.items())
-
-        await _until(is_so)
 
 
 class _Cleaner:
@@ -200,6 +189,8 @@ async def erase(settings: Settings) -> None:
     """Do what is asked for, in a data directory that nothing runs on."""
     embedded = Embedded(settings)
     try:
+        if embedded.rebuilds.pending():  # evidence waits for it
+            raise SettingsError("models: `masir rebuild` was asked for here and is not done; run it first")
         await embedded.start()
         await embedded.run_until(asyncio.ensure_future(Eraser(embedded).do_all()))
     finally:

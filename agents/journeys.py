@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from agents.hop import Context, Unit
-from pipeline.core.evidence import only_owners, passed_on, without_evidence
+from pipeline.core.evidence import passed_on, without_evidence
 from pipeline.core.homes import Passed
 from pipeline.core.ids import SEPARATOR
 from pipeline.core.journeys import Change, Clock, Stay
@@ -84,7 +84,7 @@ class Journeys:
         self._epochs: dict[int, int] = {}
         self._most = most
         self._silent: dict[int, StateStore] = {}
-        self._is_aside = False
+        self._aside: dict[int, Kept] = {}
 
     async def handle(self, batch: Batch) -> None:
         """Fold the evidence of each person, send what changed, commit."""
@@ -95,8 +95,7 @@ class Journeys:
         version = self._versions[batch.partition] = self._versions[batch.partition] + 1
         epoch = self._epochs[batch.partition]
         messages = [
-            without_evidence(one) if self._is_aside or one.epoch != epoch else one
-            for one in map(_decode_batch, batch.values)
+            without_evidence(one) if one.epoch != epoch else one for one in map(_decode_batch, batch.values)
         ]
         output = core.take(messages, version, journal.next, is_final=batch.is_final)
         journal.add(self._entry(batch.partition, output.state, core), needed=output.needed)
@@ -116,24 +115,6 @@ class Journeys:
     def take_up(self, partition: int) -> None:
         """Now, and not with the first batch. :class:`SettingsError`: it is of other models."""
         self._partition(partition)
-
-    async def set_aside(self, models: Models) -> dict[int, Kept]:
-        """Forget all evidence and, until :meth:`take_back`, leave out what comes: the history is to be made anew.
-
-        ``models`` hold from now on. No batch may be at work. Returns what is kept of each partition.
-        """
-        self.use(models)
-        self._is_aside = True
-        for partition in range(self._context.transport.partitions(topics.EVIDENCE.name)):
-            self.empty(partition)
-            core, journal = self._partitions[partition]
-            self._put(partition, core, journal, core.erase([], journal.next))
-        await self._commit_all(self._context.transport.unit())
-        return self.kept()
-
-    def kept(self) -> dict[int, Kept]:
-        """What is kept of each partition now."""
-        return {at: Kept(core.owners, core.clock) for at, (core, _) in sorted(self._partitions.items())}
 
     @property
     def next_version(self) -> int:
@@ -156,7 +137,7 @@ class Journeys:
         source = f"{NAME}-{min(remade.journeys)}"
         self._send_facts(unit, source, remade.changes, remade.stays, remade.regressed)
         await self._commit_all(unit)
-        self._is_aside = False
+        self._aside.clear()
 
     def digests(self) -> dict[str, int]:
         """Of the models that the stored state was made with, by name; empty if there is none."""
@@ -182,16 +163,21 @@ class Journeys:
         stores += self._silent.values()
         await unit.commit([], stores, now_ms=self._context.now_ms())
 
-    def empty(self, partition: int) -> None:
-        """Forget the partition's evidence, in memory only: what is stored may be of other models, and stays for now."""
-        known = self._partitions.get(partition)
-        journal = known[1] if known else self._context.transport.journal(NAME, partition)
-        kept = Kept(known[0].owners, known[0].clock) if known else self._stored(partition, journal)
-        core = Core(self._models, bounded=self._bounded, watched=self.watched)
-        owners = [(key, list(since), list(users)) for key, (since, users) in kept.owners.items()]
-        core.take([only_owners(owners)], 0, 0)
-        core.clock = kept.clock
-        self._partitions[partition] = core, journal
+    def set_aside(self, partition: int) -> Kept:
+        """What is kept of the partition while its history is made anew, until :meth:`take_back`.
+
+        Nothing is stored: what is there, perhaps of other models, stays for now. No batch may be at work.
+        """
+        if partition not in self._aside:
+            known = self._partitions.get(partition)
+            journal = known[1] if known else self._context.transport.journal(NAME, partition)
+            kept = Kept(known[0].owners, known[0].clock) if known else self._stored(partition, journal)
+            self._aside[partition] = kept
+            self._partitions[partition] = self._fresh(), journal
+        return self._aside[partition]
+
+    def _fresh(self) -> Core:
+        return Core(self._models, bounded=self._bounded, watched=self.watched)
 
     def _stored(self, partition: int, journal: Journal) -> Kept:
         """What is kept of a partition that has not been taken up."""
@@ -249,7 +235,7 @@ class Journeys:
         known = self._partitions.get(partition)
         if known is None:
             journal = self._context.transport.journal(NAME, partition)
-            core = Core(self._models, bounded=self._bounded, watched=self.watched)
+            core = self._fresh()
             head = _Head()
             core.restore(self._states(journal, head))
             core.clock = head.clock

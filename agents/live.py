@@ -93,7 +93,7 @@ class Live:
             await self._show(shows)
         await self._queries.start()
         rebuilder = Rebuilder(embedded, self._page.tell)
-        self._asked = asyncio.create_task(watch([Eraser(embedded), rebuilder], embedded.crashed))
+        self._asked = asyncio.create_task(watch([rebuilder, Eraser(embedded)], embedded.crashed))
 
     async def stop(self) -> None:
         """The door first; what was accepted stays in the topic for the next start."""

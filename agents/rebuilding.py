@@ -1,11 +1,10 @@
 """Making the history of stage models anew from stored hits, beside the running hops of one data directory.
 
-    hits wait -> evidence is left out; all that is under way arrives -> cut: hits before it are stored, those after it
-    are matched by the new models -> hits go on, evidence waits -> stored hits are matched and folded -> what differs
-    from what was said is withdrawn and said, with the new state, in one unit of work -> evidence goes on
+    evidence waits -> hits are matched by the new models, from the cut on, and their evidence says so -> rows that are
+    under way arrive -> stored hits before the cut are matched and folded -> what differs from what was said is
+    withdrawn and said, with the new state, in one unit of work -> evidence goes on; that of before the cut is left out
 
-After a crash the request is still there, and starts from the beginning. The evidence that it finds left out is among
-the stored hits again.
+After a crash the request is still there, and starts from the beginning.
 """
 
 import asyncio
@@ -16,10 +15,10 @@ import msgspec
 from msgspec import Struct
 
 from agents.embedded import APP, Embedded
-from agents.gate import Gate
 from agents.history import History
 from agents.journeys import Journeys, changed_models
 from agents.sessionizer import Sessionizer
+from agents.store import TABLE_OF
 from pipeline.core.model_check import ModelError
 from pipeline.core.models import Models
 from pipeline.core.rules import Model
@@ -27,8 +26,6 @@ from pipeline.settings import Settings, SettingsError
 from pipeline.store.vocabulary import tell
 from pipeline.transport.rebuilds import Request
 from schemas import topics
-
-POLL_SECONDS = 0.05
 
 
 class Receipt(Struct, kw_only=True):
@@ -71,27 +68,21 @@ class Rebuilder:
 
     async def _do(self, request: Request) -> Receipt:
         began, embedded = perf_counter(), self._embedded
-        hits_gate, gate = embedded.gates["sessionizer"], embedded.gates["journeys"]
-        sessionizer, journeys = hits_gate.hop, gate.hop
-        assert isinstance(sessionizer, Sessionizer)
+        gate = embedded.gates["journeys"]
+        journeys = gate.hop
         assert isinstance(journeys, Journeys)
         models, refused = self._models_for(request, journeys)
         if models is None:
             gate.open()  # at a start the hop says itself what is wrong
             return Receipt(number=request.number, models=request.models, refused=refused)
-        await hits_gate.shut()
-        try:
-            cut = await self._set_aside(request, models, journeys, gate)
-            sessionizer.use(models)
-        finally:
-            hits_gate.open()
-        embedded.models = models
-        self._on_models(models.models)
+        cut, epoch = await self._switch(request, models)
         await asyncio.to_thread(tell, embedded.client, models.models, embedded.settings)
-        history = History(
-            embedded.client, models, cut, journeys.kept(), partitions=embedded.settings.partitions
-        )
-        remade = await asyncio.to_thread(history.remade, journeys.next_version, journeys.watched)
+        await embedded.until_consumed(TABLE_OF)
+        journeys.use(models)
+        count = embedded.settings.partitions
+        kept = {partition: journeys.set_aside(partition) for partition in range(count)}
+        history = History(embedded.client, models, cut, kept, partitions=count)
+        remade = await asyncio.to_thread(history.remade, journeys.next_version, journeys.watched, epoch)
         await journeys.take_back(remade)
         gate.open()
         return Receipt(
@@ -115,26 +106,24 @@ class Rebuilder:
         refused = "" if request.is_begun else refusal(request.models, journeys.digests(), models.digests)
         return (None, refused) if refused else (models, "")
 
-    async def _set_aside(self, request: Request, models: Models, journeys: Journeys, gate: Gate) -> list[int]:
-        """Let all that is under way arrive, the evidence of it left out. Returns the cut; the gate is shut then."""
+    async def _switch(self, request: Request, models: Models) -> tuple[list[int], int]:
+        """Evidence waits, and hits are matched by these models: from where on, and what their evidence says."""
         embedded = self._embedded
-        await gate.shut()
-        embedded.rebuilds.begin(request.number)
-        await journeys.set_aside(models)
-        gate.open()
-        while not self._is_quiet():
-            await asyncio.sleep(POLL_SECONDS)
-        await gate.shut()
-        committed = embedded.transport.log.committed(APP)
-        return [committed.get((topics.HITS.name, at), 0) for at in range(embedded.settings.partitions)]
-
-    def _is_quiet(self) -> bool:
-        """All that follows from the hits has been consumed. What was consumed is asked first: what comes of it then
-        shows in the ends."""
-        log = self._embedded.transport.log
-        committed = log.committed(APP)
-        names = {topic for reads in self._embedded.reads.values() for topic in reads} - {topics.HITS.name}
-        return all(committed.get(at, 0) >= end for at, end in log.ends().items() if at[0] in names)
+        hits_gate = embedded.gates["sessionizer"]
+        sessionizer = hits_gate.hop
+        assert isinstance(sessionizer, Sessionizer)
+        await embedded.gates["journeys"].shut()
+        await hits_gate.shut()
+        try:
+            epoch = embedded.rebuilds.begin(request.number)
+            sessionizer.use(models, epoch)
+            committed = embedded.transport.log.committed(APP)
+            cut = [committed.get((topics.HITS.name, at), 0) for at in range(embedded.settings.partitions)]
+        finally:
+            hits_gate.open()
+        embedded.models = models
+        self._on_models(models.models)
+        return cut, epoch
 
 
 async def rebuild(settings: Settings) -> None:

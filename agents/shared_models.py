@@ -181,11 +181,11 @@ class SharedModels:
         hop = self.journeys.hop_of(mine.partition)
         assert isinstance(hop, Journeys)
         hop.use(self.models)
-        hop.empty(mine.partition)
+        kept = {mine.partition: hop.set_aside(mine.partition)}
         count = self._transport.partitions(EVIDENCE.name)
         store = self._client or reader_of(self._settings)
         try:
-            history = History(store, self.models, cut, hop.kept(), partitions=count)
+            history = History(store, self.models, cut, kept, partitions=count)
             epoch = mine.number + 1
             remade = await asyncio.to_thread(history.remade, hop.next_version, hop.watched, epoch)
         finally:

@@ -14,11 +14,12 @@ _DDL = """
 create table if not exists rebuilds (
     number integer primary key, models text not null, is_begun integer not null, receipt blob
 );
+create table if not exists epochs (epoch integer primary key, number integer not null);
 """
 
 
 class Request(NamedTuple):
-    """``models``: names. ``is_begun``: the old history's evidence is gone, so this must be brought to its end."""
+    """``models``: names. ``is_begun``: hits have been matched by the new models, so this must be brought to its end."""
 
     number: int
     models: tuple[str, ...]
@@ -55,10 +56,19 @@ class RebuildRequests:
                 Request(number, tuple(names.split()), bool(begun)) for number, names, begun in db.execute(sql)
             ]
 
-    def begin(self, number: int) -> None:
-        """From now on it must be brought to its end."""
+    def begin(self, number: int) -> int:
+        """From now on it must be brought to its end. Returns a new epoch, that of what is matched from now on."""
         with self._open() as db:
             db.execute("update rebuilds set is_begun = 1 where number = ?", (number,))
+            epoch = db.execute("insert into epochs (number) values (?)", (number,)).lastrowid
+        assert epoch is not None
+        return epoch
+
+    @property
+    def epoch(self) -> int:
+        """Of what is matched now; 0 before the first rebuild."""
+        with self._open() as db:
+            return int(db.execute("select coalesce(max(epoch), 0) from epochs").fetchone()[0])
 
     def finish(self, number: int, receipt: bytes) -> None:
         """It is done, or refused."""
