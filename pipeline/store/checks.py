@@ -56,21 +56,37 @@ class Rules(NamedTuple):
     cuts: Cuts = Cuts()
 
 
+PERSON: Final = "site, person_id"
+VISITOR: Final = "site, if(visitor_id != '', visitor_id, user_id)"
+
+
 class Check(NamedTuple):
-    """``sql`` gives the differing rows. ``models``: rows of the model ``M`` are those of the check ``name.M``."""
+    """``sql`` gives the differing rows. ``models``: rows of the model ``M`` are those of the check ``name.M``.
+
+    ``shorter``: says the same as long as the checks ``given`` have found nothing, since it believes what they compared.
+    ``by``: rows with different values of it can be checked one after the other.
+    """
 
     name: str
     sql: str
     models: tuple[str, ...] = ()
+    shorter: str = ""
+    given: tuple[str, ...] = ()
+    by: str = ""
 
 
 def checks(rules: Rules) -> list[Check]:
     """All of them, in the order of the way."""
     return [
         Check("ledger", _ledger()),
-        Check("sessions", _sessions(rules)),
+        Check("sessions", _sessions(rules), by=VISITOR),
         Check("hits.session_id", _session_of_hit()),
-        Check("counters", _counters(rules)),
+        Check(
+            "counters",
+            _counters(rules, f"SELECT * FROM ({batch_sessions(rules)}) WHERE ({_KEY}) IN ({_closed_keys()})"),
+            shorter=_counters(rules, f"SELECT * FROM ({_stream_sessions()}) WHERE closed = 1"),
+            given=("sessions",),
+        ),
     ]
 
 
@@ -89,7 +105,7 @@ def batch_sessions(rules: Rules) -> str:
     )
     return f"""
     SELECT
-        site, visitor, first.1 AS start_time, last.1 AS end_time, end_time - start_time AS duration_ms,
+        site, visitor, began AS start_time, ended AS end_time, end_time - start_time AS duration_ms,
         latest_user.2 AS user_id, if(user_id != '', user_id, substring(visitor, 2)) AS person_id,
         hits_in_all AS hits, views AS page_views,
         if(views > 0, first_view.3, first.3) AS entry_url, if(views > 0, last_view.2, last.2) AS exit_url,
@@ -100,6 +116,7 @@ def batch_sessions(rules: Rules) -> str:
     (
         SELECT
             site, visitor, number,
+            min(at) AS began, max(at) AS ended,
             count() AS hits_in_all, countIf(is_view) AS views, countIf(goal = 1) AS goals,
             min(({first})) AS first, {source} AS source, max((at, url)) AS last,
             minIf((at, url = '', url), is_view) AS first_view, maxIf((at, url), is_view) AS last_view,
@@ -129,7 +146,7 @@ def _horizon() -> str:
     """Per partition, the latest time of a hit: its watermark is not far behind."""
     return """
     SELECT source_partition, max(toUnixTimestamp64Milli(event_time)) AS latest
-    FROM hits
+    FROM hits_rows
     WHERE outcome != 'late'
     GROUP BY source_partition
     """
@@ -166,8 +183,17 @@ def batch_visits(rules: Rules) -> str:
     return f"""
     SELECT site, person_id, start_time, end_time
     FROM ({_owned_sessions(rules)})
-    WHERE ({_KEY}) IN (SELECT {_KEY} FROM ({_stream_sessions()}) WHERE closed = 1)
+    WHERE ({_KEY}) IN ({_closed_keys()})
     """
+
+
+def stream_visits() -> str:
+    """A query: the sessions that the stream has closed, as :func:`batch_visits` has them."""
+    return f"SELECT site, person_id, start_time, end_time FROM ({_stream_sessions()}) WHERE closed = 1"
+
+
+def _closed_keys() -> str:
+    return f"SELECT {_KEY} FROM ({_stream_sessions()}) WHERE closed = 1"
 
 
 def _owners() -> str:
@@ -200,20 +226,18 @@ def _session_of_hit() -> str:
     WHERE (s.session_id = '' AND h.at + {FINAL_AFTER_MS} < p.latest)
         OR (s.session_id != '' AND s.visitor != h.visitor)
         OR (s.closed = 1 AND (h.at < s.start_time OR h.at > s.end_time))
-    SETTINGS join_use_nulls = 0
     """
 
 
-def _counters(rules: Rules) -> str:
-    """Of the recomputed sessions those the stream has closed: when it did so depends on watermarks."""
+def _counters(rules: Rules, closed: str) -> str:
+    """``closed``: a query of those sessions that the stream has closed: when it did so depends on watermarks."""
     values = "sessions, counted, bounced, converted, duration_ms, revenue"
     batch = f"""
     SELECT
         site, channel, closes - closes % {rules.pane_ms} AS pane_start,
         1 AS is_final, count() AS sessions, countIf(page_views > 0) AS counted, countIf(bounced) AS bounced,
         countIf(converted) AS converted, sum(duration_ms) AS duration_ms, sum(revenue) AS revenue
-    FROM (SELECT *, end_time + {rules.timeout_ms} AS closes FROM ({batch_sessions(rules)}))
-    WHERE ({_KEY}) IN (SELECT {_KEY} FROM ({_stream_sessions()}) WHERE closed = 1)
+    FROM (SELECT *, end_time + {rules.timeout_ms} AS closes FROM ({closed}))
     GROUP BY site, channel, pane_start
     """
     stream = """

@@ -86,7 +86,7 @@ def _told(signals: SignalRules) -> str:
     FROM notes
     ARRAY JOIN
         multiIf(
-            kind = {Touch.ORDER:d}, [('payment', 0), ('leaving', 0), ('regress', 0)],
+            kind = {Touch.ORDER:d}, [('payment', 0), ('leaving', 0), ('regress', 0), ('abandoned', 0)],
             kind = {Touch.RENEWAL:d}, [('payment', 0), ('leaving', 0), ('regress', 0)],
             kind = {Touch.GOAL:d}, [('leaving', 0)],
             kind = {Touch.PAYMENT_FAILED:d}, [('payment', 1)],
@@ -134,12 +134,6 @@ def _abandoned() -> str:
     """The latest cart is a reason at the end of the first visit that holds it, unless an order came by then."""
     order, cart = f"kind = {Touch.ORDER:d}", f"kind = {Touch.CART:d}"
     return f"""
-    SELECT
-        site, person_id, 'abandoned' AS reason, at, (kind, event, text, amount) AS rank, 0::UInt8 AS is_reason,
-        map('event', event, 'what', text) AS evidence
-    FROM notes
-    WHERE {order}
-    UNION ALL
     SELECT
         site, person_id, 'abandoned' AS reason, at, (toUInt8(100), '', '', toInt64(n)) AS rank, 1::UInt8 AS is_reason,
         map('cart', toString(cart)) AS evidence

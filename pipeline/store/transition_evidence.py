@@ -16,21 +16,19 @@ from pipeline.store.sql import like, text
 _ORDER: Final = "PARTITION BY site, person_id ORDER BY at, rules, event, url, channel, session_id"
 _UP_TO_THIS: Final = f"{_ORDER} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"
 _BEFORE_THIS: Final = f"{_ORDER} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
+_ANY_NUMBER: Final = (1 << 32) - 1
 _SINCE: Final = {"order": "last_order", "previous": "previous", "first": "first"}
 
 
 def evidence(models: Models) -> str:
     """Hits that satisfy a rule of any model by themselves, in order, with what earlier evidence says."""
-    by_hit = ", ".join(f"{_on_hit(bound)} AS hit_{rule}" for rule, bound in models.rules.items())
-    rules = ", ".join(
-        f"if({_unless_settled(bound, models)}{_where_it_applies(bound, models)}, {rule}, 0)"
-        for rule, bound in sorted(models.rules.items())
-    )
     counts = "".join(
         f"""
-        lagInFrame(toNullable(at), {bound.rule.count.min - 1}) OVER ( PARTITION BY site, person_id, has(rules,
-        {rule}) ORDER BY at, rules, event, url, channel, session_id ROWS BETWEEN {bound.rule.count.min - 1}
-        PRECEDING AND CURRENT ROW ) AS counted_{rule},"""
+        lagInFrame(toNullable(at), {bound.rule.count.min - 1}) OVER (
+            PARTITION BY site, person_id, has(rules, {rule})
+            ORDER BY at, rules, event, url, channel, session_id
+            ROWS BETWEEN {bound.rule.count.min - 1} PRECEDING AND CURRENT ROW
+        ) AS counted_{rule},"""
         for rule, bound in models.rules.items()
         if bound.rule.count
     )
@@ -45,23 +43,50 @@ def evidence(models: Models) -> str:
     FROM
     (
         SELECT
-            site, person_id, at, event, url, channel, session_id,
-            arrayFilter(rule -> rule != 0, [{rules}]::Array(UInt32)) AS rules
-        FROM (SELECT *, {by_hit} FROM ({_readable_hits()}))
-        WHERE notEmpty(rules)
+            site, hit.1 AS person_id, hit.2 AS at, event, hit.3 AS url, channel, hit.4 AS session_id, rules
+        FROM ({_matched(models)})
+        ARRAY JOIN hits_alike AS hit
     )
     """
 
 
-def _readable_hits() -> str:
+def _matched(models: Models) -> str:
+    """Hits that say the same to all rules are matched once: ``hits_alike`` with their ``rules``, if there are any."""
+    by_hit = ", ".join(f"{_on_hit(bound)} AS hit_{rule}" for rule, bound in models.rules.items())
+    rules = ", ".join(
+        f"if({_unless_settled(bound, models)}{_where_it_applies(bound, models)}, {rule}, 0)"
+        for rule, bound in sorted(models.rules.items())
+    )
+    props = "props" if any(bound.rule.allowed_props() for bound in models.rules.values()) else "''"
+    return f"""
+    SELECT
+        site, event, channel, hits_alike,
+        arrayFilter(rule -> rule != 0, [{rules}]::Array(UInt32)) AS rules
+    FROM (SELECT *, {by_hit} FROM ({_readable_hits(props)}))
+    WHERE notEmpty(rules)
+    """
+
+
+def _readable_hits(props: str) -> str:
     path = f"extract(url, {text(PATH_PATTERN)})"
     return f"""
-    SELECT site, person_id, event, url, channel, session_id, goal, props, toUnixTimestamp64Milli(event_time)
-    AS at, if(url = '', '', if({path} = '', '/', {path})) AS path, JSONExtractString(props, 'metric') AS
-    metric, if(metric = 'nps', 0., 1.) AS lowest, ifNull(scale, 10.) AS highest, metric IN ('csat', 'ces',
-    'nps') AND highest > lowest AND score >= lowest AND score <= highest AS is_valid, if(ifNull(is_valid, 0),
-    lowest + (score - lowest) * (10. - lowest) / (highest - lowest), NULL) AS mark FROM hits WHERE outcome IN
-    ('sessionized', 'background', 'late')
+    SELECT
+        site, event, path, channel, goal, props, metric,
+        if(metric = 'nps', 0., 1.) AS lowest, ifNull(scale, 10.) AS highest,
+        metric IN ('csat', 'ces', 'nps') AND highest > lowest AND score >= lowest AND score <= highest AS is_valid,
+        if(ifNull(is_valid, 0), lowest + (score - lowest) * (10. - lowest) / (highest - lowest), NULL) AS mark,
+        hits_alike
+    FROM
+    (
+        SELECT
+            site, event, if(url = '', '', if({path} = '', '/', {path})) AS path, channel, goal, {props} AS props,
+            JSONExtractString(hits.props, 'metric') AS metric,
+            if(metric = '', NULL, score) AS score, if(metric = '', NULL, scale) AS scale,
+            groupArray((person_id, toUnixTimestamp64Milli(event_time), url, session_id)) AS hits_alike
+        FROM hits
+        WHERE outcome IN ('sessionized', 'background', 'late')
+        GROUP BY site, event, path, channel, goal, props, metric, score, scale
+    )
     """
 
 
@@ -113,19 +138,22 @@ def _where_it_applies(bound: BoundRule, models: Models) -> str:
     return f" AND site NOT IN ({listed(others)})" if others else ""
 
 
-def holds(bound: BoundRule) -> str:
-    """All conditions, given the evidence's rules."""
-    rule = bound.rule
-    said = [f"has(rules, {bound.id})"]
-    if rule.orders:
-        said.append(f"orders >= {rule.orders.min}")
-        if rule.orders.max is not None:
-            said.append(f"orders <= {rule.orders.max}")
-    if rule.count:
-        said.append(f"ifNull(at - counted_{bound.id} <= {rule.count.window_ms}, 0)")
-    if rule.since:
-        said.append(_since(rule.since))
-    return _all_of(said)
+def held(models: Models) -> str:
+    """Those of the evidence's ``rules`` of which all conditions hold."""
+    orders = {rule: bound.rule.orders for rule, bound in models.rules.items() if bound.rule.orders}
+    least = [of.min for of in orders.values()]
+    most = [_ANY_NUMBER if of.max is None else of.max for of in orders.values()]
+    said = [
+        f"orders >= transform(rule, {[*orders, 0]}, {[*least, 0]}, 0)",
+        f"orders <= transform(rule, {[*orders, 0]}, {[*most, 0]}, {_ANY_NUMBER})",
+    ]
+    for bound in models.rules.values():
+        if bound.rule.count:
+            recent = f"ifNull(at - counted_{bound.id} <= {bound.rule.count.window_ms}, 0)"
+            said.append(f"(rule != {bound.id} OR {recent})")
+        if bound.rule.since:
+            said.append(f"(rule != {bound.id} OR {_since(bound.rule.since)})")
+    return f"arrayFilter(rule -> {' AND '.join(said)}, rules)"
 
 
 def _since(since: Since) -> str:

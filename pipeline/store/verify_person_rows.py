@@ -9,7 +9,7 @@ counts if the stream has said it.
 from typing import Final
 
 from pipeline.core.models import Models
-from pipeline.store.checks import FINAL_AFTER_MS, Check, Rules, batch_sessions
+from pipeline.store.checks import FINAL_AFTER_MS, PERSON, Check, Rules, batch_sessions, batch_visits
 from pipeline.store.signal_notes import ACCEPTED
 from pipeline.store.sql import text
 from pipeline.store.verify_signals import SignalSources, batch_signals
@@ -34,10 +34,24 @@ _VALUES: Final = {
 
 def person_row_check(sources: SignalSources, models: Models) -> Check:
     """Of all columns of all persons."""
+    visits = batch_visits(sources.rules)
+    full = _persons(sources.rules, batch_transitions(models), batch_signals(sources, visits), models)
+    said = "SELECT *, 0 AS may_lack FROM {}".format
+    short = _persons(sources.rules, said("transitions"), said("signals"), models)
+    return Check(
+        "persons",
+        _difference(full),
+        shorter=_difference(short),
+        given=("transitions", "signals"),
+        by=PERSON,
+    )
+
+
+def _difference(batch: str) -> str:
     key = f"(site, person_id)::{_KEY}"
     value = f"({', '.join(_VALUES)})::Tuple({', '.join(f'{name} {of}' for name, of in _VALUES.items())})"
     stream = f"SELECT * REPLACE ({_MS}(first_seen) AS first_seen, {_MS}(last_seen) AS last_seen) FROM persons"
-    sql = f"""
+    return f"""
     SELECT key, if(in_stream > 0, said, NULL) AS stream, if(in_batch > 0, found, NULL) AS batch
     FROM
     (
@@ -48,18 +62,17 @@ def person_row_check(sources: SignalSources, models: Models) -> Check:
         (
             SELECT 1 AS side, {key} AS key, {value} AS value FROM ({stream})
             UNION ALL
-            SELECT 2 AS side, {key} AS key, {value} AS value FROM ({_persons(sources, models)})
+            SELECT 2 AS side, {key} AS key, {value} AS value FROM ({batch})
         )
         GROUP BY key
     )
     WHERE in_stream != 1 OR in_batch != 1 OR said != found
     ORDER BY key
-    SETTINGS short_circuit_function_evaluation = 'disable', join_use_nulls = 0
     """
-    return Check("persons", sql)
 
 
-def _persons(sources: SignalSources, models: Models) -> str:
+def _persons(rules: Rules, transitions: str, signals: str, models: Models) -> str:
+    """``transitions``, ``signals``: queries, as :func:`batch_transitions` and :func:`batch_signals` are."""
     joined = "site = {0}.site AND p.person_id = {0}.person_id"
     return f"""
     SELECT
@@ -69,9 +82,9 @@ def _persons(sources: SignalSources, models: Models) -> str:
         s.stages AS stages, s.highest_stages AS highest_stages,
         r.churn_score AS churn_score, r.churn_reasons AS churn_reasons
     FROM ({_seen()}) AS p
-    LEFT ANY JOIN ({_visits(sources.rules)}) AS v ON p.{joined.format("v")}
-    LEFT ANY JOIN ({_stages(models)}) AS s ON p.{joined.format("s")}
-    LEFT ANY JOIN ({_risks(sources)}) AS r ON p.{joined.format("r")}
+    LEFT ANY JOIN ({_visits(rules)}) AS v ON p.{joined.format("v")}
+    LEFT ANY JOIN ({_stages(transitions, models)}) AS s ON p.{joined.format("s")}
+    LEFT ANY JOIN ({_risks(signals)}) AS r ON p.{joined.format("r")}
     """
 
 
@@ -85,7 +98,7 @@ def _seen() -> str:
     SELECT
         site, owner AS person_id,
         argMaxIf(user_id, (at, user_id), user_id != '') AS user_id,
-        arraySort(arrayDistinct(arrayFilter(one -> one != '', groupArray(visitor_id)))) AS visitor_ids,
+        arraySort(groupUniqArrayIf(visitor_id, visitor_id != '')) AS visitor_ids,
         min(at) AS first_seen, max(at) AS last_seen,
         sum(event = 'purchase') AS orders,
         toDecimal128(sum(if(goal = 1, ifNull(revenue_micros, 0), 0)), 6) / 1000000 AS revenue
@@ -147,7 +160,7 @@ def _owned(rows: str, at: str) -> str:
     """
 
 
-def _stages(models: Models) -> str:
+def _stages(transitions: str, models: Models) -> str:
     """The stage of the latest step, if it is one, and the highest of all, by model."""
     names = ", ".join(text(model.name) for model in models.models)
     stages = ", ".join(
@@ -165,7 +178,7 @@ def _stages(models: Models) -> str:
             site, person_id, model, argMax(to_stage, ordinal) AS stage,
             [{stages}][indexOf([{names}], model)] AS known,
             known[max(indexOf(known, to_stage))] AS highest
-        FROM ({batch_transitions(models)})
+        FROM ({transitions})
         WHERE NOT may_lack OR (site, person_id, model, time, ordinal) IN ({held})
         GROUP BY site, person_id, model
     )
@@ -173,7 +186,7 @@ def _stages(models: Models) -> str:
     """
 
 
-def _risks(sources: SignalSources) -> str:
+def _risks(signals: str) -> str:
     """The reasons whose latest step raised them."""
     held = "SELECT site, person_id, reason, time, ordinal FROM signals"
     return f"""
@@ -183,7 +196,7 @@ def _risks(sources: SignalSources) -> str:
     FROM
     (
         SELECT site, person_id, reason, any(score) AS weight
-        FROM ({batch_signals(sources)})
+        FROM ({signals})
         WHERE NOT may_lack OR (site, person_id, reason, time, ordinal) IN ({held})
         GROUP BY site, person_id, reason
         HAVING argMax(state, ordinal) = 'raised'

@@ -11,14 +11,14 @@ that have outgrown their limit and then met late hits may differ.
 from typing import Final
 
 from pipeline.core.persons.attribution import HALF_LIFE_MS, LOOK_BACK_MS, MODELS, WHOLE
-from pipeline.store.checks import Check
+from pipeline.store.checks import PERSON, Check
 
 _ACCEPTED: Final = "outcome IN ('sessionized', 'background', 'late')"
 
 
 def person_checks() -> list[Check]:
     """Of links and of attribution."""
-    return [Check("links", _links()), Check("attribution", _attribution())]
+    return [Check("links", _links()), Check("attribution", _attribution(), by=PERSON)]
 
 
 def _links() -> str:
@@ -103,7 +103,7 @@ def _credits_of_the_stream() -> str:
             a.session_id
         ) AS session_id,
         channel, currency, {", ".join(_NAMES)}
-    FROM attribution_rows AS a FINAL
+    FROM credits AS a
     LEFT ANY JOIN (SELECT site, old_id, session_id, starts, ids FROM session_moves_rows FINAL) AS m
         ON m.site = a.site AND m.old_id = a.session_id
     """
@@ -140,7 +140,6 @@ def _attribution() -> str:
     )
     WHERE in_stream != 1 OR in_batch != 1 OR said != found
     ORDER BY key
-    SETTINGS join_use_nulls = 0
     """
 
 

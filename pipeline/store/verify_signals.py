@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from pipeline.core.persons.signal_rules import REASONS, SignalRules
-from pipeline.store.checks import Check, Rules, batch_visits
+from pipeline.store.checks import PERSON, Check, Rules, batch_visits, stream_visits
 from pipeline.store.signal_notes import UNKNOWN, notes
 from pipeline.store.signal_steps import rhythm, steps
 from pipeline.store.sql import text
@@ -32,16 +32,22 @@ class SignalSources(NamedTuple):
 
 def signal_check(sources: SignalSources) -> Check:
     """Of all reasons."""
-    return Check("signals", _difference(sources))
+    return Check(
+        "signals",
+        _difference(sources, batch_visits(sources.rules)),
+        shorter=_difference(sources, stream_visits()),
+        given=("sessions",),
+        by=PERSON,
+    )
 
 
-def batch_signals(sources: SignalSources) -> str:
-    """The recomputed steps, as in the view; ``may_lack``: time may not have come to it."""
+def batch_signals(sources: SignalSources, visits: str) -> str:
+    """The recomputed steps, as in the view; ``may_lack``: time may not have come to it. ``visits``: a query of them."""
     weights = f"transform(reason, {list(REASONS)}, {list(sources.signals.weights)}, 0.)"
     return f"""
     WITH
         notes AS ({notes(sources.cancel_urls, sources.regress_models)}),
-        visits AS ({rhythm(batch_visits(sources.rules))})
+        visits AS ({rhythm(visits)})
     SELECT
         site, person_id, reason, {weights} AS score, if(is_raised, 'raised', 'cleared') AS state,
         fromUnixTimestamp64Milli(time, 'UTC') AS time, evidence,
@@ -51,7 +57,7 @@ def batch_signals(sources: SignalSources) -> str:
     """
 
 
-def _difference(sources: SignalSources) -> str:
+def _difference(sources: SignalSources, visits: str) -> str:
     """Rows on one side only, or not the same."""
     key = f"(site, person_id, reason, time, ordinal)::{_KEY}"
     # In JSON 4.0 is what SQL calls 4.
@@ -80,7 +86,7 @@ def _difference(sources: SignalSources) -> str:
                 SELECT true AS is_stream, {key} AS key, (state, score, {said}) AS value, 0 AS may_lack FROM signals
                 UNION ALL
                 SELECT false AS is_stream, {key} AS key, (state, score, {found}) AS value, may_lack
-                FROM ({batch_signals(sources)})
+                FROM ({batch_signals(sources, visits)})
             )
             GROUP BY key
         )
@@ -88,7 +94,6 @@ def _difference(sources: SignalSources) -> str:
     WHERE (in_stream != 1 OR in_batch != 1 OR stream != batch)
         AND NOT (in_stream = 0 AND may_lack = 1 AND key.ordinal > latest)
     ORDER BY key
-    SETTINGS join_use_nulls = 0
     """
 
 

@@ -12,15 +12,16 @@ from pipeline.store.checks import Rules
 from pipeline.store.client import Client, rows
 from pipeline.store.sink import Sink
 from pipeline.store.stages import set_stages
-from pipeline.store.verify import Difference, verify
+from pipeline.store.verify import HITS_AT_ONCE, Difference, verify
 from pipeline.store.verify_person_rows import person_row_check
-from pipeline.store.verify_signals import SignalSources
+from pipeline.store.verify_signals import SignalSources, signal_check
+from pipeline.store.verify_transitions import transition_check
 from schemas.person import LinkRow
 from schemas.session import Session
 from schemas.signal import Signal
 from schemas.transition import Kind, Transition
 
-from .kit import DAY_0, MINUTE, hit, hit_table, sessions_of
+from .kit import DAY_0, MINUTE, Row, hit, hit_table, sessions_of
 
 DAY = 24 * 60 * MINUTE
 STEPS = """
@@ -58,38 +59,67 @@ FAILED = '{"event":"payment_failed","what":"o"}'
 SIGNAL = Signal("shop", "bob", "payment", 0.12, "raised", DAY_0 + 4 * DAY, 0, FAILED, False, 1)
 
 
-def step(person: str, ordinal: int, days: int) -> Transition:
+SESSIONS = sessions_of(HITS, Rules())
+
+
+def step(person: str, cause: Row, before: Row | None = None) -> Transition:
     """From nowhere into a stage, or from it to the next."""
-    kind, stages = (Kind.ADVANCE, ("seen", "bought")) if ordinal else (Kind.ENTER, ("", "seen"))
+    kind, stages = (Kind.ADVANCE, ("seen", "bought")) if before else (Kind.ENTER, ("", "seen"))
+    dwell = cause["event_time"] - before["event_time"] if before else 0
+    words = (cause["event"], cause["url"], cause["channel"], cause["session_id"])
     return Transition(
-        "shop", person, "steps", *stages, kind, DAY_0 + days * DAY, ordinal, 0, "", "", "", "", False, 1
+        "shop",
+        person,
+        "steps",
+        *stages,
+        kind,
+        cause["event_time"],
+        int(before is not None),
+        dwell,
+        *words,
+        False,
+        1,
     )
 
 
-TRANSITIONS = [step("ann", 0, 0), step("ann", 1, 2), step("bob", 0, 3), step("bob", 1, 4)]
+CHECK = person_row_check(SignalSources(), MODELS)
+TRANSITIONS = [
+    step("ann", HITS[0]),
+    step("ann", HITS[2], before=HITS[0]),
+    step("bob", HITS[3]),
+    step("bob", HITS[5], before=HITS[3]),
+]
 
 
 def store(
     client: Client,
     sink: Sink,
     *,
-    sessions: Iterable[Session] | None = None,
+    sessions: Iterable[Session] = SESSIONS,
     links: Iterable[LinkRow] = (LINK,),
     signals: Iterable[Signal] = (SIGNAL,),
     transitions: Iterable[Transition] = TRANSITIONS,
+    hits: Iterable[Row] = HITS,
 ) -> list[Difference]:
     """What the check says of a store with these rows."""
-    made = sessions_of(HITS, Rules())
-    sink.insert("hits", hit_table(HITS), "hits")
+    sink.insert("hits", hit_table(hits), "hits")
     for table, said in (
-        ("sessions", made if sessions is None else sessions),
+        ("sessions", sessions),
         ("links", links),
         ("signals", signals),
         ("transitions", transitions),
     ):
         sink.insert(table, to_arrow(table, list(said)), table)
     set_stages(client, {"steps": ["seen", "bought"]}, {"steps": 90})
-    return verify(client, Rules(), [person_row_check(SignalSources(), MODELS)])["persons"]
+    return verify(client, Rules(), [CHECK])["persons"]
+
+
+def with_what_it_builds_on(
+    client: Client, *, hits_at_once: int = HITS_AT_ONCE
+) -> dict[str, list[Difference]]:
+    """Only then may the check believe transitions and signals."""
+    before = [transition_check(MODELS), signal_check(SignalSources())]
+    return verify(client, Rules(), [*before, CHECK], hits_at_once=hits_at_once)
 
 
 def test_stream_equals_batch(client: Client, sink: Sink) -> None:
@@ -103,7 +133,7 @@ def test_stream_equals_batch(client: Client, sink: Sink) -> None:
 
 
 def test_only_a_session_that_may_be_open_may_lack_its_row(client: Client, sink: Sink) -> None:
-    made = sorted(sessions_of(HITS, Rules()), key=lambda one: one.start_time)
+    made = sorted(SESSIONS, key=lambda one: one.start_time)
     assert [one.person_id for one in made[-2:]] == ["bob", "new"]
     (found,) = store(client, sink, sessions=made[:-2])
     assert found.key == {"site": "shop", "person_id": "bob"}
@@ -149,3 +179,24 @@ def test_a_row_that_was_tampered_with_is_named(
     for person, fields in expected.items():
         assert found[person].stream == {name: said for name, (said, _) in fields.items()}
         assert found[person].batch == {name: right for name, (_, right) in fields.items()}
+
+
+@pytest.mark.parametrize("hits_at_once", [HITS_AT_ONCE, 3])
+def test_what_builds_on_other_checks_says_the_same(client: Client, sink: Sink, hits_at_once: int) -> None:
+    """Whether it believes them, as it may where they agree, or not; and in parts."""
+    strayed = [*HITS[:-1], HITS[-1] | {"user_id": "new", "person_id": "who"}]
+    assert [one.key["person_id"] for one in store(client, sink, hits=strayed)] == ["new", "who"]
+    found = with_what_it_builds_on(client, hits_at_once=hits_at_once)
+    assert not found["transitions.steps"] + found["signals"]
+    assert [(one.key["person_id"], one.stream is None) for one in found["persons"]] == [
+        ("new", True),
+        ("who", False),
+    ]
+
+
+def test_what_builds_on_a_check_that_differs_does_not_believe_it(client: Client, sink: Sink) -> None:
+    store(client, sink, transitions=TRANSITIONS[:-1], signals=[changed(SIGNAL, state="cleared")])
+    found = with_what_it_builds_on(client)
+    assert (len(found["transitions.steps"]), len(found["signals"])) == (1, 1)
+    (bob,) = found["persons"]
+    assert bob.stream == {"stages": SEEN, "highest_stages": SEEN, "churn_score": 0, "churn_reasons": []}

@@ -144,7 +144,7 @@ def store(sink: Sink, hits: list[Row], regressed: list[Transition], said: list[S
 
 def differences(client: Client, rules: SignalRules = USUAL) -> list[Difference]:
     sources = SignalSources(RULES, rules, CANCEL_URLS, REGRESS_MODELS)
-    return verify(client, RULES, [signal_check(sources)])["signals"]
+    return verify(client, RULES, [signal_check(sources)], hits_at_once=4_000)["signals"]
 
 
 @pytest.mark.parametrize(

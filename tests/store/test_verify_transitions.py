@@ -170,7 +170,7 @@ def store(sink: Sink, hits: list[Row], said: list[Transition]) -> None:
 
 
 def differences(client: Client, models: Models) -> list[Difference]:
-    found = verify(client, Rules(), [transition_check(models)])
+    found = verify(client, Rules(), [transition_check(models)], hits_at_once=1_500)
     return [one for name, of_check in found.items() if name.startswith("transitions.") for one in of_check]
 
 
