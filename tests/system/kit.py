@@ -3,6 +3,7 @@
 import gzip
 import json
 import subprocess
+import sys
 import time
 from collections.abc import Iterable
 from contextlib import closing
@@ -12,7 +13,7 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from bench.running import COMMAND_SECONDS, Running, command
+from bench.running import COMMAND_SECONDS, Running, command, environment
 from bench.senders import Connection
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,6 +21,14 @@ BUNDLED = ROOT / "pipeline" / "demo" / "data"
 DATA = ROOT / "tests" / "data"
 T0 = 1_790_812_800_000  # 2026-10-01 UTC
 HALF_HOUR = 1_800_000
+WRITE = """
+import sys
+from pathlib import Path
+from pipeline.store.client import connect
+with connect(Path(sys.argv[1])) as client:
+    for statement in sys.argv[2:]:
+        client.command(statement)
+"""
 
 
 def masir(
@@ -65,6 +74,16 @@ def verify(data: Path, **settings: object) -> dict[str, Any]:
     summary: dict[str, Any] = json.loads(done.stdout)
     assert done.returncode == (0 if summary["agrees"] else 1)
     return summary
+
+
+def write_to_store(data: Path, *statements: str) -> None:
+    """Past Masir, into its store; in a process of its own, since a process opens one store only."""
+    subprocess.run(
+        [sys.executable, "-c", WRITE, str(data / "clickhouse"), *statements],
+        check=True,
+        timeout=COMMAND_SECONDS,
+        env=environment({}),
+    )
 
 
 def write_lines(path: Path, hits: Iterable[bytes]) -> Path:

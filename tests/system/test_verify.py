@@ -1,37 +1,16 @@
 """``masir verify`` agrees with what the pipeline made, and names each row that was tampered with."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.running import environment
 from pipeline.demo.simulator import simulate
 
-from .kit import COMMAND_SECONDS, T0, ask, masir, process, verify, write_lines
+from .kit import T0, ask, masir, process, verify, write_lines, write_to_store
 
 CHECKS = {"ledger", "sessions", "hits.session_id", "counters", "links", "attribution", "signals", "persons"}
 CHECKS |= {f"transitions.{model}" for model in ("classic5", "digital8", "funnel4", "buyer3", "loyalty5")}
-WRITE = """
-import sys
-from pathlib import Path
-from pipeline.store.client import connect
-with connect(Path(sys.argv[1])) as client:
-    for statement in sys.argv[2:]:
-        client.command(statement)
-"""
-
-
-def _write(data: Path, *statements: str) -> None:
-    """Past Masir, into its store; in a process of its own, since a process opens one store only."""
-    subprocess.run(
-        [sys.executable, "-c", WRITE, str(data / "clickhouse"), *statements],
-        check=True,
-        timeout=COMMAND_SECONDS,
-        env=environment({}),
-    )
 
 
 def test_the_demo(tmp_path: Path) -> None:
@@ -78,7 +57,7 @@ def tampered(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], 
         "links": ask(data, "SELECT * FROM links WHERE user_id != '' ORDER BY ALL LIMIT 1"),
     }
     session, pane, step, sign, credit, link = (of_kind[0] for of_kind in rows.values())
-    _write(
+    write_to_store(
         data,
         "INSERT INTO sessions_rows SELECT * REPLACE (hits + 1 AS hits, version + 1 AS version) FROM sessions_rows"
         f" FINAL WHERE session_id = '{session['session_id']}'",
