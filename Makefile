@@ -65,7 +65,7 @@ dashboards: $(INSTALLED)  ## Write Grafana's dashboards anew from deploy/grafana
 	$(BIN)/python -m deploy.grafana.source
 
 bench: $(INSTALLED)  ## Speed beside plain Faust and Flink, latency, collector, outage (needs java, mvn, wrk; half an hour)
-	@missed=0; for part in bench bench.latency bench.collector bench.outage; do \
+	@missed=0; for part in bench bench.kafka_load bench.latency bench.collector bench.outage; do \
 		echo "python -m $$part"; $(BIN)/python -m $$part || missed=1; done; exit $$missed
 
 faults: ROUNDS = 20

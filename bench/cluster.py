@@ -62,7 +62,10 @@ class Process:
 
     def wait_until_started(self) -> None:
         """Until it has said where it listens."""
-        self.url = wait_for(self._address, f"masir {' '.join(self._arguments)} starts")
+        try:
+            self.url = wait_for(self._address, f"masir {' '.join(self._arguments)} starts")
+        except LateError as error:
+            raise LateError(f"{error}: {self.said}") from None
 
     def _address(self) -> str:
         said = self.said
@@ -180,8 +183,9 @@ class Cluster(Asked):
 
 
 async def _ends(broker: str, names: Names, topics: frozenset[str]) -> dict[TopicPartition, int]:
+    """With what is written and not committed: a commit shows in the ends of what is committed a little later only."""
     ours = [names.topic(topic) for topic in topics]
-    async with _clients(broker) as (admin, consumer):
+    async with _clients(broker, isolation_level="read_uncommitted") as (admin, consumer):
         partitions = [
             TopicPartition(topic["topic"], one["partition"])
             for topic in await admin.describe_topics(ours)
@@ -208,10 +212,10 @@ async def unread_of(broker: str, names: Names, ends: Mapping[TopicPartition, int
 
 
 @asynccontextmanager
-async def _clients(broker: str) -> AsyncIterator[tuple[Any, Any]]:
+async def _clients(broker: str, isolation_level: str = "read_committed") -> AsyncIterator[tuple[Any, Any]]:
     admin = AIOKafkaAdminClient(bootstrap_servers=broker)
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=broker, isolation_level="read_committed", auto_offset_reset="earliest"
+        bootstrap_servers=broker, isolation_level=isolation_level, auto_offset_reset="earliest"
     )
     await admin.start()
     await consumer.start()

@@ -64,10 +64,14 @@ def join_and_leave(cluster: Cluster, _: Brokers, rng: random.Random) -> None:
     """One more worker, for a while: partitions go to it and come back, in good order."""
     guest = Process(cluster.data.with_name("guest.log"), cluster.settings, "worker", "--hops", HOPS)
     guest.spawn()
-    guest.wait_until_started()
-    time.sleep(rng.uniform(0, MOST_APART_SECONDS))
-    if guest.stop() != 0:
-        raise RuntimeError(f"a worker did not stop well: {guest.said}")
+    try:
+        guest.wait_until_started()
+        time.sleep(rng.uniform(0, MOST_APART_SECONDS))
+        if guest.stop() != 0:
+            raise RuntimeError(f"a worker did not stop well: {guest.said}")
+    finally:
+        if guest.is_running:
+            guest.kill()
 
 
 def freeze_worker(cluster: Cluster, _: Brokers, rng: random.Random) -> None:

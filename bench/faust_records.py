@@ -8,8 +8,11 @@ import asyncio
 import faust
 
 from bench.process import Measure, Stopwatch
+from pipeline.transport.kafka.names import Names
+from schemas.topics import HITS
 
-HITS_TOPIC = "hits"
+PREFIX = "bench"  # of the topics that all jobs over Kafka share
+HITS_TOPIC = Names(PREFIX).topic(HITS.name)
 PARTITIONS = 4
 TIMEOUT_MS = 1_800_000
 

@@ -1,4 +1,4 @@
-"""Flink SQL over the same file: copying the hits to nothing, and session windows of 30 minutes.
+"""Flink SQL over the same file or Kafka topic: copying the hits to nothing, and session windows of 30 minutes.
 
 One JVM per job, kept to one core, parallelism 1, no checkpoints (they would only slow it down). The job runs
 twice in its JVM: the first run pays for the just-in-time compiler, the second is the steady state. Seconds
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from bench.jars import FLINK, UnavailableError, fetch, java
+from bench.jars import FLINK, FLINK_KAFKA, JarSet, UnavailableError, fetch, java
 from bench.process import Measure, cores, pinned
 
 _COLUMNS = (
@@ -45,6 +45,30 @@ class Job(NamedTuple):
     columns: str
     select: str
     state: str = "hashmap"
+
+
+class Source(NamedTuple):
+    """Where ``hits`` are read, as options of Flink's table, to the end of what is there when the job starts."""
+
+    options: dict[str, str]
+    jars: tuple[JarSet, ...] = (FLINK,)
+
+
+def file(path: Path) -> Source:
+    """The file of the other jobs."""
+    return Source({"connector": "filesystem", "path": path.resolve().as_uri()})
+
+
+def topic(address: str, name: str) -> Source:
+    """The topic of the other jobs; watermarks are those of its partitions."""
+    options = {
+        "connector": "kafka",
+        "properties.bootstrap.servers": address,
+        "topic": name,
+        "scan.startup.mode": "earliest-offset",
+        "scan.bounded.mode": "latest-offset",
+    }
+    return Source(options, (FLINK, FLINK_KAFKA))
 
 
 def _session_windows(aggregates: str) -> str:
@@ -84,21 +108,21 @@ _OPENS = tuple(f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in ("la
 _STEP = re.compile(r"^(\d+) Job \S+ \(\w+\) switched from state (\w+) to (\w+)")
 
 
-def measure(job: Job, path: Path, hits: int, timeout_s: float = 300) -> tuple[Measure, Measure]:
-    """The job's first run over the file, and its second in the same JVM."""
-    jars = fetch(FLINK)
+def measure(job: Job, source: Source, hits: int, timeout_s: float = 300) -> tuple[Measure, Measure]:
+    """The job's first run over the source, and its second in the same JVM."""
+    jars = ":".join(f"{fetch(one)}/*" for one in source.jars)
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch)
         (directory / "config.yaml").write_text(_CONFIG.format(state=job.state, scratch=scratch))
         (directory / "log4j2.properties").write_text(_LOGGING)
-        (directory / "job.sql").write_text(statements(job, path))
+        (directory / "job.sql").write_text(statements(job, source))
         command = [
             java(),
             "-Xmx3g",
             *_OPENS,
             f"-Dlog4j2.configurationFile={directory / 'log4j2.properties'}",
             "-cp",
-            f"{jars}/*",
+            jars,
             "org.apache.flink.table.client.SqlClient",
             "embedded",
             "-f",
@@ -122,13 +146,14 @@ def measure(job: Job, path: Path, hits: int, timeout_s: float = 300) -> tuple[Me
     return runs[0], runs[1]
 
 
-def statements(job: Job, path: Path) -> str:
+def statements(job: Job, source: Source) -> str:
     """The SQL script: the job, twice."""
+    options = ", ".join(f"'{name}' = '{value}'" for name, value in source.options.items())
     insert = f"INSERT INTO nothing {job.select};\n"
     return (
         f"CREATE TEMPORARY TABLE hits ({_COLUMNS}, event_time AS TO_TIMESTAMP_LTZ(`time`, 3), "
         "WATERMARK FOR event_time AS event_time - INTERVAL '10' SECOND) "
-        f"WITH ('connector' = 'filesystem', 'path' = '{path.resolve().as_uri()}', 'format' = 'json');\n"
+        f"WITH ({options}, 'format' = 'json');\n"
         f"CREATE TEMPORARY TABLE nothing ({job.columns}) WITH ('connector' = 'blackhole');\n"
         f"{insert}{insert}"
     )

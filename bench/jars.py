@@ -62,6 +62,11 @@ FLINK = JarSet(
 )
 
 
+FLINK_KAFKA = JarSet(  # the newest there is; its jar has all it needs
+    "flink-kafka-5.0.0-2.2", (), alone=("org.apache.flink:flink-sql-connector-kafka:5.0.0-2.2",)
+)
+
+
 def cache_dir() -> Path:
     """Where downloads and input files are kept between runs."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

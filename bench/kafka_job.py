@@ -1,7 +1,10 @@
 """The whole job over Kafka: one worker with all hops works through a filled topic, its store in an empty directory.
 
-``python -m bench.kafka_job ADDRESS FILE HITS``. The clock runs from the first batch to the last committed offset; CPU
-is that of the whole process, the consumer's thread and the store's engine included.
+``python -m bench.kafka_job ADDRESS FILE HITS [PREFIX]``. The hits are in the topic before the worker starts, and come
+into its sight, all of them, when every partition is ready: the clock runs from then to the last committed offset. CPU
+is that of the whole process, the consumer's thread and the store's engine included. What was measured must be what was
+asked for: where the ledger in the store has not counted every hit in the end, there is no figure but an error.
+``PREFIX``: of the topics; other jobs may read ``PREFIX.hits`` after this one.
 """
 
 import asyncio
@@ -9,79 +12,70 @@ import logging
 import sys
 import tempfile
 import time
-import uuid
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
-import msgspec
 from aiokafka import TopicPartition  # type: ignore[import-untyped]
 
 from agents.worker import Worker
 from bench.cluster import STEPS, unread_of
+from bench.kafka_fill import Show, first_lines, hidden, settings_of
 from bench.process import Measure, Stopwatch, emit
-from pipeline.core.decode import keys_of
 from pipeline.settings import Settings
-from pipeline.transport.kafka.connection import client_options
+from pipeline.store.client import rows
+from pipeline.store.place import open_store
 from pipeline.transport.kafka.driver import Transport
-from pipeline.transport.kafka.names import Names
-from pipeline.transport.kafka.publish import KafkaPublisher
-from pipeline.transport.kafka.topics import TopicAdmin
 
-CHUNK = 2_000
 PATIENCE_SECONDS = 300.0
 
 
-def settings_of(address: str, data: str, **others: object) -> Settings:
-    """A namespace of its own in the cluster. Recorded hits are old: none of them is late."""
-    base = Settings(
-        broker=f"kafka://{address}",
-        broker_prefix=f"b{uuid.uuid4().hex[:12]}",
-        broker_replication=1,
-        data=data,
-        listen="127.0.0.1:0",
-        allowed_lateness_seconds=366 * 86_400,
-        dedupe_hours=366 * 24,
-    )
-    return msgspec.structs.replace(base, **others)
+class UnfinishedError(Exception):
+    """The clock stopped before the work was done: what it shows is no measure."""
 
 
-async def fill(settings: Settings, hits: Iterable[bytes]) -> int:
-    """Make the topics and put the hits into them, as a collector does; returns how many."""
-    async with TopicAdmin(settings) as admin:
-        await admin.create()
-    names, options = Names(settings.broker_prefix), client_options(settings)
-    publisher = KafkaPublisher(
-        names, settings.partitions, options, now_ms=lambda: time.time_ns() // 1_000_000
-    )
-    await publisher.start()
-    source, count = iter(hits), 0
-    while chunk := list(islice(source, CHUNK)):
-        await publisher.publish(list(zip(keys_of(chunk), chunk, strict=True)))
-        count += len(chunk)
-    await publisher.stop()
-    return count
-
-
-async def work(settings: Settings, hits: int) -> Measure:
-    """Until all topics are consumed."""
+async def work(settings: Settings, hits: int, show: Show) -> Measure:
+    """From when the hits are shown until all topics are consumed."""
     worker = Worker(settings)
     await worker.start()
-    partitions = worker.transport.owning.partitions
-    while not (partitions and all(one.is_ready for one in partitions.values())):
-        await asyncio.sleep(0.005)
+    await ready(worker.transport)
     with Stopwatch() as stopwatch:
+        await show()
         for step in STEPS:
             await consumed(worker.transport, step)
     await worker.stop()
-    return stopwatch.measure(hits)
+    return checked(stopwatch.measure(hits), counted(settings))
+
+
+async def ready(transport: Transport) -> None:
+    """Until every partition is read."""
+    partitions = transport.owning.partitions
+    while not (partitions and all(one.is_ready for one in partitions.values())):
+        await asyncio.sleep(0.005)
+
+
+def counted(settings: Settings) -> int:
+    """Hits in the ledger of the store, which nobody else has open."""
+    with closing(open_store(settings, read_only=True)) as store:
+        (found,) = rows(store, "SELECT sum(hits) AS hits FROM ledger")
+    return int(found["hits"])
+
+
+def checked(measure: Measure, count: int) -> Measure:
+    """The measure, if so many hits were counted as it is for."""
+    if count != measure.hits:
+        raise UnfinishedError(f"the store has {count} of {measure.hits} hits after {measure.seconds:.2f} s")
+    return measure
 
 
 async def consumed(transport: Transport, names: frozenset[str]) -> None:
-    """Until what these topics hold now is committed. More comes all the time: the clock goes on, and says so."""
-    ends = await transport.ends(names)
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    """Until what these topics hold now is committed. More comes all the time: the clock goes on, and says so.
+
+    What is written and not committed counts: a commit shows in the ends of what is committed a little later only.
+    """
     owned, cluster = transport.owning.partitions, transport.cluster
+    ends = await transport.offsets.written({tp for tp in owned if cluster.names.bare(tp.topic) in names})
+    deadline = time.monotonic() + PATIENCE_SECONDS
     address = ",".join(cluster.options["bootstrap_servers"])
     while behind := {tp: end for tp, end in ends.items() if owned[tp].committed < end}:
         is_read = all(owned[tp].position >= end for tp, end in behind.items())
@@ -94,15 +88,19 @@ async def consumed(transport: Transport, names: frozenset[str]) -> None:
         await asyncio.sleep(0.02)
 
 
-async def run(address: str, path: Path, hits: int) -> Measure:
+async def run(settings: Settings, hits: Sequence[bytes]) -> Measure:
     """Fill, then work."""
+    async with hidden(settings, hits) as show:
+        return await work(settings, len(hits), show)
+
+
+def main(address: str, path: str, hits: str, prefix: str = "") -> Measure:
+    """The arguments of the command line."""
+    named = {"broker_prefix": prefix} if prefix else {}
     with tempfile.TemporaryDirectory() as data:
-        settings = settings_of(address, data)
-        with path.open("rb") as lines:
-            count = await fill(settings, (line.rstrip() for line in islice(lines, hits)))
-        return await work(settings, count)
+        return asyncio.run(run(settings_of(address, data, **named), first_lines(Path(path), int(hits))))
 
 
 if __name__ == "__main__":
     logging.getLogger("aiokafka").setLevel(logging.ERROR)  # a new topic's first batches are tried again
-    emit(asyncio.run(run(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))))
+    emit(main(*sys.argv[1:]))

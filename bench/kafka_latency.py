@@ -1,24 +1,30 @@
 """How long a hit is under way at a steady load: from its receipt to the gauges, and to its row in the store.
 
-``python -m bench.kafka_latency ADDRESS FILE RATE SECONDS`` sends hits of the file at that rate, as a collector does, to
-one worker with all hops, and prints one JSON object: p50 and p99 in seconds, over the oldest hit of each batch, which
-is the worst of it. The first seconds, in which the worker starts, are left out.
+``python -m bench.kafka_latency ADDRESS FILE RATE SECONDS`` sends hits of the file at that rate, as a collector does,
+from a process of its own on the broker's core, to one worker with all hops. Prints one JSON object: p50 and p99 in
+seconds, over the oldest hit of each batch, which is the worst of it, and the rate that was reached. The first seconds
+are left out.
 """
 
 import asyncio
 import logging
+import multiprocessing
+import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from agents.owned import OwnedHop
 from agents.worker import Worker
-from bench.kafka_job import fill, settings_of
+from bench.kafka_fill import fill, settings_of
+from bench.kafka_job import ready
+from bench.process import cores
 from pipeline.core.decode import keys_of
 from pipeline.settings import Settings
 from pipeline.transport.batch import Batch
@@ -58,28 +64,37 @@ class Ages:
             self.of[hop].append((now_ms() - received_ms) / 1000)
 
 
-async def send(settings: Settings, lines: Any, rate: int, seconds: float) -> None:
-    """Steadily."""
+def send(settings: Settings, path: Path, rate: int, seconds: float, core: int) -> float:
+    """In a process of its own; returns the rate that was reached."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})
+    return asyncio.run(_send(settings, cycle(path.read_bytes().splitlines()), rate, seconds))
+
+
+async def _send(settings: Settings, lines: Iterator[bytes], rate: int, seconds: float) -> float:
     publisher = KafkaPublisher(
         Names(settings.broker_prefix), settings.partitions, client_options(settings), now_ms=now_ms
     )
     await publisher.start()
     began, sent = time.monotonic(), 0
     while (elapsed := time.monotonic() - began) < seconds:
-        due = int(elapsed * rate) - sent
-        chunk = list(islice(lines, due))
+        chunk = list(islice(lines, int(elapsed * rate) - sent))
         if chunk:
             await publisher.publish(list(zip(keys_of(chunk), chunk, strict=True)))
-        sent += due
+        sent += len(chunk)
         await asyncio.sleep(SLICE_SECONDS)
     await publisher.stop()
+    return sent / elapsed
 
 
 async def run(address: str, path: Path, rate: int, seconds: float) -> dict[str, float]:
     """The figures, by name."""
     ages = Ages()
     ages.watch()
-    with tempfile.TemporaryDirectory() as data:
+    with (
+        tempfile.TemporaryDirectory() as data,
+        ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as other,
+    ):
         settings = settings_of(address, data)
         await fill(settings, [])
         worker = Worker(settings)
@@ -87,12 +102,13 @@ async def run(address: str, path: Path, rate: int, seconds: float) -> dict[str, 
             age for age in times if now_ms() - age * 1000 >= ages.since_ms
         )
         await worker.start()
-        lines = cycle(path.read_bytes().splitlines())
+        await ready(worker.transport)
         ages.since_ms = now_ms() + round(WARM_UP_SECONDS * 1000)
-        await send(settings, lines, rate, WARM_UP_SECONDS + seconds)
+        sending = other.submit(send, settings, path, rate, WARM_UP_SECONDS + seconds, cores()[1])
+        reached = await asyncio.wrap_future(sending)
         await asyncio.sleep(2)
         await worker.stop()
-    found = {}
+    found = {"rate": round(reached)}
     for name, hop in (("gauge", "counters"), ("row", "store")):
         sample = sorted(ages.of[hop])
         found |= {f"{name}_p50": sample[len(sample) // 2], f"{name}_p99": sample[len(sample) * 99 // 100]}

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 from aiokafka import TopicPartition  # type: ignore[import-untyped]
 
-from bench.kafka_job import fill, settings_of
+from bench.kafka_fill import fill, settings_of
 from bench.process import Stopwatch
 from pipeline.core.persons.fold import Items
 from pipeline.core.persons.items import Visit

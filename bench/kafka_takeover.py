@@ -18,7 +18,8 @@ import msgspec
 from agents.worker import Worker
 from bench import stream
 from bench.cluster import STEPS
-from bench.kafka_job import consumed, fill, settings_of
+from bench.kafka_fill import fill, settings_of
+from bench.kafka_job import consumed, ready
 
 HITS_PER_VISITOR = 2
 NEW_HITS = 4_000
@@ -32,10 +33,7 @@ async def run(address: str, visitors: int) -> dict[str, float]:
         await fill(settings, (line.rstrip() for line in islice(hits, visitors * HITS_PER_VISITOR)))
         first = Worker(settings)
         await first.start()
-        while not all(one.is_ready for one in first.transport.owning.partitions.values()) or not (
-            first.transport.owning.partitions
-        ):
-            await asyncio.sleep(0.05)
+        await ready(first.transport)
         for step in STEPS:
             await consumed(first.transport, step)
         await first.stop()

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench import faust_peer, flink, stream
+from bench.faust_records import HITS_TOPIC, PREFIX
 from bench.jars import UnavailableError
 from bench.kafka import Broker
 from bench.process import Measure, cores, run_module
-from bench.report import MASIR, SCALE, Row
+from bench.report import KAFKA, MASIR, SCALE, Row
 
 Tell = Callable[[str], object]
 
@@ -58,10 +59,6 @@ FAUST_TITLES = {
     "regrouped": "plain Faust, sessions only, with group_by",
     "whole": "plain Faust, the whole job",
 }
-KAFKA_TITLES = {
-    "job": "Masir over Kafka, the whole job",
-    "decode": "bare getmany and decoding",
-}
 FLINK_TITLES = {
     "copy": "Flink: JSON to nothing",
     "counts": "Flink: session windows, counts only",
@@ -86,46 +83,51 @@ def decode_rows(tell: Tell, directory: Path, size: Size) -> Iterator[Row]:
     yield _attempt(tell, "decode", "bare msgspec decoding", partial(run_module, "bench.decode", str(path)))
 
 
-def faust_rows(tell: Tell, directory: Path, size: Size) -> Iterator[Row]:
-    """Stock Faust on a real Kafka; the broker runs on another core than the job, if there is one."""
+def kafka_rows(tell: Tell, directory: Path, size: Size) -> Iterator[Row]:
+    """Masir over a real Kafka, then its peers over the same topic; the broker is on another core if there is one."""
     path = hits_file(directory, size)
     try:
         tell("starting Kafka (the first time: fetching it)")
         with Broker(directory / "kafka", core=cores()[1]) as broker:
-            tell("filling the topic")
-            faust_peer.fill(broker.address, path, max(size.faust.values()))
-            for job, hits in size.faust.items():
-                work = partial(faust_peer.measure, broker.address, job, hits)
-                yield _attempt(tell, f"faust_{job}", FAUST_TITLES[job], work)
+            at, hits = broker.address, str(size.kafka)
+            job = partial(run_module, "bench.kafka_job", at, str(path), hits, PREFIX)
+            row = _attempt(tell, KAFKA, "Masir over Kafka, the whole job", job)
+            yield row
+            if row.measure is None:  # it fills the topic
+                return
+            reading = partial(run_module, "bench.kafka_decode", at, PREFIX, hits)
+            yield _attempt(tell, "kafka_decode", "bare getmany and decoding", reading)
+            faust_peer.prepare(at)
+            for name, count in size.faust.items():
+                work = partial(faust_peer.measure, at, name, count)
+                yield _attempt(tell, f"faust_{name}", FAUST_TITLES[name], work)
+            topic = flink.topic(at, HITS_TOPIC)
+            yield from _flink_rows(tell, "sessions", topic, size.kafka, over_kafka=True)
     except UnavailableError as reason:
-        yield Row("faust", "plain Faust", left_out=str(reason))
-
-
-def kafka_rows(tell: Tell, directory: Path, size: Size, *, job: str) -> Iterator[Row]:
-    """One job of the distributed form, over a real Kafka on another core if there is one."""
-    path, key = hits_file(directory, size), f"kafka_{job}"
-    try:
-        tell("starting Kafka (the first time: fetching it)")
-        with Broker(directory / "kafka", core=cores()[1]) as broker:
-            work = partial(run_module, f"bench.kafka_{job}", broker.address, str(path), str(size.kafka))
-            yield _attempt(tell, key, KAFKA_TITLES[job], work)
-    except UnavailableError as reason:
-        yield Row(key, KAFKA_TITLES[job], left_out=str(reason))
+        yield Row(KAFKA, "over Kafka", left_out=str(reason))
 
 
 def flink_rows(tell: Tell, directory: Path, size: Size) -> Iterator[Row]:
-    """Both runs of each Flink job."""
-    path = hits_file(directory, size)
+    """Both runs of each Flink job over the file."""
+    source = flink.file(hits_file(directory, size))
     for job in size.flink:
-        key, title = f"flink_{job}", FLINK_TITLES[job]
-        tell(f"{title} (the first time: fetching Flink)")
-        try:
-            first, second = flink.measure(flink.JOBS[job], path, size.hits)
-        except UnavailableError as reason:
-            yield Row(key, title, left_out=str(reason))
-        else:
-            yield Row(key, f"{title}, first run", first)
-            yield Row(f"{key}_warm", f"{title}, second run", second)
+        yield from _flink_rows(tell, job, source, size.hits)
+
+
+def _flink_rows(
+    tell: Tell, job: str, source: flink.Source, hits: int, *, over_kafka: bool = False
+) -> Iterator[Row]:
+    key, title = f"flink_{job}", FLINK_TITLES[job]
+    if over_kafka:
+        key, title = f"kafka_{key}", title.replace("Flink", "Flink over Kafka")
+    tell(f"{title} (the first time: fetching Flink)")
+    try:
+        first, second = flink.measure(flink.JOBS[job], source, hits)
+    except UnavailableError as reason:
+        yield Row(key, title, left_out=str(reason))
+    else:
+        yield Row(key, f"{title}, first run", first)
+        yield Row(f"{key}_warm", f"{title}, second run", second)
 
 
 def scale_rows(tell: Tell, directory: Path, size: Size) -> Iterator[Row]:
@@ -144,9 +146,7 @@ def scale_rows(tell: Tell, directory: Path, size: Size) -> Iterator[Row]:
 PEERS: dict[str, Callable[[Tell, Path, Size], Iterator[Row]]] = {
     "masir": masir_rows,
     "decode": decode_rows,
-    "faust": faust_rows,
-    "kafka_job": partial(kafka_rows, job="job"),
-    "kafka_decode": partial(kafka_rows, job="decode"),
+    "kafka": kafka_rows,
     "flink": flink_rows,
     "scale": scale_rows,
 }

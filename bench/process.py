@@ -111,7 +111,13 @@ def emit(measure: Measure) -> None:
 
 def run_module(module: str, *arguments: str, timeout_s: float = 600) -> Measure:
     """Run a job of this package on the first core; its last line of output is the measure."""
-    command = pinned([sys.executable, "-m", module, *arguments], cores()[0])
+    said = output_of(module, *arguments, timeout_s=timeout_s, core=cores()[0])
+    return msgspec.json.decode(said[-1], type=Measure)
+
+
+def output_of(module: str, *arguments: str, timeout_s: float = 600, core: int | None = None) -> list[str]:
+    """Lines, one at least, that a module of this package prints; ``core``: the one it is kept to."""
+    command = pinned([sys.executable, "-m", module, *arguments], core)
     try:
         done = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False
@@ -122,4 +128,4 @@ def run_module(module: str, *arguments: str, timeout_s: float = 600) -> Measure:
     lines = done.stdout.strip().splitlines()
     if done.returncode != 0 or not lines:
         raise UnavailableError(f"{module} ended with {done.returncode}: {done.stderr.strip()[-600:]}")
-    return msgspec.json.decode(lines[-1], type=Measure)
+    return lines

@@ -65,6 +65,8 @@ BARS = (
     Bar("flink_copy_warm", "x Flink's copying, second run", aim=1),
     Bar("kafka_decode", "over Kafka: of bare reading", least=0.10, aim=0.25, row=KAFKA),
     Bar("faust_whole", "over Kafka: x plain Faust, the same job", least=20, row=KAFKA),
+    Bar("kafka_flink_sessions", "over Kafka: x Flink's session windows, first run", least=2, row=KAFKA),
+    Bar("kafka_flink_sessions_warm", "over Kafka: x Flink's session windows, second run", least=2, row=KAFKA),
 )
 COST_LIMIT = 1.5  # per hit, from the fewest visitors to the most
 BYTES_LIMIT = 1024  # per visitor

@@ -74,7 +74,7 @@ def test_a_broker_that_ends_at_once_is_reported_with_its_log(
 
 @pytest.mark.skipif(
     not (shutil.which("java") and (jars.cache_dir() / jars.KAFKA.name).is_dir()),
-    reason="Kafka was not fetched on this machine: `python -m bench --only faust` does",
+    reason="Kafka was not fetched on this machine: `python -m bench --only kafka` does",
 )
 @pytest.mark.slow
 def test_a_real_broker_answers_also_after_a_kill(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import decode, flink, plain_faust, stream
+from bench import decode, flink, kafka_fill, kafka_job, plain_faust, stream
 from bench.jars import UnavailableError
-from bench.process import run_module
+from bench.process import Measure, run_module
 
 LOG = """\
 1000 Source: hits[1] (1/1) (aa_bb_0_0) switched from INITIALIZING to RUNNING.
@@ -52,9 +52,36 @@ def test_flink_seconds_are_those_between_running_and_finished(monkeypatch: pytes
 
 
 def test_flink_runs_the_job_twice_over_the_file(tmp_path: Path) -> None:
-    script = flink.statements(flink.JOBS["sessions"], tmp_path / "hits.ndjson")
+    script = flink.statements(flink.JOBS["sessions"], flink.file(tmp_path / "hits.ndjson"))
     assert script.count("INSERT INTO nothing SELECT") == 2
     assert (tmp_path / "hits.ndjson").as_uri() in script
+
+
+def test_flink_reads_the_whole_topic_and_ends() -> None:
+    script = flink.statements(flink.JOBS["sessions"], flink.topic("127.0.0.1:9092", "bench.hits"))
+    assert script.count("INSERT INTO nothing SELECT") == 2
+    for option in (
+        "'connector' = 'kafka'",
+        "'properties.bootstrap.servers' = '127.0.0.1:9092'",
+        "'topic' = 'bench.hits'",
+        "'scan.startup.mode' = 'earliest-offset'",
+        "'scan.bounded.mode' = 'latest-offset'",
+        "'format' = 'json'",
+    ):
+        assert option in script
+
+
+def test_a_measure_is_of_all_hits_that_were_asked_for(tmp_path: Path) -> None:
+    measure = Measure(hits=200, seconds=0.01, cpu_seconds=0.01)
+    assert kafka_job.checked(measure, 200) is measure
+    for count in (0, 199, 201):
+        with pytest.raises(kafka_job.UnfinishedError, match=f"{count} of 200 hits after 0.01 s"):
+            kafka_job.checked(measure, count)
+    path = tmp_path / "hits.ndjson"
+    path.write_bytes(b"one\ntwo\n")
+    assert kafka_fill.first_lines(path, 2) == [b"one", b"two"]
+    with pytest.raises(ValueError, match="has 2 hits, 3 were asked for"):
+        kafka_fill.first_lines(path, 3)
 
 
 def hit(**changes: object) -> plain_faust.Hit:

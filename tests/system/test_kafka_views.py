@@ -14,12 +14,11 @@ import pytest
 from bench.clickhouse import ClickHouse
 from bench.cluster import Cluster
 from bench.faults import SETTINGS, settle, shop_hits
-from bench.kafka_job import fill
+from bench.kafka_fill import fill
 from bench.running import Running, export, without_duplicates
 from bench.senders import Connection, sending
 from pipeline.settings import load
 from pipeline.sources import read_hits, read_options
-from tests.kafka_broker import running_broker
 
 from .bad_hits import BAD
 from .kit import BUNDLED, DATA, differing, now_ms, pairs_and_ties, post, verify
@@ -34,12 +33,6 @@ OLDEST_FIRST = (  # recorded in 1995, 2007, 2019
 )
 _TIME = re.compile(rb',?"received_time":\d+')
 pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_broker(tmp_path_factory.mktemp("kafka")) as address:
-        yield address
 
 
 @pytest.fixture
