@@ -22,6 +22,7 @@ from pipeline.transport.kafka.names import Names
 from pipeline.transport.kafka.publish import KafkaPublisher
 from pipeline.transport.kafka.restore import read_all
 from pipeline.transport.kafka.topics import TopicAdmin, usable_partitions
+from tests.transport.kafka.usurper import usurped
 
 TOTAL = "total"
 RECEIVED = (1_790_812_800_000).to_bytes(8)
@@ -241,7 +242,7 @@ async def test_one_that_is_shut_out_gives_up_and_takes_up_anew(group: Group, set
         await group.send(10)
         await group.are_right()
         before = dict(one.transport.owning.partitions)
-        usurper = await _shut_out(one, settings)
+        usurper = await usurped(settings)
         await group.send(10)
         await group.are_right()
         assert all(partition.is_lost for tp, partition in before.items() if tp.partition == 0)
@@ -250,20 +251,6 @@ async def test_one_that_is_shut_out_gives_up_and_takes_up_anew(group: Group, set
     gc.collect()
     await asyncio.sleep(0.1)
     assert not [error for error in unheard if error], "asyncio complains of nothing, here or in a later test"
-
-
-async def _shut_out(member: Member, settings: Settings) -> owning.Transactions:
-    names = Names(settings.broker_prefix)
-    other = owning.Transactions(
-        TopicPartition(names.topic("facts"), 0),
-        transactional_id=names.transactional_id("facts", 0),
-        group=names.group,
-        options=client_options(settings),
-        on_commit=lambda _: None,
-        on_lost=lambda _: None,
-    )
-    await other.start()
-    return other
 
 
 async def test_batches_of_a_partition_that_was_lost_have_no_effect(group: Group, settings: Settings) -> None:

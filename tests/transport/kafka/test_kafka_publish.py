@@ -17,8 +17,8 @@ from pipeline.transport.kafka.names import Names
 from pipeline.transport.kafka.publish import KafkaPublisher
 from pipeline.transport.kafka.restore import read_all
 from pipeline.transport.kafka.topics import TopicAdmin
-from pipeline.transport.kafka.transactions import Transactions
 from tests.kafka_broker import running_brokers
+from tests.transport.kafka.usurper import usurped
 
 NOW = 1_790_812_800_000
 
@@ -65,20 +65,6 @@ async def test_backlog(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> N
     await publisher.stop()
 
 
-async def _transactions_of(settings: Settings) -> Transactions:
-    names = Names(settings.broker_prefix)
-    one = Transactions(
-        TopicPartition(names.topic("facts"), 0),
-        transactional_id=names.transactional_id("facts", 0),
-        group=names.group,
-        options=client_options(settings),
-        on_commit=lambda _: None,
-        on_lost=lambda _: None,
-    )
-    await one.start()
-    return one
-
-
 async def test_a_broker_that_dies_and_comes_back(
     tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,7 +73,7 @@ async def test_a_broker_that_dies_and_comes_back(
         mine = msgspec.structs.replace(settings, broker=f"kafka://{brokers.address}")
         publisher = await publisher_of(mine)
         await publisher.publish([(b"k", b"before")])
-        unit = await _transactions_of(mine)
+        unit = await usurped(mine)
         brokers.nodes[0].kill()
         await unit.submit({(Names(mine.broker_prefix).topic("counters"), 0): [(None, b"lost")]}, [], 1)
         await asyncio.sleep(0.5)  # it is on its way

@@ -66,6 +66,8 @@ class Bench:
                 await asyncio.sleep(0.02)
 
     async def committed_offset(self) -> int:
+        """As a new owner finds it: its start waits for the end of what the old one has committed."""
+        await self.transactions()
         return (await self.offsets.committed({self.source}))[self.source]
 
     async def close(self) -> None:
