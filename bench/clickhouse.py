@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import quote, urlencode
@@ -57,7 +58,10 @@ class ClickHouse:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "ClickHouse":
-        self.start()
+        with ExitStack() as failing:
+            failing.push(self)  # one that does not start in time is not left behind
+            self.start()
+            failing.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:

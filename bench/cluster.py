@@ -12,7 +12,7 @@ import signal
 import subprocess
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -138,10 +138,13 @@ class Cluster(Asked):
         done = command("topics", "--create", settings=self.settings)
         if done.returncode:
             raise LateError((done.stdout + done.stderr).decode(errors="replace"))
-        for process in self.processes:
-            process.spawn()
-        for process in self.processes:
-            process.wait_until_started()
+        with ExitStack() as failing:
+            failing.push(self)  # if one does not start, none is left behind
+            for process in self.processes:
+                process.spawn()
+            for process in self.processes:
+                process.wait_until_started()
+            failing.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -17,7 +17,7 @@ import time
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -214,10 +214,13 @@ class Brokers:
         ]
 
     def __enter__(self) -> Self:
-        for node in self.nodes:
-            node.spawn()
-        for node in self.nodes:
-            node.wait_until_up()
+        with ExitStack() as failing:
+            failing.push(self)  # if one does not start, none is left behind
+            for node in self.nodes:
+                node.spawn()
+            for node in self.nodes:
+                node.wait_until_up()
+            failing.pop_all()
         return self
 
     def __exit__(

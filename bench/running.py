@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,11 @@ class Running(Asked):
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Running":
-        return self.start()
+        with ExitStack() as failing:
+            failing.push(self)  # one that does not start in time is not left behind
+            self.start()
+            failing.pop_all()
+        return self
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
