@@ -8,6 +8,7 @@ from bench.faults import disturbed, shop_hits, undisturbed
 
 from .kit import now_ms
 
+pytestmark = pytest.mark.timeout(600)
 ROUNDS = 3
 HITS = 900
 
