@@ -73,7 +73,7 @@ class Beside:
             )
             money = Money(self._client, self._metrics, claims=True)
             self._tasks += [
-                asyncio.create_task(leader.watch(errands)),
+                asyncio.create_task(leader.watch(errands, on_crash)),
                 asyncio.create_task(report_money(leader, money)),
             ]
 

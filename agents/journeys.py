@@ -14,8 +14,9 @@ from pipeline.core.journeys import Journeys as Core
 from pipeline.core.models import Models
 from pipeline.core.person_table import PersonTable
 from pipeline.core.persons.sending import regressions
+from pipeline.core.recalling import Recalling
 from pipeline.core.remaking import Kept
-from pipeline.core.silent import owners_of
+from pipeline.core.silent import History, histories_of, owners_of
 from pipeline.core.sliced import sliced
 from pipeline.core.stage_facts import facts_of
 from pipeline.settings import SettingsError
@@ -163,15 +164,18 @@ class Journeys:
         stores += self._silent.values()
         await unit.commit([], stores, now_ms=self._context.now_ms())
 
-    def set_aside(self, partition: int) -> Kept:
-        """What is kept of the partition while its history is made anew, until :meth:`take_back`.
+    def set_aside(self, partition: int, until: int = 0) -> Kept:
+        """What is kept of the partition while its history is made anew, until :meth:`take_back`; of its evidence, what
+        is older than ``until``, ms.
 
         Nothing is stored: what is there, perhaps of other models, stays for now. No batch may be at work.
         """
         if partition not in self._aside:
             known = self._partitions.get(partition)
             journal = known[1] if known else self._context.transport.journal(NAME, partition)
-            kept = Kept(known[0].owners, known[0].clock) if known else self._stored(partition, journal)
+            kept, before, histories = _kept_of(known[0]) if known else self._stored(partition, journal)
+            if until:
+                kept = kept._replace(remembered=Recalling(self._models, before, until).recall(histories))
             self._aside[partition] = kept
             self._partitions[partition] = self._fresh(), journal
         return self._aside[partition]
@@ -179,14 +183,16 @@ class Journeys:
     def _fresh(self) -> Core:
         return Core(self._models, bounded=self._bounded, watched=self.watched)
 
-    def _stored(self, partition: int, journal: Journal) -> Kept:
-        """What is kept of a partition that has not been taken up."""
+    def _stored(self, partition: int, journal: Journal) -> "_Aside":
+        """The same of a partition that has not been taken up."""
         entries = [(number, _decode_entry(packed)) for number, packed in journal.entries()]
         last = entries[-1][1] if entries else Entry(0, {}, b"", Clock())
         self._versions[partition], self._epochs[partition] = last.version, last.epoch
         table = PersonTable(len(last.digests))
         table.restore((number, entry.state) for number, entry in entries)
-        return Kept(table.owners() | owners_of(self._silent_of(partition)), last.clock)
+        silent = self._silent_of(partition)
+        kept = Kept(table.owners() | owners_of(silent), last.clock)
+        return kept, last.digests, histories_of(table, silent)
 
     def _entry(self, partition: int, state: bytes, core: Core) -> bytes:
         version, epoch = self._versions[partition], self._epochs[partition]
@@ -262,6 +268,14 @@ class Journeys:
                 )
             head.version, head.clock, head.epoch = entry.version, entry.clock, entry.epoch
             yield number, entry.state
+
+
+_Aside = tuple[Kept, Mapping[str, int], Iterator[History]]
+
+
+def _kept_of(core: Core) -> _Aside:
+    """What is kept, digests of the models until now, what is known of whom."""
+    return Kept(core.owners, core.clock), core.digests, core.silent.histories()
 
 
 def changed_models(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:

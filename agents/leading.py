@@ -50,8 +50,8 @@ class Leader:
         self._writing: Transactions | None = None
         self._steps = count(wall_ms())  # none is taken for one of an earlier leader
 
-    async def watch(self, errands: Sequence[Errand]) -> None:
-        """For ever: do what is asked for, while it is for us to do."""
+    async def watch(self, errands: Sequence[Errand], on_crash: Callable[[Exception], None]) -> None:
+        """For ever: do what is asked for, while we are to. ``on_crash`` is told what cannot be gone on with."""
         try:
             while True:
                 pending = [(*one, errand) for errand in errands for one in errand.pending()]
@@ -62,6 +62,9 @@ class Leader:
                         await errand.do(name)
                     except (StoreError, KafkaError, PartitionLostError):  # the request is still there
                         _log.exception("what was asked could not be done, trying again")
+                    except Exception as error:
+                        on_crash(error)
+                        return
                     finally:
                         await self._close()
                 await asyncio.sleep(LOOK_SECONDS)

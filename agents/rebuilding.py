@@ -15,7 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from agents.embedded import APP, Embedded
-from agents.history import History
+from agents.history import History, Since, since_of
+from agents.hop import wall_ms
 from agents.journeys import Journeys, changed_models
 from agents.sessionizer import Sessionizer
 from agents.store import TABLE_OF
@@ -27,14 +28,24 @@ from pipeline.store.vocabulary import tell
 from pipeline.transport.rebuilds import Request
 from schemas import topics
 
+FOLLOWING = ((topics.EVIDENCE.name,), (topics.TOUCHPOINTS.name, topics.FACTS.name), tuple(TABLE_OF))
+"""What a new history leads to, hop after hop."""
+
 
 class Receipt(Struct, kw_only=True):
-    """What was done. ``refused``: why it was not. Rows are those of ``transitions``, of all models."""
+    """What was done. ``refused``: why it was not. Rows are those of ``transitions``, of all models.
+
+    ``hits_since``: ms; of what was before, the store has not all hits, and so many ``remembered`` touchpoints count.
+    ``transitions_since``: older ones are as they were. 0: there is no such time.
+    """
 
     number: int
     models: tuple[str, ...]
     refused: str = ""
     hits: int = 0
+    hits_since: int = 0
+    remembered: int = 0
+    transitions_since: int = 0
     withdrawn: int = 0
     said: int = 0
     by_model: dict[str, int] = {}
@@ -59,6 +70,7 @@ class Rebuilder:
     ) -> None:
         self._embedded = embedded
         self._on_models = on_models
+        self._since: dict[int, Since] = {}
 
     async def do_all(self) -> None:
         """Everything that is asked for now."""
@@ -79,21 +91,30 @@ class Rebuilder:
         await asyncio.to_thread(tell, embedded.client, models.models, embedded.settings)
         await embedded.until_consumed(TABLE_OF)
         journeys.use(models)
-        count = embedded.settings.partitions
-        kept = {partition: journeys.set_aside(partition) for partition in range(count)}
-        history = History(embedded.client, models, cut, kept, partitions=count)
+        count, since = embedded.settings.partitions, self._since_of(request)
+        kept = {partition: journeys.set_aside(partition, since.hits) for partition in range(count)}
+        history = History(embedded.client, models, cut, kept, partitions=count, since=since)
         remade = await asyncio.to_thread(history.remade, journeys.next_version, journeys.watched, epoch)
         await journeys.take_back(remade)
         gate.open()
+        for names in FOLLOWING:
+            await embedded.until_consumed(names)
         return Receipt(
             number=request.number,
             models=request.models,
             hits=history.hits,
+            hits_since=since.hits,
+            remembered=history.remembered,
+            transitions_since=since.transitions,
             withdrawn=history.withdrawn,
             said=history.said,
             by_model=history.by_model,
             seconds=round(perf_counter() - began, 3),
         )
+
+    def _since_of(self, request: Request) -> Since:
+        """The same when it is tried again: what was set aside is good for that."""
+        return self._since.setdefault(request.number, since_of(self._embedded.settings.ttl_days, wall_ms()))
 
     def _models_for(self, request: Request, journeys: Journeys) -> tuple[Models | None, str]:
         """The models of the files as they are now, or why it cannot be done."""

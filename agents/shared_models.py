@@ -9,12 +9,12 @@ in one unit of work; evidence of an earlier epoch that comes after is left out: 
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from aiokafka.errors import KafkaError
 
-from agents.history import History
+from agents.history import History, Since
 from agents.hop import Hop
 from agents.hops import load_models
 from agents.journeys import Journeys, changed_models
@@ -156,7 +156,7 @@ class SharedModels:
                 if phase.name == PREPARE and mine.topic in WAITING:
                     await self._say_prepared(one, mine)
                 elif phase.name == REMAKE and mine.topic == EVIDENCE.name and self._told.get(mine) is not one:
-                    await self._remake(one, mine, phase.cut)
+                    await self._remake(one, mine, phase)
             except Exception:
                 if not one.is_lost:  # else it is another worker's affair
                     raise
@@ -167,25 +167,26 @@ class SharedModels:
             if not one.is_quiet or one.transactions is None:
                 return
             await one.transactions.catch_up()
-        (request,) = [one for one in self._known.requests.values() if one.number == mine.number]
-        try:
-            differing = changed_models(request.digests, load_models(self._settings).digests)
-        except (ModelError, SettingsError, OSError) as error:
-            _log.error("%s", error)
-            differing = list(request.models)
-        await self._control.add([part(mine, dict.fromkeys(differing, 1))])
+        for request in [one for one in self._known.requests.values() if one.number == mine.number]:
+            try:
+                differing = changed_models(request.digests, load_models(self._settings).digests)
+            except (ModelError, SettingsError, OSError) as error:
+                _log.error("%s", error)
+                differing = list(request.models)
+            await self._control.add([part(mine, dict.fromkeys(differing, 1))])
 
-    async def _remake(self, one: Partition, mine: Part, cut: Sequence[int]) -> None:
+    async def _remake(self, one: Partition, mine: Part, phase: Phase) -> None:
         """The partition's history, in one unit of work."""
         assert self.journeys is not None, "who has evidence has the hop"
         hop = self.journeys.hop_of(mine.partition)
         assert isinstance(hop, Journeys)
         hop.use(self.models)
-        kept = {mine.partition: hop.set_aside(mine.partition)}
+        since = Since(*phase.since)
+        kept = {mine.partition: hop.set_aside(mine.partition, since.hits)}
         count = self._transport.partitions(EVIDENCE.name)
         store = self._client or reader_of(self._settings)
         try:
-            history = History(store, self.models, cut, kept, partitions=count)
+            history = History(store, self.models, phase.cut, kept, partitions=count, since=since)
             epoch = mine.number + 1
             remade = await asyncio.to_thread(history.remade, hop.next_version, hop.watched, epoch)
         finally:
@@ -193,7 +194,8 @@ class SharedModels:
                 store.close()
         one.check()
         unit: Any = self._transport.unit()
-        counts = {"hits": history.hits, "withdrawn": history.withdrawn, "said": history.said}
+        names = ("hits", "remembered", "withdrawn", "said")
+        counts: dict[str, int] = {name: getattr(history, name) for name in names}
         by_model = {f"{OF_MODEL}{name}": rows for name, rows in history.by_model.items()}
         unit.note(ERASURES, [part(mine, counts | by_model)])
         await hop.take_back(remade, unit)

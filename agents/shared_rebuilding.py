@@ -15,6 +15,8 @@ from time import perf_counter
 
 import msgspec
 
+from agents.history import Since, since_of
+from agents.hop import wall_ms
 from agents.leading import Leader
 from agents.rebuilding import Receipt, refusal
 from agents.store import TABLE_OF
@@ -64,14 +66,20 @@ class SharedRebuilder:
             cuts = [said[CUT] for said in await self._said(request, SWITCH, HITS.name)]
             await asyncio.to_thread(tell, self._client, self._models().models, self._settings)
             await leader.let_pass(request.number, TABLE_OF)
-            await leader.write([phase(Phase(request.number, REMAKE, cuts))])
-        counts: Counter[str] = Counter()
+            since = since_of(self._settings.ttl_days, wall_ms())
+            await leader.write([phase(Phase(request.number, REMAKE, cuts, (since.hits, since.transitions)))])
+        assert known.phase is not None, "only this worker ends it"
+        since, counts = Since(*known.phase.since), Counter[str]()
         for said in await self._said(request, REMAKE, EVIDENCE.name):
             counts.update(said)
+        await leader.let_pass(request.number, TABLE_OF)
         return Receipt(
             number=request.number,
             models=request.models,
             hits=counts["hits"],
+            hits_since=since.hits,
+            remembered=counts["remembered"],
+            transitions_since=since.transitions,
             withdrawn=counts["withdrawn"],
             said=counts["said"],
             by_model={

@@ -31,12 +31,13 @@ class Request(NamedTuple):
 
 class Phase(Struct, array_like=True, frozen=True):
     """Where the one that is being done has come to. ``cut``: by partition of hits, the first one matched by the new
-    models; known from REMAKE on.
+    models; ``since``: times, ms, from which on the store has all hits, and all transitions. Known from REMAKE on.
     """
 
     number: int
     name: str
     cut: list[int] = []
+    since: tuple[int, int] = (0, 0)
 
 
 class Part(NamedTuple):

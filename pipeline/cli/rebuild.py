@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -26,7 +27,6 @@ Examples:
 """
 MOST_SECONDS = 24 * 3600.0
 POLL_SECONDS = 0.2
-_FORGETFUL = ("hits", "transitions")
 
 
 @click.command(epilog=EXAMPLES)
@@ -37,8 +37,13 @@ _FORGETFUL = ("hits", "transitions")
 @click.option(
     "--broker", metavar="URL", help="Kafka, whose workers are asked.  [default: the setting `broker`]"
 )
+@click.option(
+    "--from-what-is-kept", is_flag=True, help="Go on where ttl_days lets hits go: see docs/stage-models.md."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the receipt as one JSON object.")
-def rebuild(models: tuple[str, ...], data: str | None, broker: str | None, as_json: bool) -> None:
+def rebuild(
+    models: tuple[str, ...], data: str | None, broker: str | None, from_what_is_kept: bool, as_json: bool
+) -> None:
     """Hold stored hits against the stage models as their files are now; correct what was said.
 
     Afterwards stages, transitions and gauges are as if the models had always been so. Works beside a running Masir,
@@ -46,9 +51,10 @@ def rebuild(models: tuple[str, ...], data: str | None, broker: str | None, as_js
     it, whose model files must be the same as here. May be broken off and run again.
     """
     settings = settings_of(data=data, broker=broker)
-    if forgotten := [table for table in _FORGETFUL if settings.ttl_days.get(table)]:
+    if (days := settings.ttl_days.get("hits")) and not from_what_is_kept:
         raise Wrong(
-            f"ttl_days: {' and '.join(forgotten)} are not kept for ever, so the history before that cannot be made anew"
+            f"ttl_days: hits are kept for {days} days. What persons did before is known only as far as the models "
+            "looked at it then, without props, score and goal. If that will do: --from-what-is-kept"
         )
     try:
         found = load(
@@ -99,6 +105,17 @@ def _show(receipt: bytes, *, as_json: bool) -> None:
         return
     by_model = ", ".join(f"{name} {rows}" for name, rows in sorted(found["by_model"].items()))
     click.echo(f"{found['hits']:,} hits matched in {found['seconds']:.1f} s")
+    if found["hits_since"]:
+        since = _text(found["hits_since"])
+        click.echo(
+            f"before {since}, of which hits are not kept: {found['remembered']:,} touchpoints that were remembered"
+        )
+    if found["transitions_since"]:
+        click.echo(f"transitions before {_text(found['transitions_since'])} are as they were")
     click.echo(
         f"transitions withdrawn: {found['withdrawn']:,}; said: {found['said']:,} ({by_model or 'none'})"
     )
+
+
+def _text(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

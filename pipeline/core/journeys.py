@@ -83,7 +83,7 @@ class Journeys:
     """
 
     def __init__(self, models: Models, *, bounded: bool = False, watched: Iterable[str] = ()) -> None:
-        self._models, self._bounded = models, bounded
+        self._models, self._bounded, self.digests = models, bounded, models.digests
         self._watched = frozenset(watched)
         self._stays: Counter[Stay] = Counter()
         self._regressed: list[tuple[str, str, int, int]] = []

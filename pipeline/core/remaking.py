@@ -7,19 +7,22 @@ same hits in any order; hits in the order of each site's time are cheapest. What
 one chunk of hits says and a later one takes back are the caller's to sort out, by their version.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pipeline.core.evidence import Evidences, only_owners, passed_on
-from pipeline.core.homes import Passed
+from pipeline.core.homes import AWAY, Passed
 from pipeline.core.ids import SEPARATOR, partition_of
 from pipeline.core.journeys import Clock, Journeys, Output
 from pipeline.core.models import Models
 from pipeline.core.persons.identity import Owners
+from pipeline.core.recalling import Remembered
 from pipeline.core.scores import metric_of, normalised_score
 from schemas.evidence import EvidenceBatch, Kind
+from schemas.transition import Transition
 
 COLUMNS = (
     "site", "user_id", "visitor_id", "time", "event", "url", "channel", "goal", "score", "scale", "props",
@@ -29,10 +32,11 @@ _NO_SESSION = bytes(16)
 
 
 class Kept(NamedTuple):
-    """What stays of a partition of the journeys while its history is made anew."""
+    """What stays of a partition of the journeys while its history is made anew. ``remembered``: of before the hits."""
 
     owners: Mapping[str, Owners]
     clock: Clock
+    remembered: Mapping[str, Remembered] = {}
 
 
 def evidence_of(models: Models, hits: Mapping[str, Sequence[Any]]) -> Evidences:
@@ -68,6 +72,26 @@ def evidence_of(models: Models, hits: Mapping[str, Sequence[Any]]) -> Evidences:
     )
 
 
+class _Remembering(Journeys):
+    """Journeys that begin with what others remember."""
+
+    def begin_with(self, remembered: Mapping[str, Remembered]) -> list[Transition]:
+        """When nothing but the owners is known yet: the transitions that follow."""
+        said: list[Transition] = []
+        for key, one in remembered.items():
+            slot = int(self._table.slots([key])[0])
+            if one.checkpoint is not None:
+                self._table.set_checkpoint(slot, one.checkpoint)
+                self._table.set_state(slot, one.checkpoint)
+            if key.startswith(AWAY):  # its owners remember it as well
+                self._table.rewrite(slot, one.evidence)
+            else:
+                said += self._again(slot, one.evidence, [], 0, Counter())
+        self._stays.clear()
+        self._regressed.clear()
+        return said
+
+
 class Remaking:
     """``kept``: of some of so many ``partitions``. ``journeys``: what has become of them. ``watched``: see there.
 
@@ -79,7 +103,7 @@ class Remaking:
     ) -> None:
         self._kept = kept
         self._partitions = partitions
-        self.journeys = {partition: Journeys(models, watched=watched) for partition in kept}
+        self.journeys = {partition: _Remembering(models, watched=watched) for partition in kept}
         self._passed: list[Passed] = []
         self.away: list[Passed] = []
         self.version = 0
@@ -87,6 +111,14 @@ class Remaking:
             if before.owners:
                 owners = [(key, list(since), list(users)) for key, (since, users) in before.owners.items()]
                 self.journeys[partition].take([only_owners(owners)], 0, 0)
+
+    def recall(self) -> list[Transition]:
+        """Before all hits: what is remembered of the time before them, and what follows from it."""
+        return [
+            one
+            for partition, core in self.journeys.items()
+            for one in core.begin_with(self._kept[partition].remembered)
+        ]
 
     def take(self, found: Evidences) -> Iterator[Output]:
         """Some more evidence."""

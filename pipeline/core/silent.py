@@ -16,10 +16,12 @@ import numpy as np
 from msgspec import Struct
 
 from pipeline.core.homes import AWAY, Homes
+from pipeline.core.ids import hex_ids
 from pipeline.core.person_table import NONE_MS, PersonTable
 from pipeline.core.persons.identity import Owners
 from pipeline.core.slots import Array, Index
-from schemas.evidence import EvidenceBatch, Kind
+from pipeline.core.stage_fold import State
+from schemas.evidence import Evidence, EvidenceBatch, Kind
 
 _CHUNK: Final = 1_000  # of those who are due: the others stay packed meanwhile
 _LEAST_SWEEP: Final = 1_024
@@ -53,6 +55,8 @@ class Packed(Struct, array_like=True, gc=False):
 
 _decode = msgspec.msgpack.Decoder(Packed).decode
 _decode_owners = msgspec.msgpack.Decoder(Owners).decode
+_decode_state = msgspec.msgpack.Decoder(State).decode
+History = tuple[str, list[Evidence], State | None]
 
 
 class Silent:
@@ -106,6 +110,10 @@ class Silent:
     def owners(self) -> dict[str, Owners]:
         """Key of each visitor that has owners, of those who are packed -> who they are."""
         return owners_of(self._states)
+
+    def histories(self) -> Iterator[History]:
+        """Of all persons and visitors, also of those in the table."""
+        return histories_of(self._table, self._states)
 
     def leave(self) -> None:
         """End of a unit of work: those above the limit go."""
@@ -208,6 +216,21 @@ class Silent:
             "known": np.array([known for one in rows for known in one.known], np.bool_),
         }
         self._table.append(np.repeat(slots, counts), columns)
+
+
+def histories_of(table: PersonTable, states: MutableMapping[str, bytes]) -> Iterator[History]:
+    """Key, evidence that is kept, oldest first, and the checkpoint before it, of all persons and visitors."""
+    for key, slot in table.slot_of.items():
+        yield key, table.history(slot), table.checkpoint(slot)
+    for key in states:
+        one = _decode(states[key])
+        sessions = hex_ids(np.frombuffer(one.session, "V16"))
+        columns = zip(one.time, one.kind, one.url, sessions, one.known, strict=True)
+        evidence = [
+            Evidence(time, kind[0], kind[1], url, kind[2], session, known)
+            for time, kind, url, session, known in columns
+        ]
+        yield key, evidence, None if one.checkpoint is None else _decode_state(one.checkpoint)
 
 
 def owners_of(states: MutableMapping[str, bytes]) -> dict[str, Owners]:

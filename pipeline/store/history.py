@@ -29,7 +29,7 @@ SELECT site, min(low), max(high) FROM
     (
         SELECT site, intDiv(toUnixTimestamp64Milli(event_time), 60000) AS minute, count() AS hits,
             min(toUnixTimestamp64Milli(event_time)) AS low, max(toUnixTimestamp64Milli(event_time)) AS high
-        FROM hits_rows WHERE {whose} GROUP BY site, minute
+        FROM hits_rows WHERE {whose} AND event_time >= fromUnixTimestamp64Milli({since}, 'UTC') GROUP BY site, minute
     )
 )
 GROUP BY site, slice ORDER BY site, min(low)
@@ -63,11 +63,14 @@ EVERYBODY: Final = Share(0, 1)
 
 
 def stored_hits(
-    store: Reader, cut: Sequence[int], share: Share = EVERYBODY
+    store: Reader, cut: Sequence[int], share: Share = EVERYBODY, since: int = 0
 ) -> Iterator[dict[str, list[Any]]]:
-    """Slices of hits, in the order of each site's time, as columns. ``cut``: by partition, the first one not read."""
+    """Slices of hits, in the order of each site's time, as columns. ``cut``: by partition, the first one not read.
+
+    ``since``: none is older, ms.
+    """
     ends, whose = f"[{', '.join(map(str, cut))}]", share.holds("if(user_id = '', visitor_id, user_id)")
-    slices = _table(store, _SLICES.format(size=SLICE_HITS, whose=whose)).to_pydict()
+    slices = _table(store, _SLICES.format(size=SLICE_HITS, whose=whose, since=since)).to_pydict()
     for site, low, high in zip(*slices.values(), strict=True):
         query = _HITS.format(columns=", ".join(COLUMNS), site=site, low=low, high=high, cut=ends, whose=whose)
         found = _table(store, query)
@@ -88,6 +91,17 @@ def newest(rows: pa.Table) -> pa.Table:
     last = numbered.group_by(list(KEY)).aggregate([("at", "max")])["at_max"]
     held = rows.take(last)
     return held.filter(pc.invert(held["withdrawn"])).select(SAID)
+
+
+def within(rows: pa.Table, since: int, of_persons: Mapping[tuple[str, str], int]) -> pa.Table:
+    """Rows that are not older, and of some persons (site, person) not older than they say."""
+    time = rows["time"].cast(pa.int64())
+    is_in = pc.greater_equal(time, since)
+    if of_persons:
+        places = zip(rows["site"].to_pylist(), rows["person_id"].to_pylist(), strict=True)
+        bounds = pa.array([of_persons.get(place, since) for place in places], pa.int64())
+        is_in = pc.and_(is_in, pc.greater_equal(time, bounds))
+    return rows.filter(is_in)
 
 
 class Difference(NamedTuple):

@@ -27,10 +27,11 @@ def test_a_directory_without_masir(tmp_path: Path) -> None:
     assert (result.exit_code, DATABASE in result.output) == (2, True)
 
 
-@pytest.mark.parametrize("table", ["hits", "transitions"])
-def test_what_was_forgotten_cannot_be_matched_again(data: Path, table: str) -> None:
-    result = rebuild(data, ttl_days=f"{table}=30")
-    assert (result.exit_code, f"ttl_days: {table}" in result.output) == (2, True)
+def test_what_it_costs_that_hits_are_forgotten_is_said_before(data: Path) -> None:
+    result = rebuild(data, ttl_days="hits=30")
+    assert (result.exit_code, "kept for 30 days" in result.output) == (2, True)
+    assert "--from-what-is-kept" in result.output
+    assert RebuildRequests(data).pending() == []
 
 
 def test_a_broker_is_asked(data: Path) -> None:
@@ -49,7 +50,10 @@ def test_a_flawed_model_is_named_with_its_line_and_nothing_is_asked_for(data: Pa
 def test_a_request_lasts_until_its_receipt(data: Path) -> None:
     requests = RebuildRequests(data)
     number = requests.ask(["tiny", "odd"])
-    requests.begin(number)
+    assert requests.epoch == 0
+    assert [requests.begin(number), requests.begin(number), requests.epoch] == [1, 2, 2], (
+        "each time it is tried"
+    )
     assert RebuildRequests(data).pending() == [Request(number, ("tiny", "odd"), True)]
     assert requests.receipt(number) is None
     requests.finish(number, b"{}")

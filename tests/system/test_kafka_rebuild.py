@@ -88,7 +88,7 @@ def test_rebuild(cluster: Cluster, tmp_path: Path) -> None:
         cluster.workers[0].spawn()
         found = receipt.result()
     cluster.workers[0].wait_until_started()
-    assert found["by_model"]["tiny"] > 30
+    assert found["by_model"]["tiny"] >= 10, "those who had scrolled before it was asked for, at least"
     send(cluster, HISTORY[100:])
     gauges_agree(cluster)
     lines = write_lines(tmp_path / "hits.ndjson", HISTORY)

@@ -13,7 +13,7 @@ import pytest
 from bench.running import Running, environment, export, wait_for
 from pipeline.transport.rebuilds import RebuildRequests
 
-from .kit import T0, differing, hit, masir, metrics, post, process, verify, write_lines
+from .kit import T0, differing, hit, masir, metrics, now_ms, post, process, verify, write_lines
 
 LABELS = 'labels = { en = "E", fa = "ف", ar = "ع" }'
 DAY_MS = 86_400_000
@@ -59,8 +59,8 @@ def hits_of(visitors: range) -> list[bytes]:
     return [one for _, one in sorted(found, key=lambda pair: pair[0])]
 
 
-def rebuilt(data: Path, **settings: object) -> dict[str, Any]:
-    done = masir("rebuild", "--model", "tiny", "--data", data, "--json", settings=settings)
+def rebuilt(data: Path, *more: str, **settings: object) -> dict[str, Any]:
+    done = masir("rebuild", "--model", "tiny", "--data", data, "--json", *more, settings=settings)
     receipt: dict[str, Any] = json.loads(done.stdout)
     return receipt
 
@@ -139,3 +139,35 @@ def test_a_changed_model_beside_a_running_masir_and_after_kill_9(
     mine, its = export(data), export(expected)
     assert differing({"transitions": mine["transitions"]}, {"transitions": its["transitions"]}) == {}
     assert differing({"persons": mine["persons"]}, {"persons": its["persons"]}) == {}
+
+
+def test_hits_that_are_gone_count_as_far_as_they_are_remembered(tmp_path: Path) -> None:
+    file, data, settings = (
+        model(tmp_path / "tiny.toml", keen=False),
+        tmp_path / "data",
+        {"ttl_days": "hits=30"},
+    )
+    fifty, ten = now_ms() - 50 * DAY_MS, now_ms() - 10 * DAY_MS
+
+    def journey(visitor: str, *events: tuple[str, int]) -> list[bytes]:
+        return [
+            hit(visitor, at, event=event, hit_id=f"{visitor}{event}{at}", url="https://a.example/")
+            for event, at in events
+        ]
+
+    old = journey("gone", ("page_view", fifty), ("scroll", fifty + 1), ("purchase", fifty + 2))
+    new = journey("here", ("page_view", ten), ("scroll", ten + 1), ("purchase", ten + 2))
+    process(data, write_lines(tmp_path / "hits.ndjson", old + new), models=file, **settings)
+    before = export(data)["transitions"].splitlines()
+    model(file, keen=True)
+    receipt = rebuilt(data, "--from-what-is-kept", models=file, **settings)
+    assert (receipt["hits"], receipt["remembered"]) == (3, 3), "another model had looked at the scroll"
+    assert fifty < receipt["hits_since"] < ten
+    after = export(data)["transitions"].splitlines()
+    lines = [line.split(b"\t") for line in after if b"\ttiny\t" in line]
+    stages = {visitor: [line for line in lines if visitor in line] for visitor in (b"gone", b"here")}
+    assert [sum(b"keen" in line for line in of_one) for of_one in stages.values()] == [2, 2], (
+        "into it and out of it"
+    )
+    others = [[line for line in rows if b"\ttiny\t" not in line] for rows in (before, after)]
+    assert others[0] == others[1] != [], "models that are the same lose nothing"
