@@ -60,7 +60,7 @@ class Slots:
         return self._top - len(self._free)
 
     def take(self, count: int) -> Index:
-        """So many slots for new rows; what their columns hold is anything."""
+        """So many slots for new rows; objects are None, and what other columns hold is anything."""
         used = min(count, len(self._free))
         old = [self._free.pop() for _ in range(used)]
         fresh = count - used
@@ -152,7 +152,11 @@ class Slots:
 
     def taken_up(self) -> None:
         """All entries were taken up."""
-        self._free = np.flatnonzero(~self["live"]).tolist()
+        free = np.flatnonzero(~self["live"])
+        for column in self._columns.values():
+            if column.dtype == object:
+                column[free] = None  # as :meth:`free` does
+        self._free = free.tolist()
         self._known = {}
 
     def _reach(self, top: int) -> None:

@@ -128,6 +128,21 @@ def test_owners_are_known_of_those_who_are_packed_and_not_in_memory(tmp_path: Pa
     assert len(running.core.silent.owners()) == 1
 
 
+def test_after_a_restart_nobody_inherits_from_who_has_left(tmp_path: Path) -> None:
+    running = Running(tmp_path, 2)
+    running.take(message(key("phone"), [seen()]))
+    running.take(only_owners([(key("phone"), [NOON], ["ann"])]))
+    running.take(message(key("a"), [seen()]), message(key("b"), [seen()]))
+    assert running.columns == {key("a"), key("b")}
+    running.most = 9
+    running.core = running.made()
+    running.take(*(message(key(name), [seen(day=1)]) for name in "cd"))
+    assert running.core.owners == {key("phone"): ((NOON,), ("ann",))}
+    running.core = running.made()
+    again = [message(key(name), [seen(day=2)]) for name in "cd"]
+    assert running.core.take(again, 1, len(running.entries)).passed == [], "theirs are nobody else's"
+
+
 def test_who_is_packed_is_erased_with_what_is_away(tmp_path: Path) -> None:
     running = Running(tmp_path, 0)
     running.take(message(key("phone"), [seen()]), message(key("b"), [seen()]))

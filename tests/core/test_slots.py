@@ -29,6 +29,7 @@ class Table:
 
     def add(self, count: int, value: int) -> None:
         for slot in self.slots.take(count).tolist():
+            assert self.slots["name"][slot] is None, "of the row that was there before"
             self._set(slot, value)
 
     def _set(self, slot: int, value: int) -> None:
