@@ -15,10 +15,7 @@ from pipeline.journey.scope import Scope, ScopeError
 from pipeline.store.client import Reader, rows
 from pipeline.store.sql import instant, text
 
-TOUCHPOINTS: Final = 5  # how many of each kind a stage lists
-CHANNELS: Final = 5
-CONTENTS: Final = 3
-REASONS: Final = 3
+MOST: Final = {"touchpoints": 5, "channels": 5, "contents": 3, "reasons": 3}  # that a stage lists
 BUCKETS: Final = 24  # of the small curve of touchpoints over time
 
 
@@ -99,15 +96,10 @@ def map_facts(reader: Reader, scope: Scope, model: str) -> MapFacts:
             stage = stages.get(row.pop("stage"))
             for name, value in row.items() if stage else ():
                 setattr(stage, name, value)
-    for name, query in (
-        ("touchpoints", _TOUCHPOINTS),
-        ("channels", _CHANNELS),
-        ("contents", _CONTENTS),
-        ("reasons", _REASONS),
-    ):
-        for row in ask(query):
-            if row["stage"] in stages:
-                getattr(stages[row["stage"]], name).append(Item(row["name"], row["persons"], row["share"]))
+    for row in (*ask(_LISTS), *ask(_REASONS)):
+        items = getattr(stages.get(row["stage"]), row["list"], None)
+        if items is not None and len(items) < MOST[row["list"]]:
+            items.append(Item(row["name"], row["persons"], row["share"]))
     (totals,) = ask(_TOTALS)
     revenue = {row["currency"]: row["revenue"] for row in ask(_REVENUE)}
     flows = [Flow(**row) for row in ask(_FLOWS)]
@@ -221,36 +213,30 @@ INNER JOIN
 ) AS r ON r.person_id = v.person_id
 WHERE NOT v.ended GROUP BY stage
 """
-_LIST = """
-SELECT stage, name, persons, persons / whole AS share
+_NOT_MET: Final = "('email_sent', 'email_delivered', 'email_bounce', 'order_shipped', 'ad_cost')"
+_LISTS: Final = f"""
+SELECT stage, list, name, persons, persons / whole AS share
 FROM
 (
-    SELECT stage, {name} AS name, uniqExact(person_id) AS persons, any(whole) AS whole
-    FROM (SELECT *, max(rank) OVER (PARTITION BY stage) AS whole FROM
-        (SELECT *, dense_rank() OVER (PARTITION BY stage ORDER BY person_id) AS rank FROM ({{touches}})))
-    WHERE {where}
-    GROUP BY stage, name
+    SELECT stage, list, name,
+        if(list = 'contents', uniqExactIf(person_id, has_moved), uniqExact(person_id)) AS persons,
+        uniqExact(person_id) AS met,
+        max(if(list = '', met, 0)) OVER (PARTITION BY stage) AS of_stage,
+        if(list = 'contents', met, of_stage) AS whole
+    FROM (SELECT *, left_kind = 'advance' AND left_time <= time + INTERVAL 7 DAY AS has_moved FROM ({{touches}}))
+    ARRAY JOIN
+        ['', 'touchpoints', 'channels', 'contents'] AS list,
+        ['', if(content != '', content, event), channel, content] AS name,
+        [true, event NOT IN {_NOT_MET}, session_id != '', content != ''] AS belongs
+    WHERE belongs
+    GROUP BY stage, list, name
 )
-ORDER BY stage, persons DESC, name LIMIT {limit} BY stage
-"""
-_TOUCHPOINTS = _LIST.format(
-    name="if(content != '', content, event)",
-    where="event NOT IN ('email_sent', 'email_delivered', 'email_bounce', 'order_shipped', 'ad_cost')",
-    limit=TOUCHPOINTS,
-)
-_CHANNELS = _LIST.format(name="channel", where="session_id != ''", limit=CHANNELS)
-_CONTENTS = f"""
-SELECT stage, content AS name, countIf(moved) AS persons, persons / count() AS share
-FROM
-(
-    SELECT stage, content, person_id, max(left_kind = 'advance' AND left_time <= time + INTERVAL 7 DAY) AS moved
-    FROM ({{touches}}) WHERE content != '' GROUP BY stage, content, person_id
-)
-GROUP BY stage, content HAVING count() >= 5 AND persons > 0
-ORDER BY stage, share DESC, name LIMIT {CONTENTS} BY stage
+WHERE list IN ('touchpoints', 'channels') OR list = 'contents' AND met >= 5 AND persons > 0
+ORDER BY stage, list, if(list = 'contents', share, toFloat64(persons)) DESC, name
+LIMIT {max(MOST.values())} BY stage, list
 """
 _REASONS = f"""
-SELECT stage, name, persons, persons / sum(persons) OVER (PARTITION BY stage) AS share
+SELECT stage, 'reasons' AS list, name, persons, persons / sum(persons) OVER (PARTITION BY stage) AS share
 FROM
 (
     SELECT t.stage AS stage,
@@ -262,7 +248,7 @@ FROM
         ON h.source_partition = t.source_partition AND h.source_offset = t.source_offset
     GROUP BY stage, name HAVING name != ''
 )
-ORDER BY stage, persons DESC, name LIMIT {REASONS} BY stage
+ORDER BY stage, persons DESC, name LIMIT {MOST["reasons"]} BY stage
 """.replace(
     "{said}", "('churn_feedback', 'subscription_cancel', 'refund', 'support_ticket_open', 'survey_response')"
 )
