@@ -141,6 +141,8 @@ def _commands(data: str, program: str, *, dead_letters: bool) -> Iterator[Text]:
     where = f"--data {shlex.quote(data)}"
     yield Text("Go on", style="bold")
     yield _command(f'{program} sql "SELECT * FROM sessions ORDER BY revenue DESC LIMIT 5" {where}')
+    yield _command(f"{program} map --site shop {where}", "the journey map, to print")
+    yield _command(f"{program} funnel --site shop {where}", "where people are stuck")
     yield _command(f"{program} verify {where}", "recomputes all of this in SQL and compares")
     if dead_letters:
         yield _command(f"{program} dlq ls {where}", "what could not be read, and why")
