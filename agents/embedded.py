@@ -20,6 +20,7 @@ from agents.erasures import Erasures
 from agents.gate import Gate
 from agents.hop import Context
 from agents.hops import load_models, plans
+from agents.journeys import Journeys
 from agents.sessionizer import Sessionizer
 from agents.tracing import TracedTransport
 from pipeline.core.models import Models
@@ -116,8 +117,11 @@ class Embedded:
         gc.set_threshold(*GC_THRESHOLD)
 
     async def _hold_journeys(self) -> None:
-        """A history that is to be made anew is not gone on with before."""
-        pending = self.rebuilds.pending()
+        """A history that is to be made anew is not gone on with before, and no hit is matched by models that are not
+        those of the state."""
+        pending, journeys = self.rebuilds.pending(), self.gates["journeys"].hop
+        if not pending and isinstance(journeys, Journeys):
+            journeys.check()
         if self.bounded and any(request.is_begun for request in pending):
             raise SettingsError("models: `masir rebuild` has begun here and is not done; run it again first")
         if pending and not self.bounded:

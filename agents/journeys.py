@@ -140,6 +140,11 @@ class Journeys:
         await self._commit_all(unit)
         self._aside.clear()
 
+    def check(self) -> None:
+        """:class:`SettingsError`: what is stored is of other models."""
+        if before := self.digests():
+            _refuse(changed_models(before, self._models.digests))
+
     def digests(self) -> dict[str, int]:
         """Of the models that the stored state was made with, by name; empty if there is none."""
         found: dict[str, int] = {}
@@ -261,11 +266,7 @@ class Journeys:
         """The core's part of the entries; ``head`` becomes the rest of the last one."""
         for number, packed in journal.entries():
             entry = _decode_entry(packed)
-            if changed := changed_models(entry.digests, self._models.digests):
-                raise SettingsError(
-                    f"models: {', '.join(changed)}: not as this data directory was made with. Put them back, or make "
-                    f"their history anew: masir rebuild {' '.join(f'--model {name}' for name in changed)}"
-                )
+            _refuse(changed_models(entry.digests, self._models.digests))
             head.version, head.clock, head.epoch = entry.version, entry.clock, entry.epoch
             yield number, entry.state
 
@@ -281,6 +282,14 @@ def _kept_of(core: Core) -> _Aside:
 def changed_models(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
     """Names of models that are new, gone, or have other rules."""
     return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+
+
+def _refuse(changed: Sequence[str]) -> None:
+    if changed:
+        raise SettingsError(
+            f"models: {', '.join(changed)}: not as this data directory was made with. Put them back, or make "
+            f"their history anew: masir rebuild {' '.join(f'--model {name}' for name in changed)}"
+        )
 
 
 class _Head(msgspec.Struct):

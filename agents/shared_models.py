@@ -134,9 +134,10 @@ class SharedModels:
         """For ever: follow the phases. ``on_crash`` is told what cannot be gone on with."""
         while True:
             try:
-                self.check()
-                if self._known.phase is not None:
-                    await self._follow(self._known.phase)
+                is_in_force = self.check()
+                phase = self._known.phase
+                if phase is not None and (is_in_force or phase.name == PREPARE):
+                    await self._follow(phase)
                 elif self._known.in_force is not None:
                     self._told.clear()
             except (StoreError, KafkaError) as error:

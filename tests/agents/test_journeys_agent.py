@@ -108,8 +108,13 @@ async def test_other_models_than_the_states_are_refused_with_what_to_do() -> Non
     texts = builtin_texts()
     texts["funnel4.toml"] = texts["funnel4.toml"].replace("/plans*", "/tariffs*")
     del texts["buyer3.toml"]
+    other = Journeys(world.context, load(texts))
     with pytest.raises(SettingsError, match="masir rebuild --model buyer3 --model funnel4"):
-        await Journeys(world.context, load(texts)).handle(batch("evidence", [evidence("page_view")]))
+        other.check()
+    with pytest.raises(SettingsError, match="masir rebuild --model buyer3 --model funnel4"):
+        await other.handle(batch("evidence", [evidence("page_view")]))
+    Journeys(world.context, MODELS).check()
+    Journeys(World().context, load(texts)).check()
 
 
 async def test_a_new_history_takes_the_place_of_what_was_set_aside() -> None:

@@ -101,6 +101,25 @@ def test_what_evidence_does_not_tell_is_as_it_was_where_the_rule_has_its_name_st
     assert recalled(before, load({"m": texts[1]}), piece) is None, "nothing tells whether it was paid"
 
 
+def test_a_fallback_does_not_speak_beside_a_rule_that_is_remembered() -> None:
+    text = model_text(
+        'one\nname = "any"\nevent = ["share"]\nfallback = true',
+        'two\nname = "paid"\nevent = ["share"]\nprops = { paid = true }',
+        name="m",
+    )
+    before, after = load({"m": text}), load({"m": text + "back = false\n"})
+    piece = Evidence(NOON, ids(before, "paid"), "share", "", "direct", "")
+    assert recalled(before, after, piece) == Remembered([piece])
+
+
+def test_what_the_store_still_has_is_not_remembered() -> None:
+    last, first = (
+        Evidence(NOON + 10 * DAY + more, ids(WIDE, "any"), "page_view", "", "direct", "") for more in (-1, 0)
+    )
+    assert recalled(WIDE, WIDE, last, first) == Remembered([last])
+    assert recalled(WIDE, WIDE, first) is None
+
+
 def test_a_model_that_applies_to_other_sites_only_is_left_out() -> None:
     piece = Evidence(NOON, ids(WIDE, "any"), "page_view", "", "direct", "")
     texts = {"same.toml": SAME, "wide.toml": model_text(PAGES, ORDERS, name="wide")}
