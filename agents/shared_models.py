@@ -138,7 +138,7 @@ class SharedModels:
                 phase = self._known.phase
                 if phase is not None and (is_in_force or phase.name == PREPARE):
                     await self._follow(phase)
-                elif self._known.in_force is not None:
+                elif phase is None and self._known.in_force is not None:
                     self._told.clear()
             except (StoreError, KafkaError) as error:
                 _log.warning("the history of models cannot be made anew, trying again: %r", error)
