@@ -3,6 +3,7 @@
 A value of a rows topic is an Arrow IPC stream of one record batch with the columns of ``schemas.rows``.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final
@@ -16,6 +17,25 @@ from pipeline.core.slots import Array
 from schemas.rows import NULLABLE, TABLES
 
 INT64_MAX: Final = 2**63 - 1
+
+
+class _NoPandas:
+    """Arrow looks for pandas with the first value it converts: a third of a second and 45 MB, for nothing."""
+
+    def __enter__(self) -> None:
+        sys.meta_path.insert(0, self)
+
+    def __exit__(self, *_: object) -> None:
+        sys.meta_path.remove(self)
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """There is none, just now."""
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+with _NoPandas():
+    pa.array([0])
 
 
 def block(table: str, columns: Mapping[str, Sequence[Any] | Array]) -> bytes:
