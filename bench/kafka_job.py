@@ -16,16 +16,15 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from aiokafka import TopicPartition  # type: ignore[import-untyped]
-
 from agents.worker import Worker
-from bench.cluster import STEPS, unread_of
+from bench.cluster import STEPS
 from bench.kafka_fill import Show, first_lines, hidden, settings_of
 from bench.process import Measure, Stopwatch, emit
 from pipeline.settings import Settings
 from pipeline.store.client import rows
 from pipeline.store.place import open_store
 from pipeline.transport.kafka.driver import Transport
+from pipeline.transport.kafka.partition import Partition
 
 PATIENCE_SECONDS = 300.0
 
@@ -76,16 +75,16 @@ async def consumed(transport: Transport, names: frozenset[str]) -> None:
     owned, cluster = transport.owning.partitions, transport.cluster
     ends = await transport.offsets.written({tp for tp in owned if cluster.names.bare(tp.topic) in names})
     deadline = time.monotonic() + PATIENCE_SECONDS
-    address = ",".join(cluster.options["bootstrap_servers"])
-    while behind := {tp: end for tp, end in ends.items() if owned[tp].committed < end}:
-        is_read = all(owned[tp].position >= end for tp, end in behind.items())
-        if is_read and not await unread_of(
-            address, cluster.names, {TopicPartition(*tp): end for tp, end in behind.items()}
-        ):
-            return
+    while not all(tp in owned and is_consumed(owned[tp], end) for tp, end in ends.items()):
         if time.monotonic() > deadline:
             raise TimeoutError(f"not consumed: {sorted(names)}")
         await asyncio.sleep(0.02)
+
+
+def is_consumed(one: Partition, end: int) -> bool:
+    """It is read to there, beyond transactions' markers, which nobody commits, and all that was read is committed."""
+    is_idle = not one.waiting and (one.in_hand is None or one.in_hand.is_tick)
+    return one.position >= end and is_idle and one.is_done
 
 
 async def run(settings: Settings, hits: Sequence[bytes]) -> Measure:

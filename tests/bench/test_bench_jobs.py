@@ -4,10 +4,12 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from faust.types import TP
 
 from bench import decode, flink, kafka_fill, kafka_job, plain_faust, stream
 from bench.jars import UnavailableError
 from bench.process import Measure, run_module
+from pipeline.transport.kafka.partition import KafkaBatch, Partition
 
 LOG = """\
 1000 Source: hits[1] (1/1) (aa_bb_0_0) switched from INITIALIZING to RUNNING.
@@ -82,6 +84,26 @@ def test_a_measure_is_of_all_hits_that_were_asked_for(tmp_path: Path) -> None:
     assert kafka_fill.first_lines(path, 2) == [b"one", b"two"]
     with pytest.raises(ValueError, match="has 2 hits, 3 were asked for"):
         kafka_fill.first_lines(path, 3)
+
+
+def test_consumed_is_what_was_read_to_the_end_and_committed() -> None:
+    one = Partition(TP("hits", 0))
+    one.start(10)
+    assert kafka_job.is_consumed(one, 10)
+    assert not kafka_job.is_consumed(one, 11)
+    one.position = one.handed = 12
+    assert not kafka_job.is_consumed(one, 11), "handed out and not committed"
+    one.committed = 12
+    one.position = 13
+    assert kafka_job.is_consumed(one, 13), "a transaction's marker is committed by nobody"
+    batch = KafkaBatch(
+        topic="hits", partition=0, values=[b""], timestamps=[0], offsets=[13], next_offset=14,
+        is_caught_up=False, is_final=False, on_release=lambda _: None, owner=one,
+    )  # fmt: skip
+    one.waiting.append(batch)
+    assert not kafka_job.is_consumed(one, 13)
+    one.in_hand = one.waiting.popleft()
+    assert not kafka_job.is_consumed(one, 13)
 
 
 def hit(**changes: object) -> plain_faust.Hit:
