@@ -20,7 +20,7 @@ from .kit import differing, masir, metrics, post, process, verify, write_lines
 from .test_kafka_persons import records
 from .test_rebuild import GAUGE, hits_of, model, persons_in_stages
 
-pytestmark = [pytest.mark.timeout(500), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 HISTORY = hits_of(range(60))
 YEAR: dict[str, Any] = {"allowed_lateness_seconds": 366 * 86_400, "dedupe_hours": 366 * 24}
 
