@@ -1,7 +1,6 @@
 """``masir verify``: stream equals batch, or the rows where it does not."""
 
 import asyncio
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from pipeline.store.client import Reader
 from pipeline.store.cuts import Cuts
 from pipeline.store.place import reader_of
 from pipeline.store.query_socket import SocketReader
-from pipeline.store.verify import Difference, lasting
+from pipeline.store.verify import Difference, settled
 from pipeline.store.verify import verify as verify_store
 from pipeline.store.verify_person_rows import person_row_check
 from pipeline.store.verify_persons import person_checks
@@ -32,7 +31,7 @@ from pipeline.transport.kafka.control import erased_sites
 from pipeline.transport.log import DATABASE
 
 SUMS = ("counters", "ledger")  # checks of what stays when a person is erased
-SETTLE_SECONDS = 3.0  # rows of one moment reach the tables one after the other
+SETTLE_SECONDS = (3.0, 6.0, 12.0)  # between one look at a running pipeline and the next
 
 EXAMPLES = """
 \b
@@ -84,11 +83,8 @@ def _verify(reader: Reader, settings: Settings) -> dict[str, list[Difference]]:
         signal_check(sources),
         person_row_check(sources, models),
     ]
-    found = verify_store(reader, rules, more)
     is_live = isinstance(reader, SocketReader) or bool(settings.clickhouse)
-    if is_live and any(found.values()):
-        time.sleep(SETTLE_SECONDS)
-        found = lasting(found, verify_store(reader, rules, more))
+    found = settled(lambda: verify_store(reader, rules, more), SETTLE_SECONDS if is_live else ())
     return _without_erased(found, settings)
 
 

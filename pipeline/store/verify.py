@@ -2,7 +2,8 @@
 that differs.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -57,6 +58,24 @@ def verify(
         )
         found |= of_check
         agreed |= set() if any(of_check.values()) else {check.name}
+    return found
+
+
+def settled(
+    ask: Callable[[], dict[str, list[Difference]]],
+    pauses: Iterable[float],
+    sleep: Callable[[float], None] = time.sleep,
+) -> dict[str, list[Difference]]:
+    """The differences that stand each time that it is asked, with pauses (seconds) between; none: asked no more.
+
+    Rows of one moment reach the tables one after the other, and later where there is much to do.
+    """
+    found = ask()
+    for seconds in pauses:
+        if not any(found.values()):
+            break
+        sleep(seconds)
+        found = lasting(found, ask())
     return found
 
 

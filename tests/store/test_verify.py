@@ -11,7 +11,7 @@ from pipeline.store.blocks import to_arrow
 from pipeline.store.checks import BOUNCE_PRESETS, FINAL_AFTER_MS, Check, Rules, checks
 from pipeline.store.client import Client, rows
 from pipeline.store.sink import Sink
-from pipeline.store.verify import Difference, lasting, verify
+from pipeline.store.verify import Difference, lasting, settled, verify
 
 from .kit import DAY_0, MINUTE, Row, hit, hit_table, session, sessions_of, store_what_the_stream_says
 
@@ -239,6 +239,20 @@ def test_only_what_differs_twice_lasts() -> None:
     wrong = Difference("sessions", {"start_time": 2}, None, {"hits": 1})
     assert lasting({"sessions": [on_its_way, wrong]}, {"sessions": [wrong]}) == {"sessions": [wrong]}
     assert lasting({"sessions": [wrong]}, {"sessions": [on_its_way]}) == {"sessions": []}
+
+
+def test_a_running_pipeline_is_asked_until_nothing_differs_or_only_what_stays() -> None:
+    late = Difference("sessions", {"start_time": 1}, None, {"hits": 1})
+    newer = Difference("sessions", {"start_time": 3}, None, {"hits": 1})
+    wrong = Difference("sessions", {"start_time": 2}, None, {"hits": 1})
+    for said, expected, slept in (
+        ([[]], [], []),
+        ([[late], [late, newer], []], [], [3, 6]),
+        ([[late, wrong], [late, wrong], [newer, wrong], [wrong]], [wrong], [3, 6, 12]),
+    ):
+        answers, pauses = iter(said), list[float]()
+        found = settled(lambda answers=answers: {"sessions": next(answers)}, (3, 6, 12), pauses.append)
+        assert (found, pauses) == ({"sessions": expected}, slept)
 
 
 def test_ties_are_broken_by_value_not_by_arrival(client: Client, sink: Sink) -> None:
