@@ -17,3 +17,25 @@ def like(glob: str) -> str:
 def instant(time_ms: int) -> str:
     """A point in time, UTC, to the millisecond."""
     return f"fromUnixTimestamp64Milli({time_ms}, 'UTC')"
+
+
+def differing(stream: str, batch: str, *, key: str, value: str) -> str:
+    """Rows of two queries, matched by ``key``, that are not on both sides once with the same ``value``: expressions."""
+    return f"""
+    SELECT key, if(in_stream > 0, said, NULL) AS stream, if(in_batch > 0, found, NULL) AS batch
+    FROM
+    (
+        SELECT
+            key, countIf(side = 1) AS in_stream, countIf(side = 2) AS in_batch,
+            anyIf(value, side = 1) AS said, anyIf(value, side = 2) AS found
+        FROM
+        (
+            SELECT 1 AS side, {key} AS key, {value} AS value FROM ({stream})
+            UNION ALL
+            SELECT 2 AS side, {key} AS key, {value} AS value FROM ({batch})
+        )
+        GROUP BY key
+    )
+    WHERE in_stream != 1 OR in_batch != 1 OR said != found
+    ORDER BY key
+    """

@@ -11,7 +11,7 @@ from typing import Final
 from pipeline.core.models import Models
 from pipeline.store.checks import FINAL_AFTER_MS, PERSON, Check, Rules, batch_sessions, batch_visits
 from pipeline.store.signal_notes import ACCEPTED
-from pipeline.store.sql import text
+from pipeline.store.sql import differing, text
 from pipeline.store.verify_signals import SignalSources, batch_signals
 from pipeline.store.verify_transitions import batch_transitions
 
@@ -51,24 +51,7 @@ def _difference(batch: str) -> str:
     key = f"(site, person_id)::{_KEY}"
     value = f"({', '.join(_VALUES)})::Tuple({', '.join(f'{name} {of}' for name, of in _VALUES.items())})"
     stream = f"SELECT * REPLACE ({_MS}(first_seen) AS first_seen, {_MS}(last_seen) AS last_seen) FROM persons"
-    return f"""
-    SELECT key, if(in_stream > 0, said, NULL) AS stream, if(in_batch > 0, found, NULL) AS batch
-    FROM
-    (
-        SELECT
-            key, countIf(side = 1) AS in_stream, countIf(side = 2) AS in_batch,
-            anyIf(value, side = 1) AS said, anyIf(value, side = 2) AS found
-        FROM
-        (
-            SELECT 1 AS side, {key} AS key, {value} AS value FROM ({stream})
-            UNION ALL
-            SELECT 2 AS side, {key} AS key, {value} AS value FROM ({batch})
-        )
-        GROUP BY key
-    )
-    WHERE in_stream != 1 OR in_batch != 1 OR said != found
-    ORDER BY key
-    """
+    return differing(stream, batch, key=key, value=value)
 
 
 def _persons(rules: Rules, transitions: str, signals: str, models: Models) -> str:

@@ -12,6 +12,7 @@ from typing import Final
 
 from pipeline.core.persons.attribution import HALF_LIFE_MS, LOOK_BACK_MS, MODELS, WHOLE
 from pipeline.store.checks import PERSON, Check
+from pipeline.store.sql import differing
 
 _ACCEPTED: Final = "outcome IN ('sessionized', 'background', 'late')"
 
@@ -123,24 +124,7 @@ def _attribution() -> str:
         + ", ".join(f"{name} Int64" for name in _NAMES)
         + ")"
     )
-    return f"""
-    SELECT key, if(in_stream > 0, said, NULL) AS stream, if(in_batch > 0, found, NULL) AS batch
-    FROM
-    (
-        SELECT
-            key, countIf(side = 1) AS in_stream, countIf(side = 2) AS in_batch,
-            anyIf(value, side = 1) AS said, anyIf(value, side = 2) AS found
-        FROM
-        (
-            SELECT 1 AS side, ({key})::{key_type} AS key, ({rest})::{rest_type} AS value FROM ({stream})
-            UNION ALL
-            SELECT 2 AS side, ({key})::{key_type} AS key, ({rest})::{rest_type} AS value FROM ({batch})
-        )
-        GROUP BY key
-    )
-    WHERE in_stream != 1 OR in_batch != 1 OR said != found
-    ORDER BY key
-    """
+    return differing(stream, batch, key=f"({key})::{key_type}", value=f"({rest})::{rest_type}")
 
 
 def _divided(whole: str) -> str:
