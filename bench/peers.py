@@ -20,12 +20,13 @@ Tell = Callable[[str], object]
 
 
 class Size(NamedTuple):
-    """``faust``: hits of each Faust job, which are slow; ``kafka``: of the jobs over Kafka; ``scale``: numbers of
-    visitors, ``scale_hits`` each.
+    """``shop``: hits of the synthetic shop; ``faust``: of each Faust job, which are slow; ``kafka``: of the jobs over
+    Kafka; ``scale``: numbers of visitors, ``scale_hits`` each.
     """
 
     visitors: int
     hits: int
+    shop: int
     faust: dict[str, int]
     kafka: int
     flink: tuple[str, ...]
@@ -36,6 +37,7 @@ class Size(NamedTuple):
 FULL = Size(
     visitors=5_000,
     hits=400_000,
+    shop=200_000,
     faust={"decode": 60_000, "sessions": 60_000, "regrouped": 20_000, "whole": 20_000},
     kafka=200_000,
     flink=("copy", "counts", "sessions", "sessions_rocksdb"),
@@ -45,6 +47,7 @@ FULL = Size(
 QUICK = Size(
     visitors=2_000,
     hits=100_000,
+    shop=50_000,
     faust={"decode": 20_000, "sessions": 20_000, "whole": 10_000},
     kafka=50_000,
     flink=("copy", "sessions"),
@@ -75,6 +78,15 @@ def masir(path: Path) -> Measure:
 def masir_rows(tell: Tell, directory: Path, size: Size) -> Iterator[Row]:
     """The whole job, once."""
     yield _attempt(tell, MASIR, "Masir, the whole job", partial(masir, hits_file(directory, size)))
+
+
+def shop_rows(tell: Tell, directory: Path, size: Size) -> Iterator[Row]:
+    """The whole job where hits are more than page views of strangers: persons, stages, signals and credits move."""
+    path = directory / "shop.ndjson"
+    tell("making hits of a shop")
+    stream.write_shop(path, hits=size.shop)
+    yield _attempt(tell, "masir_shop", "Masir, the whole job, hits of a shop", partial(masir, path))
+    path.unlink()
 
 
 def decode_rows(tell: Tell, directory: Path, size: Size) -> Iterator[Row]:
@@ -145,6 +157,7 @@ def scale_rows(tell: Tell, directory: Path, size: Size) -> Iterator[Row]:
 
 PEERS: dict[str, Callable[[Tell, Path, Size], Iterator[Row]]] = {
     "masir": masir_rows,
+    "shop": shop_rows,
     "decode": decode_rows,
     "kafka": kafka_rows,
     "flink": flink_rows,

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from pipeline.demo.load import RETURN_MS, load_stream
+from pipeline.demo.simulator import simulate
 
 SEED = 20
 START_MS = 1_767_225_600_000
@@ -23,6 +24,12 @@ def write(path: Path, *, visitors: int, hits: int) -> None:
 def write_rounds(path: Path, *, visitors: int, hits: int, hits_per_visitor: int) -> None:
     """The same visitors every hour: files of equal ``hits`` differ in the number of visitors only."""
     _write(path, islice(rounds(visitors=visitors, hits_per_visitor=hits_per_visitor), hits))
+
+
+def write_shop(path: Path, *, hits: int) -> None:
+    """The synthetic shop, with logins, orders, refunds, e-mails, surveys and tickets: a customer has 13 hits or so."""
+    shop, _ = simulate(seed=SEED, customers=hits // 10, start_ms=START_MS, days=300)
+    _write(path, islice(shop, hits))
 
 
 def rounds(*, visitors: int, hits_per_visitor: int) -> Iterator[bytes]:

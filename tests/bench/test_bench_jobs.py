@@ -32,6 +32,14 @@ def test_rounds_repeat_the_visitors_and_never_a_hit_id() -> None:
     assert times == sorted(times)
 
 
+def test_the_shop_has_more_than_page_views(tmp_path: Path) -> None:
+    stream.write_shop(tmp_path / "shop.ndjson", hits=2_000)
+    hits = [json.loads(line) for line in (tmp_path / "shop.ndjson").read_bytes().splitlines()]
+    assert len(hits) == 2_000
+    assert {"purchase", "email_open", "survey_response"} <= {hit["event"] for hit in hits}
+    assert any(hit.get("user_id") for hit in hits)
+
+
 def test_bare_decoding_reads_every_line(tmp_path: Path) -> None:
     path = tmp_path / "hits.ndjson"
     stream.write(path, visitors=10, hits=200)
