@@ -5,6 +5,7 @@ start, join the group and stand ready over a topic that is full: the clock then 
 not one was worked on before.
 """
 
+import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -16,6 +17,7 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 
+from pipeline.collector.publisher import Unavailable
 from pipeline.core.decode import keys_of
 from pipeline.settings import Settings
 from pipeline.transport.kafka.connection import client_options
@@ -24,6 +26,7 @@ from pipeline.transport.kafka.publish import BATCH_BYTES, KafkaPublisher
 from pipeline.transport.kafka.topics import TopicAdmin
 
 CHUNK = 2_000
+LEADERS_SECONDS = 2.0  # partitions of a topic that was just made may have none yet
 HIDDEN_MS = 600_000  # the broker gives a transaction up after that
 
 Show = Callable[[], Awaitable[None]]
@@ -105,6 +108,13 @@ async def _send(publisher: KafkaPublisher, settings: Settings, hits: Iterable[by
     await publisher.start()
     source, count = iter(hits), 0
     while chunk := list(islice(source, CHUNK)):
-        await publisher.publish(list(zip(keys_of(chunk), chunk, strict=True)))
+        records = list(zip(keys_of(chunk), chunk, strict=True))
+        try:
+            await publisher.publish(records)
+        except Unavailable:
+            if count:
+                raise
+            await asyncio.sleep(LEADERS_SECONDS)
+            await publisher.publish(records)
         count += len(chunk)
     return count
