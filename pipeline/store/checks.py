@@ -15,6 +15,7 @@ gone and the checks that need them fail.
 from typing import Final, NamedTuple
 
 from pipeline.store.cuts import CAMPAIGN, IS_NAMED, Cuts, numbered
+from pipeline.store.sql import named_tuple
 
 FINAL_AFTER_MS: Final = 60_000  # out-of-orderness (10 s) and the time to write, with room
 
@@ -266,7 +267,7 @@ def _difference(key: str, values: str, stream: str, batch: str) -> str:
 
     Both have a column ``is_final``; what neither side holds for final is left out.
     """
-    key_tuple, value_tuple = _named_tuple(key), _named_tuple(values)
+    key_tuple, value_tuple = named_tuple(key), named_tuple(values)
     return f"""
     SELECT key, if(in_stream > 0, said, NULL) AS stream, if(in_batch > 0, found, NULL) AS batch
     FROM
@@ -289,24 +290,3 @@ def _difference(key: str, values: str, stream: str, batch: str) -> str:
     WHERE is_final = 1 AND (in_stream != 1 OR in_batch != 1 OR said != found)
     ORDER BY key
     """
-
-
-_TYPES: Final = {
-    "start_time": "Int64",
-    "end_time": "Int64",
-    "pane_start": "Int64",
-    "duration_ms": "Int64",
-    "hits": "Int64",
-    "page_views": "Int64",
-    "sessions": "Int64",
-    "counted": "Int64",
-    "bounced": "Int64",
-    "converted": "Int64",
-    "conversions": "Int64",
-    "revenue": "Decimal(38, 6)",
-}
-
-
-def _named_tuple(names: str) -> str:
-    types = ", ".join(f"{name} {_TYPES.get(name, 'String')}" for name in names.split(", "))
-    return f"tuple({names})::Tuple({types})"

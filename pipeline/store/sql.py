@@ -1,4 +1,6 @@
-"""Values as ClickHouse's SQL has them."""
+"""Values as ClickHouse's SQL has them, and the comparison of two queries."""
+
+from typing import Final
 
 
 def text(value: str) -> str:
@@ -39,3 +41,25 @@ def differing(stream: str, batch: str, *, key: str, value: str) -> str:
     WHERE in_stream != 1 OR in_batch != 1 OR said != found
     ORDER BY key
     """
+
+
+_TYPES: Final = {
+    "start_time": "Int64",
+    "end_time": "Int64",
+    "pane_start": "Int64",
+    "duration_ms": "Int64",
+    "hits": "Int64",
+    "page_views": "Int64",
+    "sessions": "Int64",
+    "counted": "Int64",
+    "bounced": "Int64",
+    "converted": "Int64",
+    "conversions": "Int64",
+    "revenue": "Decimal(38, 6)",
+}
+
+
+def named_tuple(names: str) -> str:
+    """Of the columns ``a, b, c``: text, but for those that are known to be numbers."""
+    types = ", ".join(f"{name} {_TYPES.get(name, 'String')}" for name in names.split(", "))
+    return f"tuple({names})::Tuple({types})"
