@@ -1,4 +1,4 @@
-"""Where the time of the embedded job goes: ``python -m bench.shares [--visitors 5000] [--hits 200000]``.
+"""Where the time of the embedded job goes: ``python -m bench.shares [--visitors 5000] [--hits 200000] [--shop]``.
 
 Runs ``masir process`` in this process with a stop-watch of CPU time around each part, less the parts inside it, and
 prints microseconds a hit. The store's inserts run in the engine's threads: they are the process's time less that of the
@@ -45,6 +45,11 @@ PARTS = {
     "journeys": ("pipeline.core.journeys:Journeys.take",),
     "state: what changed": ("pipeline.core.slots:Slots.changes",),
     "Arrow blocks": ("agents.sessionizer:block", "agents.journeys:block"),
+    "persons": (
+        "pipeline.core.persons.teller:Teller.tell",
+        "pipeline.core.persons.people:People.take",
+        "pipeline.core.persons.people:People.finish",
+    ),
     "counters": ("pipeline.core.counters:Counters.apply",),
 }
 
@@ -88,6 +93,9 @@ def main() -> None:
     )
     parser.add_argument("--visitors", type=int, default=5_000)
     parser.add_argument("--hits", type=int, default=200_000)
+    parser.add_argument(
+        "--shop", action="store_true", help="hits of the synthetic shop, not page views of strangers"
+    )
     asked = parser.parse_args()
     watches = StopWatches()
     for part, names in PARTS.items():
@@ -95,9 +103,13 @@ def main() -> None:
             watches.around(part, name)
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "hits.ndjson"
-        stream.write(path, visitors=asked.visitors, hits=asked.hits)
+        if asked.shop:
+            stream.write_shop(path, hits=asked.hits)
+        else:
+            stream.write(path, visitors=asked.visitors, hits=asked.hits)
         main_thread, process = _process(path, watches)
-    table = Table("part", "µs a hit", "share", title=f"{asked.hits:,} hits of {asked.visitors:,} visitors")
+    whose = "a shop" if asked.shop else f"{asked.visitors:,} visitors"
+    table = Table("part", "µs a hit", "share", title=f"{asked.hits:,} hits of {whose}")
     rows: list[tuple[str, float]] = sorted(watches.seconds.items(), key=lambda row: -row[1])
     rows.append(("Faust, SQLite's commits, reading the file", main_thread - sum(watches.seconds.values())))
     rows.append(("the engine's threads", process - main_thread))
