@@ -50,8 +50,8 @@ def demo(data: str, live: bool, listen: str | None) -> None:
     click.echo(
         f"Site wiki: real readers of Wikipedia. Site shop: synthetic customers (simulator, seed {SEED})."
     )
-    click.echo("Both now go through collector's topic, sessionizer, journeys, counters and store ...")
-    settings = settings_of(data=data, listen=listen)
+    click.echo("Both now go through the topic of hits, sessionizer, journeys, persons, counters and store ...")
+    settings = settings_of(data=data, listen=listen, broker="", clickhouse="")  # never into what is in use
     shop, _ = simulate(seed=SEED, customers=CUSTOMERS, start_ms=START_MS, days=DAYS, dirt=DIRT)
 
     def with_store(embedded: Any, processed: Any) -> None:
