@@ -1,4 +1,4 @@
-"""Hop 3: facts -> counter rows, and the gauges. Decides nothing: see core.counters."""
+"""A hop: facts -> counter rows, and the gauges. Decides nothing: see core.counters."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""Hop 2: evidence -> transitions and their facts. Decides nothing: see core.journeys."""
+"""A hop: evidence -> transitions and their facts; what is passed on. Decides nothing: see core.journeys."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence

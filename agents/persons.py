@@ -1,5 +1,7 @@
-"""Hop 3: touchpoints -> signals, credits of conversions, links, facts; and to other persons what has become theirs.
-Decides nothing: see core.persons.people."""
+"""A hop: touchpoints -> signals, credits of conversions, links, facts; and to other persons what has become theirs.
+
+Decides nothing: see core.persons.people.
+"""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,5 +1,7 @@
-"""Hop 1: hits -> hit rows, sessions, moves, evidence, touchpoints, facts, dead letters, ledger. Decides nothing: see
-core.intake."""
+"""The first hop: hits -> hit rows, sessions, moves, evidence, touchpoints, facts, dead letters, ledger.
+
+Decides nothing: see core.intake.
+"""
 
 from collections import Counter
 from collections.abc import Sequence

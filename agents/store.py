@@ -1,5 +1,8 @@
-"""Hop 4: rows of all kinds -> ClickHouse, in large blocks. A block is inserted first, then its offsets are committed:
-a crash between the two inserts the block again, which the views do not show (see pipeline.store)."""
+"""The last hop: rows of all kinds -> ClickHouse, in large blocks.
+
+A block is inserted first, then its offsets are committed: a crash between the two inserts the block again, which the
+views do not show (see pipeline.store.sink).
+"""
 
 import asyncio
 import logging

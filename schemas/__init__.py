@@ -1,7 +1,11 @@
-"""What travels: one record per hop, in the order of the way.
+"""What travels, a module for each kind of record; ``topics`` says on which topic, from whom to whom.
 
-hit -> session, evidence -> transition -> fact -> counter -> (ClickHouse, Prometheus)
-     \\-> dead_letter, ledger                      signal: raised by the journeys, for the later hops
+    ``hit`` -> ``session``, ``evidence``, ``touchpoint``, ``outcome`` (dead letters, ledger)
+    ``evidence`` -> ``transition``
+    ``touchpoint`` -> ``signal``, ``person`` (credits, links)
+    all of these -> facts -> rows of the ``counter``
+
+``rows``: the tables of ClickHouse as Arrow schemas. ``erasure`` and ``rebuild``: what a running Masir is asked.
 
 Every time is an integer: milliseconds since the epoch, UTC. Every amount of money is an integer: millionths of the
 currency's unit ("micros"), so that sums do not depend on the order in which they are made.

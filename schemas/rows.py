@@ -1,9 +1,7 @@
-"""Arrow schemas of the base tables in ClickHouse: column for column those of
-``schemas/clickhouse/0001_tables.sql``.
+"""Arrow schemas of the base tables in ClickHouse: column for column what the migrations make.
 
-Times are timestamps in ms, UTC; money is int64 micros; a missing string is ''. Only ``revenue_micros``,
-``score`` and ``scale`` of a hit may be null. Columns other than those of hits are the fields of the record
-of that hop.
+Times are timestamps in ms, UTC; money is int64 micros; a missing string is ''. Only ``revenue_micros``, ``score`` and
+``scale`` of a hit may be null. Columns other than those of hits are the fields of the record of that hop.
 """
 
 import pyarrow as pa

@@ -47,6 +47,6 @@ class TransitionFact(Struct, frozen=True, array_like=True, gc=False):
 
     site: str
     model: str
-    from_stage: str  # "" on enter
-    to_stage: str
+    from_stage: str  # "" on enter, return, loop
+    to_stage: str  # "" on lapse
     count: int = 1

@@ -25,6 +25,13 @@ LONGER_FILES = {
     "tests/core/test_journeys.py": 359,
 }
 
+# Packages of several modules; those of the commands and the protocols have a table in the code.
+MAPPED = (
+    "schemas", "pipeline", "agents", "pipeline/collector", "pipeline/collector/sites", "pipeline/core",
+    "pipeline/core/persons", "pipeline/demo", "pipeline/journey", "pipeline/journey/map", "pipeline/live",
+    "pipeline/sources", "pipeline/store", "pipeline/transport", "pipeline/transport/kafka",
+)  # fmt: skip
+
 # What the core may use of the standard library and of others: nothing that knows time, disk or network.
 PURE = frozenset({
     "bisect", "collections", "copy", "datetime", "difflib", "enum", "functools", "hashlib", "heapq",
@@ -167,6 +174,15 @@ def test_functions_are_short() -> None:
                 if length > MAX_FUNCTION_LINES:
                     found[name] = length
     assert found == {}
+
+
+@pytest.mark.parametrize("folder", MAPPED)
+def test_a_package_names_its_modules(folder: str) -> None:
+    """Its docstring is what a newcomer reads first."""
+    there = {path.stem for path in PYTHON if path.parent == ROOT / folder}
+    there |= {path.parent.name for path in PYTHON if path.stem == "__init__" and path.parents[1] == ROOT / folder}
+    said = ast.get_docstring(tree(ROOT / folder / "__init__.py")) or ""
+    assert set(re.findall(r"``(\w+)``", said)) == there - {"__init__"}
 
 
 @pytest.mark.parametrize("folder", OURS)

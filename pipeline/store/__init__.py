@@ -1,8 +1,14 @@
-"""The store: ClickHouse on a server, or the same engine in this process (chDB). One DDL and one client for
-both.
+"""The store: ClickHouse on a server, or the same engine in this process (chDB). One DDL and one client for both.
 
-:mod:`client` talks to the engine, :mod:`migrations` brings the tables to this program's state, :mod:`sink`
-writes Arrow blocks, :mod:`views` names what readers may rely on, :mod:`query_socket` lets other processes
-ask, :mod:`verify` recomputes what the stream said. Every call blocks: from an event loop, use
-``asyncio.to_thread``.
+``place`` says which, ``client`` talks to it, ``errors`` are sorted by who must act. ``migrations`` make the tables, on
+a ``cluster`` too. ``vocabulary`` tells it what settings and models name: ``stages``, kinds of ``content``.
+
+``blocks`` of rows go in through the ``sink``. ``views`` are what readers may rely on, ``figures`` the main ones of
+them; ``query_socket`` lets other processes ask. ``erase`` takes a person out. ``history``: hits for other models.
+
+``verify`` recomputes what the stream said, and compares. Its ``checks`` of sessions (``cuts`` parts them), counters and
+ledger; ``verify_transitions`` (``transition_evidence``), ``verify_persons`` (links, credits), ``verify_signals``
+(``signal_notes``, ``signal_steps``, ``signal_support``), ``verify_person_rows``. ``sql``: values and comparisons.
+
+Every call blocks: from an event loop, use ``asyncio.to_thread``.
 """

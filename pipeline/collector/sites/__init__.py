@@ -1,8 +1,9 @@
 """The sites that may send, and by which rules: read from TOML, watched, changed without a restart.
 
-    file or directory -> Site records (reading) -> Registry (who is this, may it?) -> Watched (the newest good one)
+    file or directory -> ``site`` records (``reading``) -> ``registry`` (who is this, may it?) -> the newest good one
+    (``watching``)
 
-Without a registry any site may send from any origin, and the settings' rules hold for all.
+``keys``: secrets of servers. Without a registry any site may send from any origin, and the settings' rules hold.
 """
 
 from pipeline.collector.sites.reading import SitesError, read_sites
