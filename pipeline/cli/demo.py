@@ -50,7 +50,9 @@ def demo(data: str, live: bool, listen: str | None) -> None:
     click.echo(
         f"Site wiki: real readers of Wikipedia. Site shop: synthetic customers (simulator, seed {SEED})."
     )
-    click.echo("Both now go through the topic of hits, sessionizer, journeys, persons, counters and store ...")
+    click.echo(
+        "Both now go through the topic of hits, sessionizer, journeys, persons, counters and store ..."
+    )
     settings = settings_of(data=data, listen=listen, broker="", clickhouse="")  # never into what is in use
     shop, _ = simulate(seed=SEED, customers=CUSTOMERS, start_ms=START_MS, days=DAYS, dirt=DIRT)
 
