@@ -8,7 +8,6 @@ import asyncio
 import gc
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import closing
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,13 +18,12 @@ from agents.app import attach, create_app
 from agents.erasures import Erasures
 from agents.gate import Gate
 from agents.hop import Context
-from agents.hops import load_models, plans
+from agents.hops import load_models, metrics_of, plans
 from agents.journeys import Journeys
 from agents.sessionizer import Sessionizer
 from agents.tracing import TracedTransport
 from pipeline.core.models import Models
 from pipeline.core.site_rules import SiteRules
-from pipeline.metrics import Metrics
 from pipeline.settings import Settings, SettingsError
 from pipeline.store.client import Client
 from pipeline.store.migrations import migrate
@@ -55,7 +53,7 @@ class Embedded:
         self.bounded = bounded
         self.directory = Path(settings.data)
         self.models = self.load_models()
-        self.metrics = Metrics(version=version("masir"))
+        self.metrics = metrics_of(settings)
         self.client: Client = open_store(settings)
         migrate(self.client, ttl_days=settings.ttl_days)
         tell(self.client, self.models.models, settings)

@@ -5,6 +5,7 @@ each partition that comes to it.
 """
 
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from pipeline.core.persons.notable import Notables
 from pipeline.core.persons.people import PersonRules
 from pipeline.core.sessionizer import SessionRules
 from pipeline.core.site_rules import SiteRules
+from pipeline.metrics import Metrics
 from pipeline.model_files import builtin_texts, read_texts
 from pipeline.settings import Settings
 from pipeline.store.sink import Sink
@@ -86,6 +88,11 @@ def plans(
         Plan("counters", (topics.FACTS.name,), lambda: Counters(context, pane_ms=settings.pane_ms)),
         Plan(STORE, tuple(TABLE_OF), store),
     ]
+
+
+def metrics_of(settings: Settings) -> Metrics:
+    """The metrics of a process: the sites of the registry keep their names on them, whatever comes first."""
+    return Metrics(version=version("masir"), sites=[site.name for site in sites_of(settings)])
 
 
 def put_sites(rules: SiteRules, registry: Registry, settings: Settings) -> None:

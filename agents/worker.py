@@ -10,7 +10,6 @@ import logging
 import signal
 from collections import Counter
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,10 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from agents.app import attach, create_app
 from agents.beside import Beside
 from agents.hop import Context
-from agents.hops import STORE, load_models, plans
+from agents.hops import STORE, load_models, metrics_of, plans
 from agents.journeys import NAME as JOURNEYS
 from agents.owned import OwnedHop
 from agents.shared_tracing import TracedKafka
-from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.store.client import Client
 from pipeline.store.migrations import migrate
@@ -57,7 +55,7 @@ class Worker:
         self.settings = settings
         self.hops = hops
         self.port = 0
-        self.metrics = Metrics(version=version("masir"))
+        self.metrics = metrics_of(settings)
         self._models = load_models(settings)
         self._away: dict[str, str] = {}
         self._client: Client | None = None

@@ -1,6 +1,6 @@
 """Every Prometheus metric of Masir: base units, closed label sets, fed once per batch, read at ``/metrics``.
 
-Labels are bounded: the first 50 sites that come (those named in the settings before all) and 16 channels keep their
+Labels are bounded: the first 50 sites that come (those of the registry before all) and 16 channels keep their
 names, the rest is summed under ``other``; sums first, ratios last. Never a person or a URL. Gauges of the journey come
 from the counters' state and are whole again after a restart; totals start at zero with the process. What nothing has
 fed, and a ratio of nothing, has no sample. Feeding is for one thread; ``expose`` may be called from another.

@@ -5,11 +5,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agents.hops import intake_rules, load_models, put_sites
+from agents.hops import intake_rules, load_models, metrics_of, put_sites
 from pipeline.collector.from_settings import watch_sites
 from pipeline.core.parts import Splits
 from pipeline.core.site_rules import SiteRules
 from pipeline.settings import Settings, SettingsError
+from schemas.outcome import Outcome
 
 
 def test_zones_and_models_of_sites_change_with_the_registry(tmp_path: Path) -> None:
@@ -33,6 +34,15 @@ def test_zones_and_models_of_sites_change_with_the_registry(tmp_path: Path) -> N
     assert "no stage model" in watched.error
     with pytest.raises(SettingsError, match=r"sites\.toml:2: .*funnel5"):
         watch_sites(settings, {})
+
+
+def test_sites_of_the_registry_keep_their_names_on_metrics(tmp_path: Path) -> None:
+    file = tmp_path / "sites.toml"
+    file.write_text("[mine]\n")
+    metrics = metrics_of(Settings(sites=str(file)))
+    metrics.hits({(f"site{number}", Outcome.BOT): 1 for number in range(60)})
+    metrics.hits({("mine", Outcome.BOT): 7})
+    assert b'masir_hits_total{outcome="bot",site="mine"} 7.0' in metrics.expose()
 
 
 def test_settings_of_sessions_reach_the_rules() -> None:
