@@ -128,9 +128,8 @@ class Journeys:
         for partition, core in remade.journeys.items():
             _, journal = self._partitions[partition]
             self._versions[partition], self._epochs[partition] = version, remade.epoch
-            whole = await asyncio.to_thread(
-                core.erase, [], journal.next
-            )  # long work, and hits come meanwhile
+            # Long work, and hits come meanwhile.
+            whole = await asyncio.to_thread(core.erase, [], journal.next)
             self._put(partition, core, journal, whole)
         for partition, rows in remade.rows:
             unit.send(topics.TRANSITIONS.name, partition, [rows])

@@ -58,10 +58,8 @@ class SharedErasures(Erasures):
         place = Place(step.number, step.at, batch.topic, batch.partition)
         if place in self._control.known.done or place in self._saying:
             return
-        begin, end = (
-            batch.next_offset if batch.is_tick else batch.offsets[0],
-            step.ends[batch.topic][batch.partition],
-        )
+        begin = batch.next_offset if batch.is_tick else batch.offsets[0]
+        end = step.ends[batch.topic][batch.partition]
         if step.erasure is not None:
             if begin >= end:
                 self._reached[hop, batch.partition] = place

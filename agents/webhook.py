@@ -41,9 +41,7 @@ from schemas.topics import HOUR_MS, SIGNALS
 NAME = "webhook"
 APP = "masir-webhook"  # whose offsets these are
 MOST_RECORDS = 100  # of one batch: what a restart may tell again
-SETTLE_SECONDS = (
-    1.0  # that another worker waits when partitions are shared anew: a receiver may be away for hours
-)
+SETTLE_SECONDS = 1.0  # so long others wait when partitions are shared anew: a receiver may be away for hours
 ANSWER_SECONDS = 15.0  # the standard's advice: 15 to 30
 Post = Callable[[bytes, dict[str, str]], Awaitable[int | None]]
 _log = logging.getLogger(__name__)

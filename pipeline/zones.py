@@ -7,11 +7,7 @@ def zone_of(name: str) -> ZoneInfo:
     """ValueError if there is no such zone."""
     try:
         return ZoneInfo(name)
-    except (
-        KeyError,
-        ValueError,
-        OSError,
-    ) as error:  # unknown; no name of a file; a folder of zones, or too long
+    except (KeyError, ValueError, OSError) as error:  # unknown; no file name; a folder of zones; too long
         raise ValueError(
             f"{name!r} is no time zone of the IANA list, such as Europe/Berlin or UTC"
         ) from error

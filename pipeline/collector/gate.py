@@ -148,9 +148,8 @@ class SiteGate:
         policy = policy_of(request.headers, consent, rules)
         if policy == "drop":
             raise Denied(Denial.PRIVACY, "the person does not want to be tracked")
-        is_relayed = (
-            caller is not None and is_server and not given
-        )  # it is the server's address, and nobody's
+        # Then it is the server's address, and nobody's.
+        is_relayed = caller is not None and is_server and not given
         if not hit.get("country") and not is_relayed and (country := self._countries(sender)):
             hit["country"] = country
         salt = request.day_salt.encode()

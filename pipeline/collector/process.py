@@ -25,9 +25,7 @@ from pipeline.transport.publish import LogPublisher
 from pipeline.transport.traced_log import TracedLog
 
 TALLY_SECONDS = 1.0
-BUSY_SECONDS = (
-    0.8  # for the file's lock: less than the patience of the spool, so that a failure is known to be one
-)
+BUSY_SECONDS = 0.8  # for the file's lock: less than the spool's patience, so a failure is known to be one
 
 
 class _InThread:

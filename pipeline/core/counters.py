@@ -67,12 +67,13 @@ class _Sites(Struct, array_like=True):
 
 
 class _Site(Struct, array_like=True):
-    """``chunks``: numbers, ascending, of the chunks with panes that are in a window or ahead."""
+    """``bands``: channel -> sums per band; a channel without sessions in 24 h is left out.
+
+    ``chunks``: numbers, ascending, of the chunks with panes that are in a window or ahead.
+    """
 
     active: int = 0
-    bands: dict[
-        str, list[Sums]
-    ] = {}  # channel -> sums per band; a channel without sessions in 24 h is left out
+    bands: dict[str, list[Sums]] = {}
     chunks: list[int] = []
     persons: dict[tuple[str, str], int] = {}
     transitions: dict[tuple[str, str, str], int] = {}
@@ -89,10 +90,8 @@ class Counters:
         if self._head.pane_ms != pane_ms:
             raise ValueError(f"pane_ms is {pane_ms}, but the stored counters have {self._head.pane_ms}")
         self._pane_ms = pane_ms
-        self._edges = [
-            0,
-            *(width // pane_ms for width in WINDOWS.values()),
-        ]  # ages, in panes, where bands begin
+        # Ages, in panes, at which bands begin.
+        self._edges = [0, *(width // pane_ms for width in WINDOWS.values())]
         self._now = _NEVER if self._head.watermark is None else self._head.watermark // pane_ms
         self._panes = Panes(get)
         self._changed: dict[str, None] = {}

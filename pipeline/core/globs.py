@@ -1,5 +1,4 @@
-"""Globs on the path of a url: ``*`` stands for any characters (also none, also ``/``); everything else for
-itself.
+"""Globs on the path of a url: ``*`` stands for any characters (also none, also ``/``); all else for itself.
 
 Upper and lower case differ. The path of a url is what stands between its host and its query or fragment;
 ``/`` when a url has none, ``""`` when there is no url. Nothing here raises.

@@ -1,5 +1,4 @@
-"""Reads a stage model from TOML and checks it. Whatever is wrong is a ModelError that names the file and the
-line.
+"""Reads a stage model from TOML and checks it. Whatever is wrong is a ModelError that names the file and the line.
 
 Refused: what is not TOML, unknown fields, wrong values, missing labels, ranges that are empty, rules without
 a condition on the hit, stages without a rule, names used twice, and rules of different stages that one piece

@@ -79,8 +79,7 @@ class Models:
     def touchpoint(
         self, event: str, url: str, channel: str, goal: bool, score: float | None, props: bytes | None
     ) -> tuple[int, ...]:
-        """Ids of the rules that the hit alone satisfies, ascending; conditions on earlier evidence are left
-        open.
+        """Ids of the rules that the hit alone satisfies, ascending; conditions on earlier evidence are left open.
 
         ``score`` is normalised, ``props`` a JSON object. A fallback rule is in only if the hit alone does not
         already satisfy another rule of its model.

@@ -29,9 +29,7 @@ class BoundRule(NamedTuple):
 
 
 class Timed(NamedTuple):
-    """A rule with ``since`` (``of`` is not NO_SINCE) or ``count`` (``earlier`` is not 0), and its bit in the
-    answer.
-    """
+    """A rule with ``since`` (``of`` is not NO_SINCE) or ``count`` (``earlier`` is not 0), and its bit in the answer."""
 
     bit: int
     id: int
@@ -45,8 +43,7 @@ class Timed(NamedTuple):
 class Plan(Struct, gc=False):
     """``moves`` remembers what :meth:`decide` said.
 
-    ``since_order`` holds those timed rules of which nothing can hold, nor is to be noted, before the first
-    order.
+    ``since_order`` holds those timed rules of which nothing can hold, nor is to be noted, before the first order.
     """
 
     bounds: tuple[BoundRule, ...]

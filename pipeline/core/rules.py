@@ -123,9 +123,7 @@ class Stage(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Model(Struct, frozen=True, forbid_unknown_fields=True):
-    """``backward``: whether evidence of a lower stage moves a person back. ``lapse_days``: silence that ends
-    a journey.
-    """
+    """``backward``: may evidence of a lower stage move a person back? ``lapse_days``: silence that ends a journey."""
 
     name: Name
     labels: Labels

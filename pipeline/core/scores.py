@@ -1,5 +1,4 @@
-"""Survey scores on one scale: 1 to 10 for ``csat`` and ``ces``, 0 to 10 for ``nps``; other scales map
-linearly.
+"""Survey scores on one scale: 1 to 10 for ``csat`` and ``ces``, 0 to 10 for ``nps``; other scales map linearly.
 
 ``scale`` is the best mark that could be given: 5 means 1 to 5 (``nps``: 0 to 5). Absent, it is 10.
 A score outside its scale, or of a metric unknown here, has no normalised value: None. Nothing raises.

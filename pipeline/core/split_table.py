@@ -28,9 +28,7 @@ from pipeline.core.slots import Array, Index
 from schemas.erasure import Erasure
 from schemas.session import SessionMove
 
-MOST_KEPT: Final = (
-    10_000  # hits of a session; beyond that all but the newest half of that many are folded for good
-)
+MOST_KEPT: Final = 10_000  # hits of a session; beyond that all but the newest half of it are folded for good
 KEPT: Final = "kept"  # the hits of a session, as bytes; None of one from before the option was set
 _NONE: Final = -1
 _encode = msgspec.msgpack.Encoder().encode

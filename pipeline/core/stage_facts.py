@@ -26,9 +26,8 @@ def facts_of(
         if net:
             name, sums = f"{STAGE}{model}{STAGE}{stage}", [0, net] if is_exit else [net, 0]
             to(site).measures.append(Measure(site, name, minute, sums))
-            if (
-                len(to(site).measures) == MOST_OF_A_MESSAGE
-            ):  # of a whole history there is one for every minute
+            # Of a whole history there is one for every minute.
+            if len(to(site).measures) == MOST_OF_A_MESSAGE:
                 target = partition_of(site, partitions)
                 yield target, found.pop(target)
     yield from found.items()

@@ -1,5 +1,4 @@
-"""The fold of a person's evidence, in its order, into the stages of all models: one step per piece of
-evidence.
+"""The fold of a person's evidence, in its order, into the stages of all models: one step per piece of evidence.
 
 Evidence is ordered by time (ms), then by value (:func:`in_order`): never by arrival. A person enters a model
 at any stage, moves on to any higher one, and back only where the rule or the model says so. One hit that

@@ -1,5 +1,4 @@
-"""Synthetic load: page views of many interleaved visitors, fast. Its shape is realistic, its people do not
-exist.
+"""Synthetic load: page views of many interleaved visitors, fast. Its shape is realistic, its people do not exist.
 
 Units: ms, UTC. Order: event time. A visitor comes back ``RETURN_MS`` after the last visit began, so all
 visitors stay within an hour of each other: in state all the time, at any number of hits. A visit lasts under

@@ -29,8 +29,7 @@ def simulate(
 ) -> tuple[Iterator[bytes], Truth]:
     """The hits of a shop with ``customers`` who come by themselves, and the friends whom promoters invite.
 
-    ``dirt``: chance after each hit of a duplicate of it, of a bot's hit, and of a malformed one. The truth is
-    complete
+    ``dirt``: chance after each hit of a duplicate of it, of a bot's hit, and of a malformed one. The truth is complete
     when the last hit has been taken. A visit that has begun before the end of the ``days`` is finished.
     """
     if customers < 0 or days <= 0 or not 0 <= dirt <= 1:

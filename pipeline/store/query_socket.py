@@ -1,9 +1,8 @@
-"""Asks a store that another process holds: ``masir run`` listens on the unix socket ``masir.sock`` of its
-data directory.
+"""Asks a store that another process holds, through the unix socket ``masir.sock`` in its data directory.
 
-A request is one line of JSON, ``{"query", "format"}``. The answer is one line of JSON, either ``{"bytes":
-n}`` and then n bytes as ClickHouse made them, or ``{"error", "retriable"}``. One request per connection;
-queries cannot write. Only the owner may connect (mode 0600).
+A request is one line of JSON, ``{"query", "format"}``. The answer is one line of JSON, either ``{"bytes": n}`` and then
+n bytes as ClickHouse made them, or ``{"error", "retriable"}``. One request per connection; queries cannot write. Only
+the owner may connect (mode 0600).
 """
 
 import asyncio

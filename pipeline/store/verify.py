@@ -1,6 +1,4 @@
-"""Stream equals batch: recomputes what the stream said from the stored hits, in SQL, and names each row
-that differs.
-"""
+"""Stream equals batch: recomputes what the stream said from the stored hits in SQL, and names each row that differs."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence

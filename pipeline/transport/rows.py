@@ -47,9 +47,7 @@ class Rows(MutableMapping[str, bytes]):
         self._old: dict[str, bytes] = {}
         self._shelf: Shelf | None = None
         self._shelved = 0
-        self._asked: set[str] = (
-            set()
-        )  # keys for which the shelf was asked in this unit: they are there no more
+        self._asked = set[str]()  # keys for which the shelf was asked in this unit: they are there no more
         self._taken: list[str] = []  # of these, those that were there
         self._use(self._young.get, self._young.__setitem__)
 

@@ -83,9 +83,8 @@ def test_lifetime_value_is_the_formula(client: Client, sink: Sink) -> None:
         client, "lifetime_values"
     )
     assert (customers, left, orders, revenue) == (4, 2, 5, Decimal(140))
-    assert years == pytest.approx(
-        (400 + 0 + 0 + 90) / 365.25
-    )  # dan: exactly 90 days of silence are not too long
+    # Dan: exactly 90 days of silence are not too long.
+    assert years == pytest.approx((400 + 0 + 0 + 90) / 365.25)
     assert (mean, per_year, lifetime) == pytest.approx((28, 5 / years, years / 2))
     assert value == pytest.approx(28 * (5 / years) * (years / 2)) == pytest.approx(70)
 

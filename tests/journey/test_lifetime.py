@@ -87,9 +87,8 @@ def test_expected_orders_against_integration_over_all_customers() -> None:
     model = BgNbd(1.2, 6.0, 1.5, 2.5)
 
     def of_chance(chance: float) -> float:
-        still_there = (
-            model.alpha / (model.alpha + chance * 20)
-        ) ** model.r  # the mean of exp(-rate p t) over rates
+        # The mean of exp(-rate p t) over rates.
+        still_there = (model.alpha / (model.alpha + chance * 20)) ** model.r
         return float((1 - still_there) / chance * beta(model.a, model.b).pdf(chance))
 
     expected, _ = quad(of_chance, 0, 1)

@@ -63,9 +63,8 @@ def test_in_another_order_and_with_what_cannot_be_read(
     broker: str, server: ClickHouse, tmp_path: Path
 ) -> None:
     hits = pairs_and_ties() + shop_hits(HITS, seed=11, now_ms=now_ms())
-    mixed = random.Random(11).sample(
-        hits + hits[: HITS // 10], k=len(hits) + HITS // 10
-    )  # some of them twice
+    some_twice = hits + hits[: HITS // 10]
+    mixed = random.Random(11).sample(some_twice, k=len(some_twice))
     with Running(tmp_path / "embedded", **SETTINGS) as running:
         expected, letters = _views(running, hits, hits, ""), _letters(running)
     with Cluster(tmp_path / "kafka", broker, clickhouse=server.url, **SETTINGS) as cluster:

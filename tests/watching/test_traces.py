@@ -171,9 +171,8 @@ def test_a_hit_is_followed_from_the_collector_to_the_store(tmp_path: Path, recei
     collected = of_id[worked.parent_span_id]
     assert [collected.name, worked.name] == ["collect", "sessionizer"]
     assert not collected.parent_span_id
-    starts = [
-        span.start_time_unix_nano // 1_000_000 for span in (collected, stored)
-    ]  # records know milliseconds
+    # Records know milliseconds.
+    starts = [span.start_time_unix_nano // 1_000_000 for span in (collected, stored)]
     assert starts[0] <= starts[1] <= stored.end_time_unix_nano // 1_000_000
     told = b"".join(span.SerializeToString() for span in receiver.spans)
     assert not any(word in told for word in (b"secret-visitor", b"ann@", b"pricing"))

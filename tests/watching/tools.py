@@ -1,7 +1,6 @@
 """Prometheus, Alertmanager and their tools, from Debian's packages ``prometheus`` and ``prometheus-alertmanager``."""
 
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,7 +12,6 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 RULES = sorted((DEPLOY / "prometheus/rules").glob("*.yml"))
-DURATION = re.compile(r"(\d+)([smhdw])")
 
 
 def tool(name: str) -> str:

@@ -17,9 +17,8 @@ from pipeline.collector.protocols.instants import instant
 
 TYPES: Final = frozenset({"track", "page", "screen", "identify", "group", "alias"})
 _VIEWS: Final = {"page": "page_view", "screen": "screen_view"}
-_CHANNELS: Final = frozenset(
-    {"web", "server", "mobile", "sources"}
-)  # RudderStack writes one into each message
+# RudderStack writes one of these into each message.
+_CHANNELS: Final = frozenset({"web", "server", "mobile", "sources"})
 _PAGE: Final = frozenset(
     {"url", "title", "referrer", "path", "search", "hash", "tab_url", "referring_domain"}
 )

@@ -2,9 +2,9 @@
 
 State of an id lives in ``states`` (key -> msgpack of :class:`Person`), that of the partition under ``META``. Timers are
 derived from it and made anew by :meth:`People.restore`; those of states that were on disk then, or went there, the
-owner of the states knows (``due``). Time is the least watermark of the sources that have seen a
-hit. At the end of bounded input it is the greatest: then all is known, and the same however the input was partitioned.
-Bounded input lets no time pass before its end, since its sessions close only then.
+owner of the states knows (``due``). Time is the least watermark of the sources that have seen a hit. At the end of
+bounded input it is the greatest: then all is known, and the same however the input was partitioned. Bounded input lets
+no time pass before its end, since its sessions close only then.
 """
 
 from collections.abc import Callable, Iterable, MutableMapping

@@ -58,9 +58,8 @@ def _assign_topic(
                 owner[partition] = member
             else:
                 extra.append((partition, member))
-    for partition, member in sorted(
-        extra, key=lambda one: load[one[1]]
-    ):  # one more than the share, for a few
+    # A few get one more than the share.
+    for partition, member in sorted(extra, key=lambda one: load[one[1]]):
         if rest and room[member] == 0 and partition not in owner:
             rest, room[member] = rest - 1, -1
             owner[partition] = member

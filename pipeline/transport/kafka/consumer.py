@@ -142,15 +142,11 @@ class Consumer(stock.Consumer):
     def _take_fetched(self, fetched: "asyncio.Task[Fetched]") -> None:
         try:
             found = fetched.result()
-        except OffsetOutOfRangeError as error:
+        except OffsetOutOfRangeError as error:  # it goes on at the oldest offset, with an error in the log
             for tp in error.args[0]:
-                self._give_up(
-                    TP(*tp), error
-                )  # it is taken up again at the oldest offset, with an error in the log
+                self._give_up(TP(*tp), error)
             return
-        except (
-            NoOffsetForPartitionError
-        ) as error:  # the question for it was under way when we said where to begin
+        except NoOffsetForPartitionError as error:  # asked for while we said where to begin
             self._go_on(TP(*error.args[0]))
             return
         except IllegalStateError:  # not assigned any more
@@ -161,9 +157,8 @@ class Consumer(stock.Consumer):
                 records = [record for record in records if record.offset >= one.position]
                 if records:
                     one.waiting.append(self._batch(one, records, next_offset))
-                one.position = max(
-                    next_offset, one.position
-                )  # without records: a transaction's marker, or aborted
+                # Without records, too: there was a transaction's marker, or what was aborted.
+                one.position = max(next_offset, one.position)
 
     def _go_on(self, tp: TP) -> None:
         one = self.transport.owning.partitions.get(tp)

@@ -24,19 +24,12 @@ LEAST_HOURS = 24.0  # Kafka deletes what nobody has read, too: a night and a mor
 MIN_INSYNC_OF_MANY = 2  # with three replicas: one broker may be away, and what is acknowledged is on two
 KNOWN_SECONDS = 30.0
 SEGMENT_MS = HOUR_MS  # a file is deleted or compacted as a whole, and not while it is written to
-_BY_KEY = {
-    "cleanup.policy": "compact",
-    "max.compaction.lag.ms": str(24 * HOUR_MS),  # what is erased is gone by then, and an hour
-}
-_PASSING = {
-    "cleanup.policy": "compact",
-    "max.compaction.lag.ms": str(HOUR_MS),
-}  # what holds ids for a while, or salts for a day
-_JOURNAL = {
-    "cleanup.policy": "delete",
-    "retention.ms": "-1",
-    "retention.bytes": "-1",
-}  # we delete from it ourselves
+# What a hop remembers by key: what is erased is gone by then, and an hour.
+_BY_KEY = {"cleanup.policy": "compact", "max.compaction.lag.ms": str(24 * HOUR_MS)}
+# What holds ids for a while, or salts for a day.
+_PASSING = {"cleanup.policy": "compact", "max.compaction.lag.ms": str(HOUR_MS)}
+# What a hop remembers as entries: we delete from it ourselves.
+_JOURNAL = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 _ONE_MORE = 1024**2  # a record's own header, and the rest of a request
 
 

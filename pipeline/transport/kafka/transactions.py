@@ -22,14 +22,10 @@ from pipeline.transport.kafka.connection import cut_off
 from pipeline.transport.kafka.memory import Memory, Records
 
 MOST_UNITS = 8  # that wait for a transaction: bounds memory, and how far a hop is ahead of what is committed
-MAX_REQUEST_BYTES = (
-    16 * 1024**2
-)  # what one record may have: a unit's rows of one kind; also set on the topics
+MAX_REQUEST_BYTES = 16 * 1024**2  # of one record: a unit's rows of one kind; also set on the topics
 BATCH_BYTES = 1024**2
 TIMEOUT_MS = 60_000  # after which the broker aborts a transaction whose producer says nothing
-BACKOFF_MS = (
-    15  # a transaction's markers may still be under way when the next begins: the broker says so, try again
-)
+BACKOFF_MS = 15  # the broker says "try again" while the markers of the transaction before are under way
 _ABORT_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 

@@ -22,9 +22,8 @@ async def test_page_with_three_trackers_and_ours_has_no_error(page: Page, server
         await person.enter()
         await until(lambda: _views(server, "/first") == 4, lambda: server.topic.hits)
         await page.run("history.pushState({}, '', '/second'); document.title = '/second'; 0")
-        await until(
-            lambda: _views(server, "/second") == 3, lambda: server.topic.hits
-        )  # Segment's wants to be told
+        # Three: Segment's wants to be told.
+        await until(lambda: _views(server, "/second") == 3, lambda: server.topic.hits)
         await person.leave()
         views = [hit for hit in server.topic.hits if hit["event"] == "page_view"]
         assert Counter(hit["url"].partition("?")[0] for hit in views) == {
