@@ -10,6 +10,7 @@ from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from agents.hop import wall_ms
+from agents.starting import run_role
 from pipeline.collector.door import Door
 from pipeline.collector.tally import TallyMetrics
 from pipeline.metrics import Metrics
@@ -60,6 +61,10 @@ class Collect:
         host, _, port = settings.listen.rpartition(":")
         self.port = await self._door.start(host, int(port))
 
+    async def run_until(self, done: asyncio.Event) -> None:
+        """Nothing of it can end by itself."""
+        await done.wait()
+
     async def stop(self) -> None:
         """Answer the requests in hand, then close."""
         if self._door is not None:
@@ -82,13 +87,4 @@ async def run(
     signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM),
 ) -> None:
     """Run until a signal comes."""
-    stop = asyncio.Event()
-    for number in signals:
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    collect = Collect(settings)
-    try:
-        await collect.start()
-        on_started(collect)
-        await stop.wait()
-    finally:
-        await collect.stop()
+    await run_role(Collect(settings), on_started, signals)

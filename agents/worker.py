@@ -25,6 +25,7 @@ from agents.hops import STORE, load_models, metrics_of, plans
 from agents.journeys import NAME as JOURNEYS
 from agents.owned import OwnedHop
 from agents.shared_tracing import TracedKafka
+from agents.starting import run_role
 from pipeline.settings import Settings
 from pipeline.store.client import Client
 from pipeline.store.migrations import migrate
@@ -229,13 +230,4 @@ async def run(
     signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM),
 ) -> None:
     """Run until a signal comes. Raises what a hop could not go on with."""
-    stop = asyncio.Event()
-    for number in signals:
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    worker = Worker(settings, hops)
-    try:
-        await worker.start()
-        on_started(worker)
-        await worker.run_until(stop)
-    finally:
-        await worker.stop()
+    await run_role(Worker(settings, hops), on_started, signals)

@@ -10,13 +10,14 @@ from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
-from pipeline.transport.kafka.connection import cut_off
+from pipeline.transport.kafka.connection import BrokerError, cut_off
 
 POLL_MS = 500
 RETRY_SECONDS = 1.0
 REQUEST_MS = 10_000
+START_SECONDS = 60.0  # a busy broker leads a topic that was just made only a while later
 _log = logging.getLogger(__name__)
 
 Record = tuple[bytes, bytes | None]  # key, value; None ends it
@@ -38,7 +39,9 @@ class Followed:
         self._position = 0
 
     async def start(self) -> None:
-        """Returns when everything that the topic holds now is known."""
+        """Returns when everything that the topic holds now is known. :class:`BrokerError`: after START_SECONDS it is
+        not.
+        """
         self._consumer = AIOKafkaConsumer(
             **self._options,
             isolation_level="read_committed",
@@ -50,7 +53,20 @@ class Followed:
         await self._ends.start()
         self._consumer.assign([self._source])
         self._following = asyncio.create_task(self._follow())
-        await self.catch_up()
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await self._read_first()
+        except TimeoutError as error:
+            raise BrokerError(
+                f"topic {self._source.topic} cannot be read for {START_SECONDS:.0f} s: is there a broker that leads it?"
+            ) from error
+
+    async def _read_first(self) -> None:
+        while True:
+            try:
+                return await self.catch_up()
+            except KafkaTimeoutError as error:
+                _log.warning("%s cannot be read yet, trying again: %r", self._source.topic, error)
 
     async def stop(self) -> None:
         """Close the connections."""

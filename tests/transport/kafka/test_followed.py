@@ -1,0 +1,38 @@
+"""A topic that every process follows: waited for where it can be read only a while later, named where it never can."""
+
+import asyncio
+
+import pytest
+
+from pipeline.settings import Settings
+from pipeline.transport.kafka import followed
+from pipeline.transport.kafka.connection import BrokerError, client_options
+from pipeline.transport.kafka.followed import Followed
+from pipeline.transport.kafka.names import SALTS, Names
+from pipeline.transport.kafka.topics import TopicAdmin
+
+REQUEST_MS = 1_000
+
+
+@pytest.fixture
+def salts(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Followed:
+    """Nobody has made its topic yet: the broker answers as where it does not lead it yet, try again."""
+    monkeypatch.setattr(followed, "REQUEST_MS", REQUEST_MS)
+    return Followed(Names(settings.broker_prefix).topic(SALTS), client_options(settings), lambda _: None)
+
+
+async def test_longer_than_one_question_takes(settings: Settings, salts: Followed) -> None:
+    starting = asyncio.create_task(salts.start())
+    await asyncio.sleep(2.5 * REQUEST_MS / 1_000)
+    assert not starting.done()
+    async with TopicAdmin(settings) as admin:
+        await admin.create()
+    await starting
+    await salts.stop()
+
+
+async def test_not_for_ever(salts: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(followed, "START_SECONDS", 2.0)
+    with pytest.raises(BrokerError, match=r"\.salts cannot be read for 2 s"):
+        await salts.start()
+    await salts.stop()
