@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +21,7 @@ from pipeline.settings import Settings
 from pipeline.store.client import rows
 from pipeline.store.place import reader_of
 from pipeline.store.query_socket import is_listening
+from pipeline.transport.kafka.publish import append_hits
 from schemas.outcome import Reason
 
 _ID = "concat('dlq-', topic, '-', toString(partition), '-', toString(offset))"
@@ -136,9 +138,11 @@ def _values(sets: Sequence[str]) -> dict[str, Any]:
 
 
 def _send(settings: Settings, hits: list[bytes]) -> None:
-    """To the running pipeline if there is one, else through the agents in this process."""
+    """To the workers' topic, or to the running pipeline if there is one, else through the agents in this process."""
     try:
-        if is_listening(Path(settings.data)):
+        if settings.broker:
+            asyncio.run(append_hits(settings, hits, now_ms=time.time_ns() // 1_000_000))
+        elif is_listening(Path(settings.data)):
             runner("append")(settings, hits)
         else:
             asyncio.run(runner("process")(settings, hits, with_store=lambda *_: None))

@@ -11,7 +11,15 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pipeline.cli.runner import KNOWN_ERRORS, is_terminal, program, runner, settings_of, told
+from pipeline.cli.runner import (
+    KNOWN_ERRORS,
+    is_terminal,
+    program,
+    runner,
+    settings_of,
+    told,
+    without_broker,
+)
 from pipeline.demo.summary import print_summary
 from pipeline.sources import FORMATS, Options, read_hits, read_options, total_bytes
 from pipeline.store.figures import Query, figures
@@ -54,7 +62,7 @@ def process(
     """
     try:
         options = read_options(kind or "", maps, sets, site or "")
-        settings = settings_of(data=data)
+        settings = without_broker(settings_of(data=data), "`masir replay FILE --to http://COLLECTOR`")
         skipped: Counter[str] = Counter()
         with ExitStack() as stack:
             hits = _hits(files, options, skipped, stack)

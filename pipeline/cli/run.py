@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.runner import KNOWN_ERRORS, runner, settings_of, told
+from pipeline.cli.runner import KNOWN_ERRORS, runner, settings_of, told, without_broker
 
 EXAMPLES = """
 \b
@@ -32,7 +32,9 @@ def run(data: str | None, listen: str | None, collectors: int | None) -> None:
 
     What was acknowledged survives a restart, also kill -9. Only one process can have the data directory.
     """
-    settings = settings_of(data=data, listen=listen, collectors=collectors)
+    settings = without_broker(
+        settings_of(data=data, listen=listen, collectors=collectors), "`masir collect` and `masir worker`"
+    )
     try:
         asyncio.run(runner("run")(settings, say_started))
     except KNOWN_ERRORS as error:

@@ -56,6 +56,13 @@ def with_broker(settings: Settings) -> Settings:
     return settings
 
 
+def without_broker(settings: Settings, instead: str) -> Settings:
+    """The settings of a process that does everything: beside workers on one store it would overwrite their rows."""
+    if settings.broker:
+        raise Wrong(f"broker is set ({settings.broker}), so workers do this: {instead}")
+    return settings
+
+
 def visible(text: str) -> str:
     """What strangers have sent, as it may be shown on a terminal: control characters as escapes."""
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)

@@ -16,10 +16,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from pipeline.collector.publisher import Record, Unavailable
+from pipeline.core.decode import keys_of
 from pipeline.core.ids import partition_of
 from pipeline.settings import Settings
 from pipeline.traces import Range, Traces
-from pipeline.transport.kafka.connection import client_options, cut_off, reaching
+from pipeline.transport.kafka.connection import BrokerError, client_options, cut_off, reaching
 from pipeline.transport.kafka.names import Names
 from pipeline.transport.kafka.topics import usable_partitions
 from pipeline.transport.kafka.unit import RECEIVED_BYTES
@@ -28,6 +29,7 @@ from schemas.topics import HITS
 BACKLOG_SECONDS = 1.0  # how often it is counted
 BATCH_BYTES = 1024**2
 REQUEST_MS = 10_000
+OPERATORS_HITS = 2_000  # of one publish
 _log = logging.getLogger(__name__)
 
 
@@ -143,26 +145,30 @@ class KafkaPublisher:
 
     async def _count(self) -> None:
         """For ever. The broker's being away leaves the last count as it is: publishing will say so."""
+        while True:
+            admin = AIOKafkaAdminClient(**self._options)
+            consumer = AIOKafkaConsumer(**self._options)
+            try:
+                await admin.start()
+                await consumer.start()
+                while True:
+                    await self._count_once(admin, consumer)
+                    await asyncio.sleep(BACKLOG_SECONDS)
+            except KafkaError as error:
+                _log.warning("how far the workers are behind is not known: %r", error)
+            finally:
+                await consumer.stop()
+                await admin.close()
+            await asyncio.sleep(BACKLOG_SECONDS)
+
+    async def _count_once(self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer) -> None:
         partitions = [TopicPartition(self._topic, number) for number in range(self._partitions)]
-        admin = AIOKafkaAdminClient(**self._options)
-        consumer = AIOKafkaConsumer(**self._options)
-        try:
-            await admin.start()
-            await consumer.start()
-            while True:
-                try:
-                    sent, self._since_count = self._since_count, 0
-                    committed = await admin.list_consumer_group_offsets(self._group, partitions=partitions)
-                    begins = await consumer.beginning_offsets(partitions)
-                    ends = await consumer.end_offsets(partitions)
-                    self._backlog = sum(ends[p] - max(committed[p].offset, begins[p]) for p in partitions)
-                except KafkaError as error:
-                    self._since_count += sent
-                    _log.warning("how far the workers are behind is not known: %r", error)
-                await asyncio.sleep(BACKLOG_SECONDS)
-        finally:
-            await consumer.stop()
-            await admin.close()
+        sent = self._since_count
+        committed = await admin.list_consumer_group_offsets(self._group, partitions=partitions)
+        begins = await consumer.beginning_offsets(partitions)
+        ends = await consumer.end_offsets(partitions)
+        self._backlog = sum(ends[p] - max(committed[p].offset, begins[p]) for p in partitions)
+        self._since_count -= sent
 
 
 async def send_as_operator(settings: Settings, topic: str, key: str, value: bytes, *, now_ms: int) -> None:
@@ -178,3 +184,19 @@ async def send_as_operator(settings: Settings, topic: str, key: str, value: byte
                 key=now_ms.to_bytes(RECEIVED_BYTES),
                 partition=partition_of(key, partitions[topic]),
             )
+
+
+async def append_hits(settings: Settings, hits: Sequence[bytes], *, now_ms: int) -> None:
+    """Hits of an operator, as a collector publishes those of its senders. :class:`BrokerError`: not all are there."""
+    partitions = await usable_partitions(settings)
+    publisher = KafkaPublisher(
+        Names(settings.broker_prefix), partitions[HITS.name], client_options(settings), now_ms=lambda: now_ms
+    )
+    try:
+        for at in range(0, len(hits), OPERATORS_HITS):
+            some = list(hits[at : at + OPERATORS_HITS])
+            await publisher.publish(list(zip(keys_of(some), some, strict=True)))
+    except Unavailable as error:
+        raise BrokerError(f"broker {settings.broker}: {error}") from error
+    finally:
+        await publisher.stop()

@@ -7,14 +7,16 @@ from zlib import crc32
 import msgspec
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
 from pipeline.collector.publisher import Unavailable
 from pipeline.settings import Settings
 from pipeline.transport.kafka import publish
-from pipeline.transport.kafka.connection import client_options
+from pipeline.transport.kafka.connection import BrokerError, client_options
 from pipeline.transport.kafka.names import Names
-from pipeline.transport.kafka.publish import KafkaPublisher
+from pipeline.transport.kafka.publish import KafkaPublisher, append_hits
 from pipeline.transport.kafka.restore import read_all
 from pipeline.transport.kafka.topics import TopicAdmin
 from tests.kafka_broker import running_brokers
@@ -23,13 +25,21 @@ from tests.transport.kafka.usurper import usurped
 NOW = 1_790_812_800_000
 
 
-async def publisher_of(settings: Settings) -> KafkaPublisher:
+async def publisher_of(settings: Settings, *, starts: bool = True) -> KafkaPublisher:
     async with TopicAdmin(settings) as admin:
         await admin.create()
     names = Names(settings.broker_prefix)
     publisher = KafkaPublisher(names, settings.partitions, client_options(settings), now_ms=lambda: NOW)
-    await publisher.start()
+    if starts:
+        await publisher.start()
     return publisher
+
+
+async def counted(publisher: KafkaPublisher, hits: int) -> None:
+    """Until they are, and nothing is counted twice."""
+    async with asyncio.timeout(20):
+        while (publisher._backlog, publisher.backlog()) != (hits, hits):
+            await asyncio.sleep(0.05)
 
 
 async def test_records_are_in_the_partition_of_their_key_with_their_time(settings: Settings) -> None:
@@ -59,10 +69,46 @@ async def test_backlog(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> N
     assert publisher.backlog() == 0
     await publisher.publish([(b"k%d" % n, b"v") for n in range(30)])
     assert publisher.backlog() >= 30, "known at once"
-    async with asyncio.timeout(20):
-        while (publisher._backlog, publisher.backlog()) != (30, 30):  # counted, and nothing counted twice
-            await asyncio.sleep(0.05)
+    await counted(publisher, 30)
     await publisher.stop()
+
+
+async def test_the_backlog_is_counted_although_the_first_try_failed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each hit would count as waiting, and the collector would take none any more in the end."""
+    monkeypatch.setattr(publish, "BACKLOG_SECONDS", 0.1)
+    publisher = await publisher_of(settings, starts=False)
+    tries, start = [], AIOKafkaAdminClient.start
+
+    async def at_the_second_try(admin: AIOKafkaAdminClient) -> None:
+        tries.append(admin)
+        if len(tries) == 1:
+            raise KafkaConnectionError("busy")
+        await start(admin)
+
+    monkeypatch.setattr(AIOKafkaAdminClient, "start", at_the_second_try)
+    await publisher.start()
+    await publisher.publish([(b"k", b"v")] * 5)
+    await counted(publisher, 5)
+    assert len(tries) == 2
+    await publisher.stop()
+
+
+async def test_hits_of_an_operator(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publish, "OPERATORS_HITS", 2)
+    async with TopicAdmin(settings) as admin:
+        await admin.create()
+    hits = [b'{"site":"shop","event":"e","visitor_id":"v%d"}' % n for n in range(5)]
+    await append_hits(settings, hits, now_ms=NOW)
+    topic, found = Names(settings.broker_prefix).topic("hits"), []
+    for partition in range(settings.partitions):
+        records = await read_all(TopicPartition(topic, partition), client_options(settings))
+        assert {crc32(record.key) % settings.partitions for record in records} <= {partition}
+        found += [record.value for record in records]
+    assert sorted(found) == hits
+    with pytest.raises(BrokerError):
+        await append_hits(msgspec.structs.replace(settings, broker="kafka://127.0.0.1:1"), hits, now_ms=NOW)
 
 
 async def test_a_broker_that_dies_and_comes_back(
