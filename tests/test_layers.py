@@ -20,9 +20,8 @@ MAX_FUNCTION_LINES = 60
 # Longer today. These numbers may fall and never rise; a new entry needs a reason here.
 LONGER_FILES = {
     "pipeline/core/intake.py": 335,
-    "pipeline/transport/kafka/driver.py": 372,
     "tests/collector/test_server.py": 317,
-    "tests/core/test_journeys.py": 359,
+    "tests/core/test_journeys.py": 320,
 }
 
 # Packages of several modules; those of the commands and the protocols have a table in the code.

@@ -20,11 +20,6 @@ def path_of(url: str) -> str:
     return found[1] or ("/" if url else "")
 
 
-def glob_regex(glob: str) -> str:
-    """The glob as a regular expression for the whole path, for engines that do not backtrack (RE2)."""
-    return r"(?s:" + ".*".join(re.escape(part) for part in glob.split("*")) + r")\Z"
-
-
 def intersect(first: str, second: str) -> bool:
     """Whether some path matches both globs."""
     reach = {(0, 0)}

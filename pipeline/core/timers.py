@@ -36,12 +36,6 @@ class Timers:
         """The keys whose timer the watermark has reached; their timers are gone."""
         return list(self._popped(watermark // _BUCKET_MS))
 
-    def pop_all(self) -> list[str]:
-        """Every key that has a timer; their timers are gone."""
-        keys = list(self._bucket_of)
-        self._bucket_of, self._keys, self._order = {}, {}, []
-        return keys
-
     def _popped(self, last: int) -> Iterator[str]:
         while self._order and self._order[0] <= last:
             bucket = heapq.heappop(self._order)

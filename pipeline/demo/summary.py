@@ -14,7 +14,6 @@ from rich.text import Text
 
 from pipeline.store.figures import Query, figures
 
-TOP = 8
 _BAR_CHARS = 24
 _MAX_WIDTH = 110
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from journey_kit import model_text
 
 from pipeline.core import models as compiled
-from pipeline.core.globs import GlobSet, glob_regex, intersect, path_of
+from pipeline.core.globs import GlobSet, intersect, path_of
 from pipeline.core.models import Models, load
 from pipeline.core.scores import metric_of, normalised_score
 from pipeline.core.stage_fold import fold, nowhere
@@ -165,6 +165,11 @@ def test_path_of_a_url(url: str, path: str) -> None:
     assert path_of(url) == path
 
 
+def fits(glob: str, path: str) -> bool:
+    """A regular expression says it too; some urls would make it backtrack for seconds."""
+    return re.fullmatch(".*".join(map(re.escape, glob.split("*"))), path, re.DOTALL) is not None
+
+
 globs = st.text(alphabet="ab/*", min_size=1, max_size=5)
 paths = st.text(alphabet="ab/", max_size=5)
 
@@ -173,13 +178,13 @@ paths = st.text(alphabet="ab/", max_size=5)
 @example(["/b*", "/blog*"], "/b")
 def test_glob_set_finds_what_each_glob_finds(some: list[str], path: str) -> None:
     found = GlobSet(some).matching(path)
-    assert set(found) == {glob for glob in some if re.match(glob_regex(glob), path)}
+    assert set(found) == {glob for glob in some if fits(glob, path)}
     assert len(found) == len(set(found))
 
 
 @given(globs, globs, paths)
 def test_globs_that_share_a_path_intersect(one: str, other: str, path: str) -> None:
-    if re.match(glob_regex(one), path) and re.match(glob_regex(other), path):
+    if fits(one, path) and fits(other, path):
         assert intersect(one, other)
 
 

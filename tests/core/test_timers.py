@@ -39,7 +39,7 @@ def test_none_asks_for_nothing() -> None:
     timers = Timers()
     timers.add("a", None)
     assert len(timers) == 0
-    assert timers.pop_all() == []
+    assert timers.pop(20_000) == []
 
 
 def test_a_key_may_be_added_again_after_it_fired() -> None:
@@ -52,7 +52,7 @@ def test_a_key_may_be_added_again_after_it_fired() -> None:
 
 _keys = st.sampled_from(["a", "b", "c"])
 _step = st.tuples(st.just("add"), _keys, st.integers(0, 20_000)) | st.tuples(
-    st.sampled_from(["pop", "pop_all"]), st.just(""), st.integers(0, 20_000)
+    st.just("pop"), st.just(""), st.integers(0, 20_000)
 )
 
 
@@ -65,9 +65,8 @@ def test_as_a_dict_of_the_earliest_would_do(steps: list[tuple[str, str, int]]) -
             timers.add(key, ms)
             naive[key] = min(naive.get(key, second), second)
         else:
-            fired = timers.pop_all() if what == "pop_all" else timers.pop(ms)
-            expected = [k for k, due in naive.items() if what == "pop_all" or due <= second]
-            assert sorted(fired) == sorted(expected)
+            expected = [k for k, due in naive.items() if due <= second]
+            assert sorted(timers.pop(ms)) == sorted(expected)
             for k in expected:
                 del naive[k]
         assert len(timers) == len(naive)

@@ -4,7 +4,6 @@ Pure, and any input is accepted: what is no number, no JSON, no currency is abse
 """
 
 import re
-from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -184,12 +183,3 @@ def encoded(value: Any) -> bytes:
         return _encode(value)
     except (RecursionError, UnicodeError, msgspec.MsgspecError):
         return _NO_JSON
-
-
-def merged(objects: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """All members; of equal names the first holds."""
-    found: dict[str, Any] = {}
-    for one in objects:
-        for name, value in one.items():
-            found.setdefault(name, value)
-    return found

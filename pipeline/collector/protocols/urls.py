@@ -11,14 +11,6 @@ def host_of(url: str) -> str:
         return ""
 
 
-def path_of(url: str) -> str:
-    """The path; "" if there is none."""
-    try:
-        return urlsplit(url).path
-    except ValueError:
-        return ""
-
-
 def absolute(url: str, host: str) -> str:
     """The url with a host, if it is only a path and the host is known."""
     return f"https://{host}{url}" if host and url.startswith("/") and not url.startswith("//") else url

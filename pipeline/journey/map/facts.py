@@ -7,7 +7,6 @@ belongs to the stage the person was in when it came. Durations are seconds, shar
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
 from msgspec import Struct
 
 from pipeline.journey.funnel import Flow
@@ -133,13 +132,6 @@ class _Asked:
 
     def __call__(self, query: str) -> list[dict[str, Any]]:
         return rows(self._reader, query.format_map(self._values))
-
-
-def as_json(facts: MapFacts) -> dict[str, Any]:
-    """The facts as plain values."""
-    built: dict[str, Any] = msgspec.to_builtins(facts)
-    built["scope"] = facts.scope._asdict()
-    return built
 
 
 _STAGES = """
