@@ -29,7 +29,7 @@ from pipeline.store.client import Client
 from pipeline.store.migrations import migrate
 from pipeline.store.place import open_store
 from pipeline.store.sink import Sink
-from pipeline.store.vocabulary import tell
+from pipeline.store.vocabulary import set_vocabulary
 from pipeline.traces import start as start_traces
 from pipeline.transport.driver import Transport
 from pipeline.transport.ending import Ending
@@ -56,7 +56,7 @@ class Embedded:
         self.metrics = metrics_of(settings)
         self.client: Client = open_store(settings)
         migrate(self.client, ttl_days=settings.ttl_days)
-        tell(self.client, self.models.models, settings)
+        set_vocabulary(self.client, self.models.models, settings)
         self.database = (self.directory / DATABASE).absolute()
         self._create_topics()
         self.away: dict[str, str] = {}  # what the hops wait for, and why

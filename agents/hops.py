@@ -20,7 +20,7 @@ from pipeline.collector.sites.registry import Registry
 from pipeline.collector.sites.site import models_of, zones_of
 from pipeline.core.channels import Classifier
 from pipeline.core.goals import Goals
-from pipeline.core.intake_rules import BACKGROUND, IntakeRules
+from pipeline.core.intake_rules import BACKGROUND_EVENTS, IntakeRules
 from pipeline.core.models import Models, load
 from pipeline.core.persons.notable import Notables
 from pipeline.core.persons.people import PersonRules
@@ -128,7 +128,7 @@ def intake_rules(settings: Settings, models: Models, *, bounded: bool) -> Intake
         goals=Goals(settings.goal_events, settings.goal_urls),
         models=models,
         classifier=Classifier(settings.own_domains, settings.bot_patterns),
-        background=BACKGROUND | set(settings.background_events),
+        background=BACKGROUND_EVENTS | set(settings.background_events),
         out_of_orderness_ms=round(settings.out_of_orderness_seconds * 1000),
         session_update_ms=None if bounded else round(settings.session_update_seconds * 1000),
         notables=Notables(settings.cancel_urls),

@@ -24,7 +24,7 @@ from pipeline.core.model_check import ModelError
 from pipeline.core.models import Models
 from pipeline.core.rules import Model
 from pipeline.settings import Settings, SettingsError
-from pipeline.store.vocabulary import tell
+from pipeline.store.vocabulary import set_vocabulary
 from pipeline.transport.rebuilds import Request
 from schemas import topics
 
@@ -88,7 +88,7 @@ class Rebuilder:
             gate.open()  # at a start the hop says itself what is wrong
             return Receipt(number=request.number, models=request.models, refused=refused)
         cut, epoch = await self._switch(request, models)
-        await asyncio.to_thread(tell, embedded.client, models.models, embedded.settings)
+        await asyncio.to_thread(set_vocabulary, embedded.client, models.models, embedded.settings)
         await embedded.until_consumed(TABLE_OF)
         journeys.use(models)
         count, since = embedded.settings.partitions, self._since_of(request)

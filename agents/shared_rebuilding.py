@@ -23,7 +23,7 @@ from agents.store import TABLE_OF
 from pipeline.core.models import Models
 from pipeline.settings import Settings
 from pipeline.store.client import Client
-from pipeline.store.vocabulary import tell
+from pipeline.store.vocabulary import set_vocabulary
 from pipeline.transport.kafka.known_models import CUT, in_force, phase
 from schemas.rebuild import PREPARE, REMAKE, SWITCH, InForce, Part, Phase, Request
 from schemas.topics import EVIDENCE, HITS
@@ -64,7 +64,7 @@ class SharedRebuilder:
             await leader.write([in_force(switched), phase(Phase(request.number, SWITCH))])
         if self._is_in(SWITCH):
             cuts = [said[CUT] for said in await self._said(request, SWITCH, HITS.name)]
-            await asyncio.to_thread(tell, self._client, self._models().models, self._settings)
+            await asyncio.to_thread(set_vocabulary, self._client, self._models().models, self._settings)
             await leader.let_pass(request.number, TABLE_OF)
             since = since_of(self._settings.ttl_days, wall_ms())
             await leader.write([phase(Phase(request.number, REMAKE, cuts, (since.hits, since.transitions)))])

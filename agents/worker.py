@@ -32,7 +32,7 @@ from pipeline.store.migrations import migrate
 from pipeline.store.place import open_store
 from pipeline.store.query_socket import QueryServer
 from pipeline.store.sink import Sink
-from pipeline.store.vocabulary import tell
+from pipeline.store.vocabulary import set_vocabulary
 from pipeline.traces import Traces
 from pipeline.traces import start as start_traces
 from pipeline.transport.kafka.connection import client_options, faust_urls
@@ -163,7 +163,7 @@ class Worker:
         self._client = await asyncio.to_thread(open_store, self.settings)
         migrate(self._client, ttl_days=self.settings.ttl_days)
         models = self._models.models
-        tell(self._client, models, self.settings)
+        set_vocabulary(self._client, models, self.settings)
         if not self.settings.clickhouse:  # a server answers for itself
             self._queries = QueryServer(
                 Path(self.settings.data), lambda: open_store(self.settings, read_only=True)

@@ -25,7 +25,7 @@ from pipeline.collector.protocols.table import listening, parse
 from pipeline.collector.publisher import GroupCommit, Publisher, Unavailable
 from pipeline.collector.reading import Reader, TurnedAwayError
 from pipeline.collector.salts import Salts, SaltSource
-from pipeline.collector.stamping import Intake, Refused, stamp, take_in
+from pipeline.collector.stamping import Refused, Taken, stamp, take_in
 from pipeline.collector.tracking import admit, cors, preflight, request_of, response_of
 
 T = TypeVar("T")
@@ -237,7 +237,7 @@ class Collector:
             raise TurnedAwayError(413, f"a request has at most {limit} hits, this has {len(hits)}")
         return list(hits)
 
-    async def _publish(self, request: web.Request, hits: list[bytes]) -> Intake:
+    async def _publish(self, request: web.Request, hits: list[bytes]) -> Taken:
         headers = request.headers
         mark = stamp(
             self._now_ms(),

@@ -34,7 +34,7 @@ class Refused(Struct, frozen=True):
     message: str
 
 
-class Intake(NamedTuple):
+class Taken(NamedTuple):
     """``records``: one for every hit of the request. ``refused``: those of them that are no hits."""
 
     records: list[Record]
@@ -67,7 +67,7 @@ def stamp(now_ms: int, *, user_agent: str, accept_language: str) -> Stamp:
     return Stamp(b'"received_time":%d}' % now_ms, *_members_of(user_agent, accept_language))
 
 
-def take_in(hits: list[bytes], mark: Stamp) -> Intake:
+def take_in(hits: list[bytes], mark: Stamp) -> Taken:
     """The records of a request's hits."""
     records: list[Record] = []
     refused: list[Refused] = []
@@ -76,7 +76,7 @@ def take_in(hits: list[bytes], mark: Stamp) -> Intake:
         records.append((key, value))
         if flaw is not None:
             refused.append(Refused(index, flaw.reason, flaw.field, flaw.message))
-    return Intake(records, refused)
+    return Taken(records, refused)
 
 
 def _take_in(raw: bytes, mark: Stamp) -> tuple[bytes, bytes, Flaw | None]:

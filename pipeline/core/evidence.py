@@ -113,17 +113,17 @@ class Matcher:
 
     def _details(self, reading: Reading, rows: Index, page: Index, traffic: Index, kind: Index) -> None:
         """Hits whose score or props may decide are asked about one by one."""
-        marks, props = reading.fields["score"], reading.fields["props"]
-        if marks.count(None) == len(marks) and props.count(ABSENT) == len(props):
+        scores, props = reading.fields["score"], reading.fields["props"]
+        if scores.count(None) == len(scores) and props.count(ABSENT) == len(props):
             return
         for place, row in enumerate(rows.tolist()):
             look = self._looks.pages[page[row]]
-            if (marks[row] is None and props[row] is ABSENT) or not self._models.looks_at_details(look.event):
+            if (scores[row] is None and props[row] is ABSENT) or not self._models.looks_at_details(look.event):
                 continue
             raw = None if props[row] is ABSENT else bytes(props[row])
             score = None
-            if marks[row] is not None:
-                score = normalised_score(metric_of(raw), marks[row], reading.fields["scale"][row])
+            if scores[row] is not None:
+                score = normalised_score(metric_of(raw), scores[row], reading.fields["scale"][row])
             channel = self._looks.traffics[traffic[row]].channel
             kind[place] = self._ask(look, channel, score, raw)
 

@@ -9,7 +9,7 @@ from pipeline.core.persons.notable import Notables
 from pipeline.core.sessionizer import SessionRules
 from pipeline.core.site_rules import SiteRules
 
-BACKGROUND = frozenset({
+BACKGROUND_EVENTS = frozenset({
     "email_sent", "email_delivered", "email_open", "email_bounce", "email_complaint", "email_unsubscribe",
     "survey_response", "ad_cost", "refund", "order_shipped", "subscription_renew", "subscription_cancel",
     "payment_failed", "support_ticket_open", "support_ticket_close", "churn_feedback", "identify",
@@ -26,7 +26,7 @@ class IntakeRules(NamedTuple):
     goals: Goals
     models: Models
     classifier: Classifier
-    background: frozenset[str] = BACKGROUND
+    background: frozenset[str] = BACKGROUND_EVENTS
     out_of_orderness_ms: int = 10_000
     session_update_ms: int | None = 1_000
     notables: Notables = Notables()

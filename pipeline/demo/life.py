@@ -22,29 +22,8 @@ CURRENCY = "EUR"
 ORIGIN = "https://shop.example"
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-_DAYTIME = (
-    8,
-    9,
-    10,
-    11,
-    12,
-    12,
-    13,
-    14,
-    15,
-    16,
-    17,
-    18,
-    18,
-    19,
-    19,
-    20,
-    20,
-    20,
-    21,
-    21,
-    22,
-)  # hours, by weight
+# Hours, by weight.
+_DAYTIME = (8, 9, 10, 11, 12, 12, 13, 14, 15, 16, 17, 18, 18, 19, 19, 20, 20, 20, 21, 21, 22)
 
 
 class Entry(NamedTuple):

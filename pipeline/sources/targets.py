@@ -121,11 +121,11 @@ class BrokerTarget:
 
     async def send(self, hits: list[bytes]) -> Answer:
         now_ms = time.time_ns() // 1_000_000
-        intake = take_in(hits, stamp(now_ms, user_agent="", accept_language=""))
+        taken = take_in(hits, stamp(now_ms, user_agent="", accept_language=""))
         by_partition: defaultdict[int, list[bytes]] = defaultdict(list)
-        for key, value in intake.records:
+        for key, value in taken.records:
             by_partition[partition_of(key.decode(), self._partitions)].append(value)
         with self._log.transaction():
             for partition, values in by_partition.items():
                 self._log.append(HITS.name, partition, values, now_ms=now_ms)
-        return Answer(len(hits) - len(intake.refused), len(intake.refused))
+        return Answer(len(hits) - len(taken.refused), len(taken.refused))

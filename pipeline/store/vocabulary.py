@@ -12,7 +12,7 @@ from pipeline.store.content import set_content, set_segments
 from pipeline.store.stages import set_stages
 
 
-def tell(client: Client, models: Iterable[Model], settings: Settings) -> None:
+def set_vocabulary(client: Client, models: Iterable[Model], settings: Settings) -> None:
     """Raises QueryError if the condition of a segment is wrong; it names the segment."""
     known = tuple(models)
     stages = {model.name: [stage.id for stage in model.stage] for model in known}

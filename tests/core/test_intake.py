@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from session_kit import HOUR, NOON, TIMEOUT, Follower, Hit, evidence_of, rules, said_sessions
 
-from pipeline.core.intake_rules import BACKGROUND
+from pipeline.core.intake_rules import BACKGROUND_EVENTS
 from schemas.outcome import Outcome, Reason
 
 DAY = 24 * HOUR
@@ -45,7 +45,7 @@ def test_each_outcome() -> None:
     ) == ["sessionized", "duplicate", "bot", "background", "sessionized", "late", "dead_letter"]
 
 
-@pytest.mark.parametrize("event", sorted(BACKGROUND))
+@pytest.mark.parametrize("event", sorted(BACKGROUND_EVENTS))
 def test_background_events_make_no_session(event: str) -> None:
     follower = Follower(rules())
     follower.feed([raw(event=event)])
