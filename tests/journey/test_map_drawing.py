@@ -161,3 +161,20 @@ def test_what_people_wrote_cannot_leave_its_place() -> None:
     )
     assert "<script" not in drawn
     assert "<img" not in drawn
+
+
+def test_a_share_is_that_of_the_persons_however_thin_the_bar() -> None:
+    facts = facts_of("classic5")
+    few, next_ = facts.stages[2], facts.stages[3]
+    few.persons, next_.persons = 8, 6
+    facts.flows = [Flow(few.stage, next_.stage, "advance", 6, 6, 5.0)]
+    drawn = draw_map(facts, tongue("en"), "m", {}).svg(title="t", language="en")
+    assert ">75%<" in drawn, "of 1.2 million in the first stage"
+
+
+def test_what_a_campaign_is_compared_with_is_said() -> None:
+    """The period before, or everyone where there was nobody before."""
+    drawn = draw_campaign(campaign_of("classic5"), SCOPE, tongue("en"), {}).svg(title="t", language="en")
+    assert re.findall(r">([+−-]?\d+)</text><text[^>]*>(points[^<]*)<", drawn) == [
+        ("+10", "points vs. before"), *[("+25", "points vs. everyone")] * 4
+    ]  # fmt: skip

@@ -146,7 +146,8 @@ def _stage(
     if change is not None:
         look = "good" if change > 0 else "bad" if change < 0 else "soft"
         canvas.text(x, y + 380, tongue.change(change), 20, look, bold=True)
-        canvas.text(x + width, y + 380, tongue["points"], 11.5, "soft", anchor="end", width=width - 60)
+        than = tongue["points" if stage.before is not None else "points_everyone"]
+        canvas.text(x + width, y + 380, than, 11.5, "soft", anchor="end", width=width - 60)
 
 
 def _change(stage: Compared) -> int | None:

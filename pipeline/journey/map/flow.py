@@ -21,12 +21,17 @@ _WORTH_A_LABEL: Final = 0.03  # share of the stage's persons
 
 
 class Place(NamedTuple):
-    """Where a stage stands: its column, and the bar in it."""
+    """Where a stage stands: its column, and the bar in it, which may be higher than the ``persons`` are."""
 
     x: float
     top: float
     height: float
     at: int
+    persons: int
+
+    def share(self, persons: int) -> float:
+        """Of the stage's persons, 0 to 1."""
+        return min(persons / max(self.persons, 1), 1.0)
 
 
 def draw_flow(
@@ -43,12 +48,10 @@ def draw_flow(
         return
     unit = BAND / most
     bottom = y + 8 + BAND
-    places = {
-        stage.stage: Place(
-            columns[at], bottom - max(stage.persons * unit, _LEAST), max(stage.persons * unit, _LEAST), at
-        )
-        for at, stage in enumerate(stages)
-    }
+    places = {}
+    for at, stage in enumerate(stages):
+        height = max(stage.persons * unit, _LEAST)
+        places[stage.stage] = Place(columns[at], bottom - height, height, at, stage.persons)
     _forward(canvas, places, flows, tongue, unit, len(stages))
     _backward(canvas, places, flows, tongue, bottom)
     for at, stage in enumerate(stages):
@@ -57,7 +60,7 @@ def draw_flow(
             place.x, place.top, NODE, place.height, "stage", round_=2, style=stage_colour(at, len(stages))
         )
         if stage.exited:
-            _exit(canvas, place, stage.exited * unit, bottom)
+            _exit(canvas, place, stage.exited, bottom)
 
 
 def _forward(
@@ -80,7 +83,7 @@ def _forward(
         left[flow.from_stage] += out
         arrived[flow.to_stage] += into
         _ribbon(canvas, (start.x + NODE, y0, out), (end.x, y1, into), stage_colour(start.at, number))
-        share = min(thick / start.height, 1.0)
+        share = start.share(flow.persons)
         if end.at == start.at + 1 and share >= _WORTH_A_LABEL:
             middle = (start.x + NODE + end.x) / 2
             canvas.text(
@@ -149,9 +152,9 @@ def _backward(
         canvas.text((x0 + x1) / 2, low + 4, number, 12, "fair over", anchor="middle")
 
 
-def _exit(canvas: Canvas, place: Place, height: float, bottom: float) -> None:
+def _exit(canvas: Canvas, place: Place, persons: int, bottom: float) -> None:
     """Red drops out of the bottom of the bar, as wide as the share that left."""
-    width = max(4.0, 34.0 * min(height / place.height, 1.0))
+    width = max(4.0, 34.0 * place.share(persons))
     x = place.x + NODE + 2
     canvas.path(
         [
