@@ -7,6 +7,7 @@ Over Kafka: ``bench.kafka_latency``.
 """
 
 import argparse
+import re
 import sys
 import tempfile
 import time
@@ -29,6 +30,14 @@ WARM_UP_SECONDS = 5.0
 VISITORS = 20_000
 LIMIT_SECONDS = 2.0
 Buckets = dict[float, float]
+_TIME = re.compile(rb'"time":\d+')
+
+
+def in_time(hits: Iterator[bytes], rate: int) -> Iterator[bytes]:
+    """The same hits, each with the time at which it is sent at this rate from now on."""
+    start_ms = time.time_ns() // 1_000_000
+    for number, hit in enumerate(hits):
+        yield _TIME.sub(b'"time":%d' % (start_ms + number * 1000 // rate), hit, 1)
 
 
 def buckets_of(text: str, hop: str) -> Buckets:
@@ -74,8 +83,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     asked = parser.parse_args()
     most = round((asked.seconds + WARM_UP_SECONDS) * asked.rate * 1.2)
-    start_ms = time.time_ns() // 1_000_000
-    hits = load_stream(seed=7, visitors=VISITORS, hits=most, start_ms=start_ms)
+    stream = load_stream(seed=7, visitors=VISITORS, hits=most)
     with tempfile.TemporaryDirectory() as folder, Running(Path(folder) / "data") as running:
 
         def scraped() -> dict[str, Buckets]:
@@ -83,6 +91,7 @@ def main() -> None:
                 text = answer.read().decode()
             return {hop: buckets_of(text, hop) for hop in HOPS}
 
+        hits = in_time(stream, asked.rate)
         send(running, hits, asked.rate, WARM_UP_SECONDS)
         before = scraped()
         sent = send(running, hits, asked.rate, asked.seconds)

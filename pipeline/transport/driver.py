@@ -2,7 +2,8 @@
 
 One process owns all partitions. A message is a :class:`Batch`: what one partition has to give, at most one in flight a
 partition, so that an agent's unit of work is always the next one. A partition that is read to its end gives a tick
-about every ``TICK_SECONDS``. Offsets belong to the units of work, so Faust's own acknowledging and committing are
+about every ``TICK_SECONDS``; one with few records waits up to ``LINGER_SECONDS`` for more, since a unit of work costs
+milliseconds however small it is. Offsets belong to the units of work, so Faust's own acknowledging and committing are
 switched off: its messages arrive as acknowledged already.
 
 What a driver must do: docs of faust.transport.base; which of it matters was found by reading faust-streaming 0.15.3.
@@ -31,6 +32,8 @@ from pipeline.transport.unit import UnitOfWork
 
 TICK_SECONDS = 0.5
 POLL_SECONDS = 0.02  # how soon another process's records are seen
+LINGER_SECONDS = 0.1
+FEW_RECORDS = 1_000
 MOST_RECORDS = 5_000  # of one batch: keeps a unit of work, which holds the event loop, well under 0.1 s
 
 
@@ -41,7 +44,7 @@ class Consumer(BaseConsumer):
 
     def on_init(self) -> None:
         self._positions: dict[TP, int] = {}
-        self._ticked: dict[TP, float] = {}
+        self._given: dict[TP, float] = {}  # when a partition's last batch or tick was
         self._in_flight: set[TP] = set()
 
     async def create_topic(self, topic: str, partitions: int, replication: int, **options: Any) -> None:
@@ -82,18 +85,19 @@ class Consumer(BaseConsumer):
         if tp in self._in_flight or tp not in self._positions:
             return None
         log, position, now = self.transport.log, self._positions[tp], time.monotonic()
-        end = log.end(*tp)
-        is_final = False
+        end, since = log.end(*tp), now - self._given.get(tp, 0.0)
+        ending, is_final = self.transport.ending, False
         if position < end:
+            if end - position < FEW_RECORDS and since < LINGER_SECONDS and ending is None:
+                return None
             records = log.read(tp.topic, tp.partition, position, most=self.transport.most_records)
             position = records.offsets[-1] + 1
         else:
-            ending = self.transport.ending
             is_final = ending is not None and ending.may_end(*tp) and self._is_quiet(ending.circle(tp.topic))
-            if not is_final and now - self._ticked.get(tp, 0.0) < TICK_SECONDS:
+            if not is_final and since < TICK_SECONDS:
                 return None
             records = NO_RECORDS
-        self._ticked[tp] = now
+        self._given[tp] = now
         self._positions[tp] = position
         self._in_flight.add(tp)
         return Batch(

@@ -170,6 +170,38 @@ async def test_an_idle_partition_gives_ticks_and_one_with_records_none(
     assert log.committed("test") == {("hits", 0): 1}
 
 
+async def test_few_records_wait_for_more(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "LINGER_SECONDS", 100.0)
+    monkeypatch.setattr(driver, "TICK_SECONDS", 100.0)
+    monkeypatch.setattr(driver, "FEW_RECORDS", 3)
+    hop = Recorder()
+    append(log, 1)
+    async with running(log, hop):
+        await until(lambda: len(hop.values()) == 1)  # the first does not wait
+        append(log, 2)
+        await asyncio.sleep(10 * driver.POLL_SECONDS)
+        assert len(hop.values()) == 1
+        append(log, 1)
+        await until(lambda: len(hop.values()) == 4)
+        monkeypatch.setattr(driver, "LINGER_SECONDS", 0.0)
+        append(log, 1)
+        await until(lambda: len(hop.values()) == 5)
+    assert [len(batch.values) for batch in hop.batches] == [1, 3, 1]
+
+
+async def test_of_a_bounded_input_none_waits_for_more(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "LINGER_SECONDS", 100.0)
+    hop = Recorder()
+
+    def configure(transport: Transport) -> None:
+        transport.ending = Ending({"hits": 3}, lambda: False)
+
+    async with running(log, hop, configure=configure):
+        for count in range(1, 4):
+            append(log, 1)
+            await until(lambda count=count: len(hop.values()) == count)  # type: ignore[misc]
+
+
 async def test_records_that_another_process_appends_are_seen_soon(log: Log) -> None:
     hop = Recorder()
     async with running(log, hop):
