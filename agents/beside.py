@@ -1,4 +1,4 @@
-"""What runs beside the hops of one worker: erasures, stage models, telling signals, figures of money.
+"""What runs beside the hops of one worker: erasures, stage models, telling signals, figures of money and the ledger.
 
 Of what only one worker is to do, the one does it that has the first partition of ``hit_rows``: it has the store.
 """
@@ -8,22 +8,28 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from typing import Protocol
 
+from aiokafka.errors import KafkaError
+from faust.types import TP
+
 from agents.hop import wall_ms
 from agents.leading import Leader
 from agents.shared_erasing import SharedEraser
 from agents.shared_erasures import SharedErasures
 from agents.shared_models import SharedModels
 from agents.shared_rebuilding import SharedRebuilder
-from agents.upkeep import Money
+from agents.upkeep import LedgerCheck, Money
 from agents.webhook import sharing
 from pipeline.core.models import Models
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.store.client import Client
+from pipeline.store.errors import StoreError
 from pipeline.transport.kafka.control import Control
 from pipeline.transport.kafka.driver import Transport
+from schemas.topics import HITS
 
-MONEY_LOOK_SECONDS = 5.0
+LOOK_SECONDS = 5.0
+LEDGER_LOOKS = 12  # from one look at the ledger to the next: rows are under way for less than this minute
 
 
 class Beside:
@@ -72,9 +78,10 @@ class Beside:
                 SharedRebuilder(self._settings, leader, self._client, lambda: self.models.models),
             )
             money = Money(self._client, self._metrics, claims=True)
+            ledger = LedgerCheck(self._client, self._metrics, self._hits_taken)
             self._tasks += [
                 asyncio.create_task(leader.watch(errands, on_crash)),
-                asyncio.create_task(report_money(leader, money)),
+                asyncio.create_task(report_figures(leader, money, ledger)),
             ]
 
     async def stop(self) -> None:
@@ -85,6 +92,17 @@ class Beside:
                 await task
         await self._stack.aclose()
 
+    async def _hits_taken(self) -> int:
+        """Offsets count hits: nobody writes to their topic in transactions, whose ends would have offsets, too."""
+        name, partitions = (
+            self._transport.cluster.names.topic(HITS.name),
+            self._transport.partitions(HITS.name),
+        )
+        committed = await self._transport.offsets.committed(
+            {TP(name, number) for number in range(partitions)}
+        )
+        return sum(max(0, offset) for offset in committed.values())
+
 
 class Place(Protocol):
     """What one worker at a time has."""
@@ -93,11 +111,18 @@ class Place(Protocol):
     def is_ours(self) -> bool: ...
 
 
-async def report_money(place: Place, money: Money) -> None:
-    """For ever, while it is for us to say."""
+async def report_figures(place: Place, money: Money, ledger: LedgerCheck) -> None:
+    """For ever, while it is for us to say. A store or a broker that is away says nothing."""
+    looks = 0
     while True:
         if place.is_ours:
             await money.report(wall_ms() / 1000)
+            if looks % LEDGER_LOOKS == 0:
+                with suppress(StoreError, KafkaError):
+                    await ledger.report()
+            looks += 1
         else:
             money.withdraw()
-        await asyncio.sleep(MONEY_LOOK_SECONDS)
+            ledger.withdraw()
+            looks = 0
+        await asyncio.sleep(LOOK_SECONDS)

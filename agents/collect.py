@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from agents.hop import wall_ms
 from agents.starting import run_role
 from pipeline.collector.door import Door
 from pipeline.collector.tally import TallyMetrics
+from pipeline.disk_metrics import Disk
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.traces import Traces
@@ -58,6 +60,7 @@ class Collect:
             salts=self._salts,
         )
         self.metrics.register(TallyMetrics(self._door.tally))
+        self.metrics.register(Disk(Path(settings.data)))
         host, _, port = settings.listen.rpartition(":")
         self.port = await self._door.start(host, int(port))
 

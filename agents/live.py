@@ -21,6 +21,7 @@ from agents.webhook import APP as WEBHOOK
 from agents.webhook import telling
 from pipeline.collector.door import Door
 from pipeline.collector.tally import Tally, TallyMetrics
+from pipeline.disk_metrics import Disk
 from pipeline.live.server import LivePage
 from pipeline.settings import Settings
 from pipeline.store.place import open_store
@@ -84,6 +85,7 @@ class Live:
             on_sites=lambda registry: put_sites(embedded.sites, registry, settings),
         )
         self.embedded.metrics.register(TallyMetrics(self.tally))
+        self.embedded.metrics.register(Disk(self.embedded.directory))
         host, _, port = settings.listen.rpartition(":")
         self.port = await self._door.start(host, int(port), shared=settings.collectors > 1)
         if settings.collectors > 1:
@@ -135,12 +137,11 @@ class Live:
         }
         if self.settings.webhook_url:
             readers[SIGNALS.name] = APP, WEBHOOK
-        upkeep = Upkeep(log, self.embedded.client, self.embedded.metrics, self.embedded.directory)
+        upkeep = Upkeep(log, self.embedded.client, self.embedded.metrics)
         rounds = 0
         while True:
             upkeep.report_lags()
             if rounds % RETENTION_EVERY == 0:
-                upkeep.report_disk()
                 await upkeep.report_ledger()
                 log.apply_retention(readers, wall_ms())
             await upkeep.report_money(wall_ms() / 1000)

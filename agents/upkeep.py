@@ -1,16 +1,12 @@
-"""What is measured from outside of the hops: how far they are behind, the disk, whether the ledger adds up, and what
-the store's views say of money.
-
-The ledger, in the store, must hold at least the hits that had been consumed a round before (rows are under way for
-less than that) and at most those that have been consumed by now. A round is what lies between two calls.
+"""What is measured from outside of the hops: how far they are behind, whether the ledger adds up, and what the store's
+views say of money.
 """
 
 import asyncio
-import shutil
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from pathlib import Path
 
 from agents.embedded import APP
 from pipeline.metrics import MAX_SITES, OTHER, Metrics
@@ -36,12 +32,10 @@ _REST = 80  # times as long as the questions took: about 1 % of a core
 class Upkeep:
     """Reports to ``metrics``; decides nothing."""
 
-    def __init__(self, log: Log, client: Client, metrics: Metrics, directory: Path) -> None:
+    def __init__(self, log: Log, client: Client, metrics: Metrics) -> None:
         self._log = log
-        self._client = client
         self._metrics = metrics
-        self._directory = directory
-        self._taken = 0
+        self._ledger = LedgerCheck(client, metrics, self._taken)
         self._money = Money(client, metrics)
 
     def report_lags(self) -> None:
@@ -55,25 +49,46 @@ class Upkeep:
         for (reader, partition), lag in lags.items():
             self._metrics.consumer_lag(reader, partition, lag)
 
-    def report_disk(self) -> None:
-        """Space where the data directory is."""
-        usage = shutil.disk_usage(self._directory)
-        self._metrics.disk(free_bytes=usage.free, size_bytes=usage.total)
-
     async def report_ledger(self) -> None:
+        """See :class:`LedgerCheck`."""
+        await self._ledger.report()
+
+    async def _taken(self) -> int:
+        committed = self._log.committed(APP)
+        return sum(offset for (topic, _), offset in committed.items() if topic == HITS.name)
+
+    async def report_money(self, now_seconds: float) -> None:
+        """See :class:`Money`."""
+        await self._money.report(now_seconds)
+
+
+class LedgerCheck:
+    """Has every hit that was taken an outcome? ``taken``: how many have been consumed by now.
+
+    The ledger, in the store, must hold at least the hits that had been consumed a round before (rows are under way for
+    less than that) and at most those that have been consumed by now. A round is what lies between two reports.
+    """
+
+    def __init__(self, client: Client, metrics: Metrics, taken: Callable[[], Awaitable[int]]) -> None:
+        self._client = client
+        self._metrics = metrics
+        self._taken = taken
+        self._taken_before = 0
+
+    async def report(self) -> None:
         """How many hits too few or too many have an outcome. A store that is away says nothing."""
         try:
             ((said,),) = await asyncio.to_thread(self._client.query, _SAID)
         except StoreUnavailableError:
             return
-        committed = self._log.committed(APP)
-        taken = sum(offset for (topic, _), offset in committed.items() if topic == HITS.name)
-        self._metrics.ledger_difference(max(self._taken - said, 0) - max(said - taken, 0))
-        self._taken = taken
+        taken = await self._taken()
+        self._metrics.ledger_difference(max(self._taken_before - said, 0) - max(said - taken, 0))
+        self._taken_before = taken
 
-    async def report_money(self, now_seconds: float) -> None:
-        """See :class:`Money`."""
-        await self._money.report(now_seconds)
+    def withdraw(self) -> None:
+        """Another worker says it now."""
+        self._taken_before = 0
+        self._metrics.ledger_difference(None)
 
 
 class Money:

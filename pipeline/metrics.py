@@ -136,12 +136,10 @@ class Upkeep(Collector):
 
     TEXTS: ClassVar = {
         "masir_ledger_difference_hits": "Hits taken less hits that have an outcome",
-        "masir_disk_free_bytes": "Free on the disk of the data directory",
-        "masir_disk_size_bytes": "Size of the disk of the data directory",
     }
 
     def __init__(self) -> None:
-        self.values: dict[str, int] = {}
+        self.values: dict[str, int | None] = {}
 
     def collect(self) -> Iterator[Metric]:
         for name, text in self.TEXTS.items():
@@ -229,13 +227,9 @@ class Metrics:
     def sink_error(self, table: str) -> None:
         self._sink_errors.labels(SINK, table).inc()
 
-    def ledger_difference(self, hits: int) -> None:
-        """Positive: hits that have no outcome. Negative: outcomes that have no hit."""
+    def ledger_difference(self, hits: int | None) -> None:
+        """Positive: hits that have no outcome. Negative: outcomes that have no hit. None: another worker says it."""
         self.upkeep.values["masir_ledger_difference_hits"] = hits
-
-    def disk(self, *, free_bytes: int, size_bytes: int) -> None:
-        """The disk that the data directory is on."""
-        self.upkeep.values |= {"masir_disk_free_bytes": free_bytes, "masir_disk_size_bytes": size_bytes}
 
     def webhook(self, outcome: str) -> None:
         """One attempt to deliver a signal: ``delivered``, ``refused``, ``given_up`` or ``retried``."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from shutil import disk_usage
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.core.counters import Counters
 from pipeline.core.windows import PANE_MS, sum_sessions
+from pipeline.disk_metrics import Disk
 from pipeline.metrics import MAX_SITES, Metrics
 from schemas.counter import Facts
 from schemas.outcome import Outcome, Reason
@@ -83,7 +85,7 @@ def test_every_metric_of_the_contract_with_its_labels(metrics: Metrics) -> None:
     metrics.sink_rows("hits", 5)
     metrics.sink_error("hits")
     metrics.ledger_difference(0)
-    metrics.disk(free_bytes=5, size_bytes=10)
+    metrics.register(Disk(Path(__file__).parent))
     metrics.webhook("delivered")
     found = {name: {label for label, _ in labels} for name, labels in samples(metrics)}
     assert {name: found.get(name) for name in CONTRACT} == CONTRACT
@@ -278,13 +280,24 @@ def test_the_lag_of_a_hop_that_hangs_grows_with_the_clock() -> None:
     assert value(metrics, "masir_watermark_lag_seconds", hop="sessionizer", partition="0") == 3
 
 
-def test_upkeep_shows_what_it_was_told_and_nothing_before(metrics: Metrics) -> None:
-    assert value(metrics, "masir_disk_free_bytes") is None
-    metrics.disk(free_bytes=5, size_bytes=10)
+def test_the_ledgers_difference_is_shown_by_who_knows_it(metrics: Metrics) -> None:
+    name = "masir_ledger_difference_hits"
+    assert value(metrics, name) is None
     metrics.ledger_difference(-3)
-    assert value(metrics, "masir_disk_free_bytes") == 5
-    assert value(metrics, "masir_disk_size_bytes") == 10
-    assert value(metrics, "masir_ledger_difference_hits") == -3
+    assert value(metrics, name) == -3
+    metrics.ledger_difference(None)
+    assert value(metrics, name) is None
+
+
+def test_the_disk_is_that_of_the_data_directory_as_soon_as_there_is_one(
+    metrics: Metrics, tmp_path: Path
+) -> None:
+    metrics.register(Disk(tmp_path / "data"))
+    assert value(metrics, "masir_disk_free_bytes") is None
+    (tmp_path / "data").mkdir()
+    size = value(metrics, "masir_disk_size_bytes")
+    assert size == disk_usage(tmp_path).total
+    assert 0 < (value(metrics, "masir_disk_free_bytes") or 0) < size
 
 
 def test_two_processes_in_one_do_not_share(metrics: Metrics) -> None:

@@ -1,4 +1,4 @@
-"""What is reported of the pipeline from outside: lags by hop, the disk, the ledger's difference."""
+"""What is reported of the pipeline from outside: lags by hop, the ledger's difference, money."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -31,11 +31,11 @@ class Ledger:
 class World:
     """A log with three topics, and what is reported of it."""
 
-    def __init__(self, log: Log, directory: Path) -> None:
+    def __init__(self, log: Log) -> None:
         self.log = log
         self.ledger = Ledger()
         self.metrics = Metrics(version="1")
-        self.upkeep = Upkeep(log, self.ledger, self.metrics, directory)  # type: ignore[arg-type]
+        self.upkeep = Upkeep(log, self.ledger, self.metrics)  # type: ignore[arg-type]
 
     def append(self, topic: str, partition: int, count: int) -> None:
         with self.log.transaction():
@@ -62,7 +62,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     with closing(Log(tmp_path / "masir.db")) as log:
         for topic in ("hits", "hit_rows", "sessions"):
             log.create_topic(topic, partitions=2, retention_ms=1_000)
-        yield World(log, tmp_path)
+        yield World(log)
 
 
 def test_the_lag_of_a_hop_is_that_of_all_its_topics(world: World) -> None:
@@ -74,14 +74,6 @@ def test_the_lag_of_a_hop_is_that_of_all_its_topics(world: World) -> None:
     world.upkeep.report_lags()
     assert world.value("masir_consumer_lag_hits", hop="sessionizer", partition="0") == 6
     assert world.value("masir_consumer_lag_hits", hop="store", partition="1") == 5
-
-
-def test_the_disk_is_that_of_the_data(world: World) -> None:
-    world.upkeep.report_disk()
-    free, size = world.value("masir_disk_free_bytes"), world.value("masir_disk_size_bytes")
-    assert free is not None
-    assert size is not None
-    assert 0 < free < size
 
 
 async def test_rows_under_way_are_no_difference(world: World) -> None:
@@ -132,11 +124,9 @@ class Money:
         return self.rows if "lifetime_values" in sql else [("shop", "email", "EUR", 4.25)]
 
 
-async def test_money_is_asked_once_a_minute_and_shown_for_named_sites_alone(
-    world: World, tmp_path: Path
-) -> None:
+async def test_money_is_asked_once_a_minute_and_shown_for_named_sites_alone(world: World) -> None:
     money = Money()
-    upkeep = Upkeep(world.log, money, world.metrics, tmp_path)  # type: ignore[arg-type]
+    upkeep = Upkeep(world.log, money, world.metrics)  # type: ignore[arg-type]
     world.metrics.hits({("shop", Outcome.SESSIONIZED): 1})
     await upkeep.report_money(100.0)
     assert world.value("masir_customer_lifetime_value", site="shop", currency="EUR") == 120.5

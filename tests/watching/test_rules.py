@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from pipeline.collector.tally import Tally, TallyMetrics
+from pipeline.disk_metrics import Disk
 from pipeline.metrics import Metrics
 from watching.tools import DEPLOY, ROOT, RULES, alerts, said_well
 
@@ -64,5 +65,6 @@ def test_the_rules_ask_for_metrics_that_there_are() -> None:
     asked = {name.removesuffix("_bucket") for name in re.findall(r"(?<![:\w])masir_\w+", text)}
     metrics = Metrics(version="1")
     metrics.register(TallyMetrics(Tally))
+    metrics.register(Disk(ROOT))
     declared = set(re.findall(r"^# TYPE (\w+)", metrics.expose().decode(), re.MULTILINE))
     assert asked - declared == set()
