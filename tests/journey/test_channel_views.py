@@ -83,6 +83,46 @@ def test_two_emails_of_one_campaign_are_two_by_their_id_and_a_visit_clicks_the_l
     assert table(client, "email_messages", "email_id, clicked") == [("1", 0), ("2", 1)]
 
 
+def test_an_email_without_a_usable_id_is_that_of_its_campaign(client: Client, sink: Sink) -> None:
+    unusable = ('{"email_id":""}', '{"email_id":null}', '{"email_id":[1]}', '{"message_id":""}', "{}", "")
+    put(
+        sink,
+        [mail(n, "open", props=props) for n, props in enumerate(unusable)]
+        + [mail(0, "sent", campaign_name="summer", props='{"email_id":""}')]
+        + [
+            mail(0, "sent", campaign_name="x", campaign_id="c1"),
+            mail(1, "open", campaign_name="y", campaign_id="c1"),
+        ]
+        + [
+            mail(0, "sent", props='{"email_id":null,"message_id":"m"}'),
+            mail(1, "click", props='{"message_id":"m"}'),
+        ]
+        + [mail(0, "sent", props='{"email_id":7}'), mail(1, "open", props='{"email_id":"7"}')],
+    )
+    assert table(client, "email_messages", "email_id, sent, opened") == [
+        ("7", 1, 1), ("c1", 1, 1), ("m", 1, 1), ("spring", 0, 1), ("summer", 1, 0)
+    ]  # fmt: skip
+
+
+def test_who_saw_two_calls_to_action_of_a_goal_was_asked_once(client: Client, sink: Sink) -> None:
+    def seen(cta: str) -> Row:
+        return {"event": "cta_view", "props": f'{{"cta":"{cta}","goal":"sign_up"}}'}
+
+    banner = {"event": "view_promotion", "props": '{"promotion_id":"p","goal":"sign_up"}'}
+    nameless = {"event": "view_promotion", "props": '{"goal":"sign_up"}'}
+    put(
+        sink,
+        [
+            hit(0, "ann", **seen("hero")), hit(2, "ann", **seen("footer")), hit(1, "ann", event="sign_up", goal=True),
+            hit(0, "bob", **seen("hero")), hit(0, "cyd", **banner), hit(0, "dan", **nameless),
+        ],
+    )  # fmt: skip
+    assert table(client, "calls_to_action", "cta, persons, persons_converted") == [
+        ("footer", 1, 0), ("hero", 2, 1), ("p", 1, 0)
+    ]  # fmt: skip
+    assert table(client, "goal_rates", "goal, persons_asked, goal_ratio") == [("sign_up", 3, 1 / 3)]
+
+
 def test_calls_to_action(client: Client, sink: Sink) -> None:
     seen = {"event": "cta_view", "props": '{"cta":"hero","goal":"sign_up"}'}
     banner = {"event": "view_promotion", "props": '{"promotion_name":"sale"}'}

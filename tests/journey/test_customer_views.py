@@ -19,7 +19,8 @@ def test_an_order_sent_twice_is_one_and_refunds_are_taken_off(client: Client, si
         order(0, "ann", 20, "o1"),
         order(5, "ann", 99, "o1"),  # the server says it again
         order(DAY, "bob", 5), order(DAY, "bob", 5),  # two orders without a number
-        hit(3 * DAY, "ann", event="refund", outcome="background", order_id="o1", revenue_micros=15_000_000),
+        hit(3 * DAY, "ann", event="refund", outcome="background", order_id="o1", revenue_micros=12_000_000),
+        hit(3 * DAY, "ann", event="refund", outcome="background", order_id="o1", revenue_micros=-3_000_000),
         hit(3 * DAY, "ann", event="refund", outcome="background", order_id="", revenue_micros=1_000_000),
     ])  # fmt: skip
     found = table(

@@ -43,13 +43,21 @@ def test_silence_longer_than_the_lapse_time_is_an_exit_and_exactly_so_long_is_no
     put(
         sink,
         [
-            hit(0, "gone"), hit(20 * DAY, "gone", event="email_sent", outcome="background"),
-            hit(1, "there"), hit(30 * DAY + 1, "someone"),
+            hit(0, "gone"), hit(1, "there"), hit(30 * DAY + 1, "someone"),
+            hit(0, "served"), hit(20 * DAY, "served", event="order_shipped", outcome="background"),
         ],
-        transitions=walk(client, "gone", (0, "awareness")) + walk(client, "there", (1, "awareness")),
+        transitions=[
+            step
+            for who, at in (("gone", 0), ("there", 1), ("served", 0))
+            for step in walk(client, who, (at, "awareness"))
+        ],
     )  # fmt: skip
     found = table(client, "stage_visits", "person_id, left_kind, exited, dwell_ms")
-    assert found == [("gone", "silence", 1, 0), ("there", "", 0, None)]
+    assert found == [
+        ("gone", "silence", 1, 0),
+        ("served", "", 0, None),  # whether a shipment is evidence is the models' affair
+        ("there", "", 0, None),
+    ]
 
 
 def test_the_gauge_of_exits_with_a_window_that_holds_all_says_what_the_view_says(
