@@ -5,7 +5,6 @@ moment loses nothing that was acknowledged: the next start goes on with the last
 """
 
 import asyncio
-import gc
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +13,7 @@ from urllib.parse import quote
 
 import faust
 
-from agents.app import attach, create_app
+from agents.app import attach, create_app, relieve_garbage_collector
 from agents.erasures import Erasures
 from agents.gate import Gate
 from agents.hop import Context
@@ -42,7 +41,6 @@ from schemas import topics
 APP = "masir"
 POLL_SECONDS = 0.05
 MOST_RECORDS_BOUNDED = 20_000  # of one batch: nobody waits for the event loop meanwhile
-GC_THRESHOLD = (100_000, 20, 100)
 
 
 class Embedded:
@@ -109,10 +107,7 @@ class Embedded:
         await self._hold_journeys()
         app.finalize()
         await app.start()
-        # The state is many small objects that live long and refer to none that refer back: looking through them for
-        # cycles again and again is work for nothing.
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLD)
+        relieve_garbage_collector()
 
     async def _hold_journeys(self) -> None:
         """A history that is to be made anew is not gone on with before, and no hit is matched by models that are not

@@ -6,7 +6,6 @@ each partition that comes to it.
 
 from collections.abc import Callable
 from importlib.metadata import version
-from pathlib import Path
 from typing import NamedTuple
 
 from agents.counters import Counters
@@ -27,7 +26,7 @@ from pipeline.core.persons.people import PersonRules
 from pipeline.core.sessionizer import SessionRules
 from pipeline.core.site_rules import SiteRules
 from pipeline.metrics import Metrics
-from pipeline.model_files import builtin_texts, read_texts
+from pipeline.model_files import texts_in_force
 from pipeline.settings import Settings
 from pipeline.store.sink import Sink
 from pipeline.zones import zone_of
@@ -47,8 +46,7 @@ class Plan(NamedTuple):
 
 def load_models(settings: Settings) -> Models:
     """The built-in stage models and those of the settings; the registry says which apply to a site."""
-    texts = {**builtin_texts(), **read_texts(map(Path, settings.models))}
-    return load(texts, models_of(sites_of(settings)))
+    return load(texts_in_force(settings.models), models_of(sites_of(settings)))
 
 
 def plans(

@@ -5,7 +5,6 @@ over between two units of work. One that is killed or cut off is shut out by the
 """
 
 import asyncio
-import gc
 import logging
 import signal
 from collections import Counter
@@ -18,7 +17,7 @@ from aiohttp import web
 from aiokafka.errors import KafkaError
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from agents.app import attach, create_app
+from agents.app import attach, create_app, relieve_garbage_collector
 from agents.beside import Beside
 from agents.hop import Context
 from agents.hops import STORE, load_models, metrics_of, plans
@@ -42,7 +41,6 @@ from pipeline.transport.kafka.topics import usable_partitions
 from pipeline.transport.rows import Cold
 from schemas.topics import TOPICS
 
-GC_THRESHOLD = (100_000, 20, 100)
 BUFFERED = 4_096  # batches: more than there are partitions, of which each has one in hand at most
 CLOSE_SECONDS = 20.0
 HOUSEKEEPING_SECONDS = 5.0
@@ -106,8 +104,7 @@ class Worker:
                 attach(app, plan.name, hop, [names.topic(topic) for topic in plan.topics], self._crashed)
         app.finalize()
         await app.start()
-        gc.freeze()  # see agents.embedded
-        gc.set_threshold(*GC_THRESHOLD)
+        relieve_garbage_collector()
         await beside.start(self._crashed)
         await self._listen()
         self._upkeep = asyncio.create_task(self._keep_house())

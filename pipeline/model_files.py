@@ -20,10 +20,14 @@ def read_texts(files: Iterable[Path]) -> dict[str, str]:
     return {str(file): _read(file) for file in files}
 
 
+def texts_in_force(files: Iterable[str]) -> dict[str, str]:
+    """Of the built-in models and of those in the files of the setting ``models``; OSError and ModelError as above."""
+    return builtin_texts() | read_texts(map(Path, files))
+
+
 def model_names(files: Iterable[str]) -> frozenset[str]:
-    """The names of the built-in models and of those in these files; OSError and ModelError as above."""
-    texts = builtin_texts() | read_texts(map(Path, files))
-    return frozenset(model.name for model in load(texts).models)
+    """The names of the same."""
+    return frozenset(model.name for model in load(texts_in_force(files)).models)
 
 
 def _read(file: Path) -> str:

@@ -14,7 +14,7 @@ import msgspec
 
 from pipeline.cli.runner import KNOWN_ERRORS, settings_of
 from pipeline.core.models import load as load_models
-from pipeline.model_files import builtin_texts, read_texts
+from pipeline.model_files import texts_in_force
 from pipeline.settings import Settings
 from pipeline.store.client import Client, Reader, rows
 from pipeline.store.errors import StoreRefusedError, StoreUnavailableError
@@ -92,7 +92,7 @@ def _answers(reader: Reader) -> str:
 
 def _models(settings: Settings) -> Finding:
     try:
-        models = load_models(builtin_texts() | read_texts(map(Path, settings.models)))
+        models = load_models(texts_in_force(settings.models))
     except KNOWN_ERRORS as error:
         return Finding("stage models", str(error), "`masir models check FILE` shows it after each change")
     return Finding("stage models", ", ".join(model.name for model in models.models))

@@ -19,7 +19,7 @@ from pipeline.journey.map.sheet import draw_map
 from pipeline.journey.map.theme import Theme
 from pipeline.journey.map.tongue import LANGUAGES, Tongue, tongue
 from pipeline.journey.scope import ScopeError, scope_of
-from pipeline.model_files import builtin_texts, read_texts
+from pipeline.model_files import texts_in_force
 from pipeline.settings import Settings
 from pipeline.store.place import reader_of
 
@@ -98,7 +98,7 @@ def map(  # noqa: A001 - the command's name
 
 def _labels(settings: Settings, model: str, lang: str) -> tuple[str, Labels]:
     """The names of the model and of its stages; a model that is only in the store has none but its own."""
-    models = load(builtin_texts() | read_texts(Path(path) for path in settings.models)).models
+    models = load(texts_in_force(settings.models)).models
     for one in models:
         if one.name == model:
             return getattr(one.labels, lang), {stage.id: getattr(stage.labels, lang) for stage in one.stage}

@@ -12,7 +12,7 @@ from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told
 from pipeline.core.model_check import ModelError, parse
 from pipeline.core.models import Models, load
 from pipeline.core.rules import Labels, Model, Rule
-from pipeline.model_files import builtin_texts, read_texts
+from pipeline.model_files import builtin_texts, read_texts, texts_in_force
 
 _SINCE = {"order": "last order", "previous": "evidence before", "first": "first evidence"}
 LANGUAGES = ("en", "fa", "ar")
@@ -44,7 +44,7 @@ def models() -> None:
 def check(files: tuple[Path, ...]) -> None:
     """Check model files, by themselves and together with the built-in models."""
     try:
-        texts = read_texts(files) if files else _texts_in_force()
+        texts = read_texts(files) if files else texts_in_force(settings_of().models)
         wrong = [error for file, text in texts.items() if (error := _error_in(file, text))]
         if wrong:
             raise Wrong("\n".join(map(str, wrong)))
@@ -69,7 +69,7 @@ def check(files: tuple[Path, ...]) -> None:
 def show(model: str | None, lang: str, as_json: bool) -> None:
     """Show the models in force, or the stages and rules of one MODEL."""
     try:
-        found = load(_texts_in_force())
+        found = load(texts_in_force(settings_of().models))
     except KNOWN_ERRORS as error:
         raise told(error) from error
     chosen = {one.name: one for one in found.models}
@@ -82,10 +82,6 @@ def show(model: str | None, lang: str, as_json: bool) -> None:
         _show_model(chosen[model], lang)
     else:
         _show_all(found, lang)
-
-
-def _texts_in_force() -> dict[str, str]:
-    return builtin_texts() | read_texts(map(Path, settings_of().models))
 
 
 def _error_in(file: str, text: str) -> ModelError | None:

@@ -10,7 +10,7 @@ import msgspec
 
 from pipeline.cli.runner import KNOWN_ERRORS, Wrong, is_terminal, runner, settings_of, told
 from pipeline.core.models import load
-from pipeline.model_files import builtin_texts, read_texts
+from pipeline.model_files import texts_in_force
 from pipeline.settings import Settings
 from pipeline.store.query_socket import is_listening
 from pipeline.transport.kafka.control import ask_to_rebuild
@@ -57,9 +57,7 @@ def rebuild(
             "looked at it then, without props, score and goal. If that will do: --from-what-is-kept"
         )
     try:
-        found = load(
-            {**builtin_texts(), **read_texts(map(Path, settings.models))}
-        )  # says what is wrong with them
+        found = load(texts_in_force(settings.models))  # says what is wrong with them
         receipt = (
             _ask(settings, ToRebuild(models, found.digests)) if settings.broker else _do(settings, models)
         )

@@ -13,7 +13,7 @@ from pipeline.cli.runner import KNOWN_ERRORS, settings_of, told
 from pipeline.collector.from_settings import sites_of
 from pipeline.collector.sites.site import models_of, zones_of
 from pipeline.core.models import load as load_models
-from pipeline.model_files import builtin_texts, read_texts
+from pipeline.model_files import texts_in_force
 from pipeline.settings import Settings
 from pipeline.store.checks import Rules
 from pipeline.store.client import Reader
@@ -74,9 +74,8 @@ def _verify(reader: Reader, settings: Settings) -> dict[str, list[Difference]]:
     sites, splits = sites_of(settings), settings.splits
     cuts = Cuts(splits.midnight, splits.campaign, splits.longest_ms, settings.time_zone, zones_of(sites))
     rules = Rules(settings.timeout_ms, settings.bounce, settings.pane_ms, cuts)
-    texts = builtin_texts() | read_texts(Path(file) for file in settings.models)
     sources = SignalSources(rules, settings.signal_rules, settings.cancel_urls, settings.churn_regress_models)
-    models = load_models(texts, models_of(sites))
+    models = load_models(texts_in_force(settings.models), models_of(sites))
     more = [
         transition_check(models),
         *person_checks(),

@@ -118,7 +118,9 @@ class Matcher:
             return
         for place, row in enumerate(rows.tolist()):
             look = self._looks.pages[page[row]]
-            if (scores[row] is None and props[row] is ABSENT) or not self._models.looks_at_details(look.event):
+            if (scores[row] is None and props[row] is ABSENT) or not self._models.looks_at_details(
+                look.event
+            ):
                 continue
             raw = None if props[row] is ABSENT else bytes(props[row])
             score = None

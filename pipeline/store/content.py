@@ -10,7 +10,7 @@ from typing import Final
 
 from pipeline.store.client import Client
 from pipeline.store.errors import QueryError
-from pipeline.store.sql import text
+from pipeline.store.sql import pattern, text
 
 BUILT_IN: Final[Mapping[str, str]] = {
     "comparison": "/compare* /comparison* /alternatives* /vs*",
@@ -37,14 +37,9 @@ def _rules(kinds: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     for kind, rules in kinds.items():
         for rule in rules.split():
             if rule.startswith(("/", "*")):
-                yield kind, "", _like(rule)
+                yield kind, "", pattern(rule)
             else:
                 yield kind, rule, ""
-
-
-def _like(glob: str) -> str:
-    escaped = glob.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return escaped.replace("*", "%")
 
 
 def set_content(client: Client, own: Mapping[str, str]) -> None:

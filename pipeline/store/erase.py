@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from pipeline.store.client import Client
+from pipeline.store.sql import text
 from schemas.erasure import Erasure
 
 T = TypeVar("T")
@@ -109,7 +110,7 @@ def _conditions(
 ) -> Iterator[str]:
     if table == "dead_letters_rows":
         for chunk in _chunks(letters):
-            places = ", ".join(f"({_text(one.topic)}, {one.partition}, {one.offset})" for one in chunk)
+            places = ", ".join(f"({text(one.topic)}, {one.partition}, {one.offset})" for one in chunk)
             yield f"(topic, `partition`, `offset`) IN ({places})"
         return
     if "site" not in columns:
@@ -120,7 +121,7 @@ def _conditions(
     for name in ("session_id", "old_id"):
         if name in columns and table in ("sessions_rows", "session_moves_rows"):
             for ids in _chunks(sessions):
-                yield f"site = {_text(erasure.site)} AND {name} IN ({', '.join(map(_text, ids))})"
+                yield f"site = {text(erasure.site)} AND {name} IN ({', '.join(map(text, ids))})"
 
 
 class _Names:
@@ -148,7 +149,7 @@ class _Names:
             for column in columns
             if (ids := self._of[column])
         ]
-        return f"site = {_text(site)} AND ({' OR '.join(parts) or '0'})"
+        return f"site = {text(site)} AND ({' OR '.join(parts) or '0'})"
 
     def _hashed(self, column: str) -> str:
         """The column's ids, one or many, as hashes."""
@@ -174,10 +175,6 @@ def _chunks(items: Collection[T]) -> Iterator[list[T]]:
     every = list(items)
     for at in range(0, len(every), _CHUNK):
         yield every[at : at + _CHUNK]
-
-
-def _text(text: object) -> str:
-    return "'" + str(text).replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _bytes_of(raw: str | bytes) -> bytes:

@@ -9,10 +9,9 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from pipeline.core.globs import PATH_PATTERN
-from pipeline.store.sql import like, text
+from pipeline.store.sql import ACCEPTED, like, text
 from schemas.touchpoint import Touch
 
-ACCEPTED: Final = "outcome IN ('sessionized', 'background', 'late')"
 _KINDS: Final[Mapping[str, Touch]] = {
     "purchase": Touch.ORDER,
     "add_to_cart": Touch.CART,

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+ACCEPTED: Final = "outcome IN ('sessionized', 'background', 'late')"  # the hits that count for persons
+
 
 def text(value: str) -> str:
     """A string literal."""
@@ -9,11 +11,16 @@ def text(value: str) -> str:
     return f"'{escaped}'"
 
 
-def like(glob: str) -> str:
+def pattern(glob: str) -> str:
     """A glob as the pattern of LIKE: ``*`` stands for any characters, all else for itself."""
     for special in "\\%_":
         glob = glob.replace(special, "\\" + special)
-    return text(glob.replace("*", "%"))
+    return glob.replace("*", "%")
+
+
+def like(glob: str) -> str:
+    """The same as a literal."""
+    return text(pattern(glob))
 
 
 def instant(time_ms: int) -> str:

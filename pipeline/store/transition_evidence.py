@@ -11,7 +11,7 @@ from pipeline.core.globs import PATH_PATTERN
 from pipeline.core.models import Models
 from pipeline.core.plans import BoundRule
 from pipeline.core.rules import ORDER_EVENT, Since
-from pipeline.store.sql import like, text
+from pipeline.store.sql import ACCEPTED, like, text
 
 _ORDER: Final = "PARTITION BY site, person_id ORDER BY at, rules, event, url, channel, session_id"
 _UP_TO_THIS: Final = f"{_ORDER} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"
@@ -84,7 +84,7 @@ def _readable_hits(props: str) -> str:
             if(metric = '', NULL, score) AS score, if(metric = '', NULL, scale) AS scale,
             groupArray((person_id, toUnixTimestamp64Milli(event_time), url, session_id)) AS hits_alike
         FROM hits
-        WHERE outcome IN ('sessionized', 'background', 'late')
+        WHERE {ACCEPTED}
         GROUP BY site, event, path, channel, goal, props, metric, score, scale
     )
     """

@@ -10,8 +10,7 @@ from typing import Final
 
 from pipeline.core.models import Models
 from pipeline.store.checks import FINAL_AFTER_MS, PERSON, Check, Rules, batch_sessions, batch_visits
-from pipeline.store.signal_notes import ACCEPTED
-from pipeline.store.sql import differing, text
+from pipeline.store.sql import ACCEPTED, differing, text
 from pipeline.store.verify_signals import SignalSources, batch_signals
 from pipeline.store.verify_transitions import batch_transitions
 

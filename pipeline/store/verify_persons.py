@@ -12,9 +12,7 @@ from typing import Final
 
 from pipeline.core.persons.attribution import HALF_LIFE_MS, LOOK_BACK_MS, MODELS, WHOLE
 from pipeline.store.checks import PERSON, Check
-from pipeline.store.sql import differing
-
-_ACCEPTED: Final = "outcome IN ('sessionized', 'background', 'late')"
+from pipeline.store.sql import ACCEPTED, differing
 
 
 def person_checks() -> list[Check]:
@@ -27,7 +25,7 @@ def _links() -> str:
     batch = f"""
     SELECT site, visitor_id, user_id, min(toUnixTimestamp64Milli(event_time)) AS since
     FROM hits
-    WHERE {_ACCEPTED} AND visitor_id != '' AND user_id != '' AND visitor_id != user_id
+    WHERE {ACCEPTED} AND visitor_id != '' AND user_id != '' AND visitor_id != user_id
     GROUP BY site, visitor_id, user_id
     """
     return f"""
@@ -202,7 +200,7 @@ def _conversions() -> str:
                     PARTITION BY site, person_id, order_id, event ORDER BY event_time, {micros}, currency, channel
                 ) = 1 AS is_first
             FROM hits
-            WHERE {_ACCEPTED} AND (goal = 1 OR event = 'purchase')
+            WHERE {ACCEPTED} AND (goal = 1 OR event = 'purchase')
         )
         WHERE goal = 1
     ) AS h
@@ -210,7 +208,7 @@ def _conversions() -> str:
     (
         SELECT site, person_id, order_id, sum(abs({micros})) AS back
         FROM hits
-        WHERE event = 'refund' AND order_id != '' AND {_ACCEPTED}
+        WHERE event = 'refund' AND order_id != '' AND {ACCEPTED}
         GROUP BY site, person_id, order_id
     ) AS r ON r.site = h.site AND r.person_id = h.person_id AND r.order_id = h.order_id
     """

@@ -23,6 +23,14 @@ _log = logging.getLogger(__name__)
 Record = tuple[bytes, bytes | None]  # key, value; None ends it
 
 
+def put(known: dict[Any, Any], name: Any, value: Any) -> None:
+    """What a record says: the newest of a key holds; None ends it."""
+    if value is None:
+        known.pop(name, None)
+    else:
+        known[name] = value
+
+
 class Followed:
     """``topic``: its name in the cluster. ``take`` is given each record, ``on_change`` called after each read."""
 

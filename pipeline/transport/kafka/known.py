@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.core.suppression import digest
-from pipeline.transport.kafka.followed import Record
+from pipeline.transport.kafka.followed import Record, put
 from schemas.erasure import Place, Request, Step
 
 KEY: Final = b"key"
@@ -78,15 +78,15 @@ class Known:
         elif record.key == STEP:
             self.step = _decode(value, type=Step) if value else None
         elif kind == _OUT.strip():
-            _put(self._out, name, value)
+            put(self._out, name, value)
         elif kind == _REQUEST.strip():
             asked = _decode(value, type=Asked) if value else None
             request = asked and Request(record.offset, asked.site, asked.kind, asked.id, asked.asked_ms)
-            _put(self.requests, text, request)
+            put(self.requests, text, request)
         elif kind == _RECEIPT.strip():
-            _put(self.receipts, text, _decode(value, type=Receipt) if value else None)
+            put(self.receipts, text, _decode(value, type=Receipt) if value else None)
         elif kind == _DONE.strip():
-            _put(self.done, _decode(name, type=Place), _decode(value, type=dict[str, int]) if value else None)
+            put(self.done, _decode(name, type=Place), _decode(value, type=dict[str, int]) if value else None)
 
     def finished(self, name: str, receipt: bytes) -> Iterator[Record]:
         """The records that end a request."""
@@ -119,10 +119,3 @@ def step(one: Step) -> Record:
 def done(place: Place, removed: dict[str, int]) -> Record:
     """It is done here."""
     return _DONE + _encode(place), _encode(removed)
-
-
-def _put(known: dict[Any, Any], name: Any, value: Any) -> None:
-    if value is None:
-        known.pop(name, None)
-    else:
-        known[name] = value

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pipeline.transport.kafka.followed import Record
+from pipeline.transport.kafka.followed import Record, put
 from schemas.rebuild import InForce, Part, Phase, Request
 
 CUT: Final = "cut"
@@ -49,19 +49,12 @@ class KnownModels:
         elif record.key == _PHASE:
             self.phase = _decode(value, type=Phase) if value else None
         elif kind == _REQUEST.strip():
-            self.requests.pop(name, None)
-            if value:
-                asked = _decode(value, type=Asked)
-                self.requests[name] = Request(record.offset, asked.models, asked.digests)
+            asked = _decode(value, type=Asked) if value else None
+            put(self.requests, name, asked and Request(record.offset, asked.models, asked.digests))
         elif kind == _PART.strip():
-            part = _decode(rest, type=Part)
-            self.parts.pop(part, None)
-            if value:
-                self.parts[part] = _decode(value, type=dict[str, int])
+            put(self.parts, _decode(rest, type=Part), _decode(value, type=dict[str, int]) if value else None)
         elif kind == _RECEIPT.strip():
-            self.receipts.pop(name, None)
-            if value:
-                self.receipts[name] = value
+            put(self.receipts, name, value)
 
     def finished(self, name: str, receipt: bytes) -> Iterator[Record]:
         """The records that end a request."""
