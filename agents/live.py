@@ -30,9 +30,6 @@ from pipeline.transport.publish import LogPublisher
 from pipeline.transport.traced_log import TracedLog
 from schemas.topics import SIGNALS, TOPICS
 
-HOUSEKEEPING_SECONDS = 5.0
-RETENTION_EVERY = 12  # times of housekeeping
-
 
 class Live:
     """One data directory, running. ``port``: where the collector listens, once started."""
@@ -138,15 +135,7 @@ class Live:
         if self.settings.webhook_url:
             readers[SIGNALS.name] = APP, WEBHOOK
         upkeep = Upkeep(log, self.embedded.client, self.embedded.metrics)
-        rounds = 0
-        while True:
-            upkeep.report_lags()
-            if rounds % RETENTION_EVERY == 0:
-                await upkeep.report_ledger()
-                log.apply_retention(readers, wall_ms())
-            await upkeep.report_money(wall_ms() / 1000)
-            rounds += 1
-            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+        await upkeep.keep_house(readers, self.embedded.crashed)
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         return web.Response(

@@ -1,17 +1,20 @@
-"""What is measured from outside of the hops: how far they are behind, whether the ledger adds up, and what the store's
-views say of money.
+"""What is done beside the hops again and again: how far they are behind, whether the ledger adds up, what the store's
+views say of money; and retention.
 """
 
 import asyncio
+import logging
+import sqlite3
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 from agents.embedded import APP
+from agents.hop import wall_ms
 from pipeline.metrics import MAX_SITES, OTHER, Metrics
 from pipeline.store.client import Client
-from pipeline.store.errors import QueryError, StoreUnavailableError
+from pipeline.store.errors import QueryError, StoreError, StoreUnavailableError
 from pipeline.transport.log import Log
 from schemas.topics import HITS, TOPICS
 
@@ -25,8 +28,11 @@ _COST = (
     "SELECT site, channel, currency, cost_per_acquisition FROM acquisition_costs"
     f" WHERE model = 'last_non_direct' AND isNotNull(cost_per_acquisition) {_WITHIN}"
 )
+HOUSEKEEPING_SECONDS = 5.0
+RETENTION_EVERY = 12  # rounds
 MONEY_SECONDS = 60.0
 _REST = 80  # times as long as the questions took: about 1 % of a core
+_logger = logging.getLogger(__name__)
 
 
 class Upkeep:
@@ -37,6 +43,28 @@ class Upkeep:
         self._metrics = metrics
         self._ledger = LedgerCheck(client, metrics, self._taken)
         self._money = Money(client, metrics)
+
+    async def keep_house(
+        self, readers: Mapping[str, Sequence[str]], crashed: Callable[[Exception], None]
+    ) -> None:
+        """For ever: report how the pipeline fares, and delete what retention does not keep.
+
+        What is away, busy or full has another round. ``readers``: topic -> consumers that must have passed a record.
+        """
+        rounds = 0
+        while True:
+            try:
+                self.report_lags()
+                if rounds % RETENTION_EVERY == 0:
+                    await self.report_ledger()
+                    self._log.apply_retention(readers, wall_ms())
+                await self.report_money(wall_ms() / 1000)
+            except (StoreError, sqlite3.Error):
+                _logger.exception("housekeeping could not be done, trying again")
+            except Exception as error:
+                crashed(error)
+            rounds += 1
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
     def report_lags(self) -> None:
         """Records that each hop has not read yet, of all the topics that it reads."""

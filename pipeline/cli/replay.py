@@ -11,7 +11,8 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from pipeline.sources import FORMATS, SourceError, read_hits, read_options, total_bytes
+from pipeline.cli.runner import KNOWN_ERRORS, told
+from pipeline.sources import FORMATS, read_hits, read_options, total_bytes
 from pipeline.sources.ordered import Ordered, in_event_time_order
 from pipeline.sources.replay import Pace, Replay, ReplayError, Summary, prepared
 from pipeline.sources.targets import key_of, open_target
@@ -98,10 +99,10 @@ def _run(options: _Options) -> None:
             in_event_time_order(_read(options, progress)) as ordered,
         ):
             summary = asyncio.run(_send(options, ordered, progress))
-    except SourceError as error:
-        raise click.UsageError(str(error)) from error
     except ReplayError as error:
         raise click.ClickException(str(error)) from error
+    except KNOWN_ERRORS as error:
+        raise told(error) from error
     if options.as_json:
         click.echo(msgspec.json.encode(summary))
     else:

@@ -3,12 +3,14 @@
 
 import os
 import shutil
+import sqlite3
 import sys
 from importlib.metadata import entry_points
 from typing import Any
 
 import click
 
+from pipeline.collector.publisher import Unavailable
 from pipeline.core.model_check import ModelError
 from pipeline.logs import configure
 from pipeline.settings import Settings, SettingsError, load
@@ -41,12 +43,21 @@ def runner(name: str) -> Any:
 
 def told(error: Exception) -> click.ClickException:
     """A known error as the end of the command: 2 if somebody must change something, 1 if trying again may help."""
-    ended = click.ClickException(str(error))
-    ended.exit_code = 1 if getattr(error, "retriable", False) else 2
+    ended = click.ClickException("; ".join([_text(error), *getattr(error, "__notes__", ())]))
+    may_help = isinstance(error, Unavailable | sqlite3.OperationalError) or getattr(error, "retriable", False)
+    ended.exit_code = 1 if may_help else 2
     return ended
 
 
-KNOWN_ERRORS = (SettingsError, SourceError, StoreError, ModelError, OSError)
+def _text(error: Exception) -> str:
+    if isinstance(error, sqlite3.Error):  # names no file: the topics, or state beyond the memory
+        return f"in the data directory: {error}"
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+KNOWN_ERRORS = (SettingsError, SourceError, StoreError, ModelError, Unavailable, sqlite3.Error, OSError)
 
 
 def with_broker(settings: Settings) -> Settings:

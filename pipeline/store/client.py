@@ -5,8 +5,10 @@ it. Queries come back as bytes in a ClickHouse format or as rows; times are UTC.
 for each other.
 """
 
+import fcntl
 import logging
 import re
+import shutil
 from pathlib import Path
 from typing import Any, Protocol, Self
 from urllib.parse import unquote, urlsplit
@@ -23,10 +25,15 @@ from pipeline.store.errors import (
     RowsRefusedError,
     StoreLockedError,
     StoreRefusedError,
+    StoreUnavailableError,
     mapped,
 )
 
 STORE_DIRECTORY = "clickhouse"  # within the data directory
+LEAST_FREE_BYTES = (
+    64 * 1024**2
+)  # a view that is made on a full disk is left empty, and the engine never starts again
+_LOCK = "status"  # of the engine, within its directory
 
 _ENDS_WITH_FORMAT = re.compile(r"\bFORMAT\s+\w+\s*$", re.IGNORECASE)
 _WRITES_A_FILE = re.compile(r"\bINTO\s+OUTFILE\b", re.IGNORECASE)  # the engine allows it even to readers
@@ -144,18 +151,31 @@ def connect(place: str | Path | Server, *, read_only: bool = False) -> Client:
 
 def _connect_embedded(directory: Path, *, read_only: bool) -> Client:
     directory.parent.mkdir(parents=True, exist_ok=True)
+    if not read_only and (free := shutil.disk_usage(directory.parent).free) < LEAST_FREE_BYTES:
+        found = f"{free >> 20} MB are free on its disk, a start needs {LEAST_FREE_BYTES >> 20}"
+        raise StoreUnavailableError(f"{directory.parent}: {found}: make room")
     try:
         driver = clickhouse_connect.get_client(
             interface="chdb", path=str(directory), settings=dict(_SETTINGS)
         )
     except ClickHouseError as error:
-        raise StoreLockedError(
-            f"cannot open {directory}: another process holds it, or this one holds another ({error})"
-        ) from error
+        why = "another process holds it" if _is_locked(directory) else str(error)
+        raise StoreLockedError(f"cannot open {directory}: {why}") from error
     client = Client(driver, str(directory))
     if read_only:
         client.command("SET readonly = 2")
     return client
+
+
+def _is_locked(directory: Path) -> bool:
+    try:
+        with (directory / _LOCK).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _connect_server(server: Server, *, read_only: bool) -> Client:

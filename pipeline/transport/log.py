@@ -95,17 +95,22 @@ def _inflated(blob: bytes) -> memoryview:
 
 
 class Log:
-    """One connection to the file."""
+    """One connection to the file. ``sqlite3.DatabaseError`` names it where it cannot be opened."""
 
     def __init__(self, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._db = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
-        self._db.execute(f"pragma page_size = {PAGE_BYTES}")
-        self._db.execute("pragma journal_mode = wal")
-        self._db.execute("pragma synchronous = full")
-        self._db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
-        self._db.executescript(_DDL)
+        try:
+            self._db = sqlite3.connect(
+                path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
+            )
+            self._db.execute(f"pragma page_size = {PAGE_BYTES}")
+            self._db.execute("pragma journal_mode = wal")
+            self._db.execute("pragma synchronous = full")
+            self._db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            self._db.executescript(_DDL)
+        except sqlite3.DatabaseError as error:
+            raise type(error)(f"{path}: {error}") from error
 
     def close(self) -> None:
         """Close the connection."""

@@ -54,7 +54,7 @@ class LogPublisher:
                         now_ms=now_ms,
                     )
         except sqlite3.OperationalError as error:  # locked, or the disk is full
-            raise Unavailable(str(error)) from error
+            raise Unavailable(f"{self._log.path.name}: {error}") from error
         self._backlog += len(values)
         self._on_append()
 

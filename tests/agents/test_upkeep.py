@@ -1,7 +1,9 @@
 """What is reported of the pipeline from outside: lags by hop, the ledger's difference, money."""
 
-from collections.abc import Iterator
-from contextlib import closing
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +146,35 @@ async def test_a_store_that_is_away_says_nothing_of_money(world: World) -> None:
     world.ledger.said = None
     await world.upkeep.report_money(100.0)
     assert world.value("masir_customer_lifetime_value", site="shop", currency="EUR") is None
+
+
+async def test_a_round_that_fails_is_followed_by_others_and_a_fault_of_ours_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another process has the file for long; retention is done as soon as it lets go."""
+    monkeypatch.setattr("agents.upkeep.HOUSEKEEPING_SECONDS", 0.01)
+    monkeypatch.setattr("agents.upkeep.RETENTION_EVERY", 1)
+    world.append("hits", 0, 3)
+    world.consume("hits", 0, 3)
+    told: list[Exception] = []
+    world.ledger.said = None
+    with closing(Log(world.log.path, busy_seconds=0.01)) as impatient:
+        upkeep = Upkeep(impatient, world.ledger, world.metrics)  # type: ignore[arg-type]
+        with world.log.transaction(), caplog.at_level(logging.ERROR):
+            house = asyncio.create_task(upkeep.keep_house({"hits": (APP,)}, told.append))
+            await asyncio.sleep(0.1)
+        assert "housekeeping could not be done" in caplog.text
+        await _until(lambda: world.log.begin("hits", 0) == 3)
+        assert told == []
+        monkeypatch.setattr(upkeep, "report_lags", lambda: {}["lag"])
+        await _until(lambda: bool(told))
+        house.cancel()
+        with suppress(asyncio.CancelledError):
+            await house
+    assert isinstance(told[0], KeyError)
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not is_so():
+            await asyncio.sleep(0.01)

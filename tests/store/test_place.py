@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.settings import load
-from pipeline.store.client import STORE_DIRECTORY, Server
+from pipeline.store import client as store_client
+from pipeline.store.client import STORE_DIRECTORY, Server, connect
+from pipeline.store.errors import StoreLockedError, StoreUnavailableError
 from pipeline.store.place import place_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +26,22 @@ def test_a_server_is_all_that_the_settings_say_of_it() -> None:
         name: f"MASIR_CLICKHOUSE_{name.upper()}" for name in given if name != "url"
     }
     assert place_of(load({names[name]: value for name, value in given.items()})) == Server(**given)
+
+
+def test_a_disk_that_is_almost_full_is_told_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_client, "LEAST_FREE_BYTES", 1 << 60)
+    with pytest.raises(StoreUnavailableError, match=r"data: \d+ MB are free on its disk, a start needs"):
+        connect(tmp_path / "data" / STORE_DIRECTORY)
+    assert not (tmp_path / "data" / STORE_DIRECTORY).exists()
+
+
+def test_what_cannot_be_opened_is_not_said_to_be_held_by_another_process(tmp_path: Path) -> None:
+    (tmp_path / STORE_DIRECTORY).write_text("a file")
+    with pytest.raises(StoreLockedError) as caught:
+        connect(tmp_path / STORE_DIRECTORY)
+    assert "another process" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
