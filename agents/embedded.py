@@ -52,11 +52,15 @@ class Embedded:
         self.directory = Path(settings.data)
         self.models = self.load_models()
         self.metrics = metrics_of(settings)
-        self.client: Client = open_store(settings)
-        migrate(self.client, ttl_days=settings.ttl_days)
-        set_vocabulary(self.client, self.models.models, settings)
         self.database = (self.directory / DATABASE).absolute()
-        self._create_topics()
+        self.client: Client = open_store(settings)
+        try:
+            migrate(self.client, ttl_days=settings.ttl_days)
+            set_vocabulary(self.client, self.models.models, settings)
+            self._create_topics()
+        except BaseException:
+            self.client.close()
+            raise
         self.away: dict[str, str] = {}  # what the hops wait for, and why
         self.reads: dict[str, tuple[str, ...]] = {}  # by hop
         self.gates: dict[str, Gate] = {}  # by hop

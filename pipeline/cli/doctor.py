@@ -1,5 +1,6 @@
 """``masir doctor``: what is well, what is not, and what to do about it."""
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 import click
 import msgspec
@@ -15,12 +17,14 @@ import msgspec
 from pipeline.cli.runner import KNOWN_ERRORS, settings_of
 from pipeline.core.models import load as load_models
 from pipeline.model_files import texts_in_force
-from pipeline.settings import Settings
+from pipeline.settings import Settings, SettingsError
 from pipeline.store.client import Client, Reader, rows
 from pipeline.store.errors import StoreRefusedError, StoreUnavailableError
 from pipeline.store.migrations import bundled
 from pipeline.store.place import reader_of
 from pipeline.store.query_socket import SocketReader
+from pipeline.transport.kafka.connection import BrokerError
+from pipeline.transport.kafka.topics import TopicAdmin, wanted_topics
 from pipeline.transport.log import DATABASE
 from schemas.topics import TOPICS
 
@@ -41,7 +45,7 @@ class Finding(NamedTuple):
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def doctor(context: click.Context, data: str | None, as_json: bool) -> None:
-    """Check settings, stage models, disk, topics, store, ledger and clock, and say what to do.
+    """Check settings, stage models, broker, disk, topics, store, ledger and clock, and say what to do.
 
     Exit code 0: all is well. 1: something needs attention.
     """
@@ -61,11 +65,15 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield Finding("settings", "read and checked")
     yield _models(settings)
     directory = Path(settings.data)
+    if settings.broker:
+        yield from _broker(settings)
     if directory.exists():
         yield _disk(directory)
-        yield _topics(directory / DATABASE, settings)
+        if not settings.broker:
+            yield _topics(directory / DATABASE, settings)
     elif not settings.clickhouse:
-        yield Finding("data", f"{directory} does not exist yet", "`masir run` or `masir process` makes it")
+        makers = "`masir worker`" if settings.broker else "`masir run` or `masir process`"
+        yield Finding("data", f"{directory} does not exist yet", f"{makers} makes it")
         return
     try:
         with closing(reader_of(settings)) as reader:
@@ -110,9 +118,12 @@ def _disk(directory: Path) -> Finding:
 def _topics(database: Path, settings: Settings) -> Finding:
     if not database.exists():
         return Finding("topics", "none yet", "`masir run` or `masir process` makes them")
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
-        known = dict(db.execute("select name, partitions from topics"))
-        size = database.stat().st_size / 1024**2
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as db:
+            known = dict(db.execute("select name, partitions from topics"))
+    except sqlite3.Error as error:
+        return Finding("topics", f"{database}: {error}", "restore the directory from a backup")
+    size = database.stat().st_size / 1024**2
     missing = [topic.name for topic in TOPICS if topic.name not in known]
     if missing:
         return Finding("topics", f"missing: {', '.join(missing)}", "start `masir run` once: it makes them")
@@ -120,6 +131,30 @@ def _topics(database: Path, settings: Settings) -> Finding:
         have = sorted(set(known.values()))
         return Finding("topics", f"have {have} partitions", f"set partitions = {have[0]}: it cannot change")
     return Finding("topics", f"{len(known)}, {settings.partitions} partitions each, {size:.0f} MiB")
+
+
+def _broker(settings: Settings) -> Iterator[Finding]:
+    """Kafka, and the topics in it."""
+    try:
+        wrong = asyncio.run(_wrong_topics(settings))
+    except SettingsError as error:
+        yield Finding("broker", str(error), "mend it, then `masir doctor` again")
+    except BrokerError as error:
+        yield Finding(
+            "broker", str(error), "start it, or mend MASIR_BROKER; collectors answer 503 or spool meanwhile"
+        )
+    else:
+        yield Finding("broker", f"{settings.broker} answers")
+        every = len(wanted_topics(settings))
+        advice = (
+            "`masir topics` says what is wrong; --create makes them, --mend changes them" if wrong else ""
+        )
+        yield Finding("topics", f"{every - len(wrong)} of {every} are well", advice)
+
+
+async def _wrong_topics(settings: Settings) -> dict[str, list[str]]:
+    async with TopicAdmin(settings) as admin:
+        return await admin.check()
 
 
 def _asked(reader: Reader, checks: tuple[Callable[[Reader], Finding], ...]) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ view ``person_facts``. A wrong one raises QueryError, which names the setting.
 """
 
 from collections.abc import Iterator, Mapping
+from hashlib import blake2b
 from typing import Final
 
 from pipeline.store.client import Client
@@ -26,6 +27,8 @@ BUILT_IN: Final[Mapping[str, str]] = {
     "blog": "/blog* /news* /article* /magazine* /stories*",
 }
 """Kind -> path globs and events, separated by spaces."""
+
+_IS_OWN_SEGMENTS: Final = "database = currentDatabase() AND name = 'own_segments'"
 
 
 def content_rules(own: Mapping[str, str]) -> list[tuple[str, str, str]]:
@@ -59,7 +62,7 @@ def set_content(client: Client, own: Mapping[str, str]) -> None:
 
 
 def set_segments(client: Client, own: Mapping[str, str]) -> None:
-    """Make the view ``own_segments`` of these conditions; a person may be in several."""
+    """Make the view ``own_segments`` of these conditions, if it is not made of them; a person may be in several."""
     for name, condition in own.items():
         try:
             client.query(f"SELECT count() FROM person_facts WHERE ({condition}) AND 0")
@@ -68,10 +71,13 @@ def set_segments(client: Client, own: Mapping[str, str]) -> None:
                 f"segments: the condition of `{name}` is not one over person_facts: {error}"
             ) from error
     names = ", ".join(f"if(({condition}), {text(name)}, '')" for name, condition in own.items())
-    client.command(
-        "CREATE OR REPLACE VIEW own_segments AS SELECT site, person_id, segment FROM person_facts "
+    view = (
+        "SELECT site, person_id, segment FROM person_facts "
         f"ARRAY JOIN arrayFilter(name -> name != '', [{names}]) AS segment"
         if own
-        else "CREATE OR REPLACE VIEW own_segments AS "
-        "SELECT site, person_id, '' AS segment FROM person_facts WHERE 0"
+        else "SELECT site, person_id, '' AS segment FROM person_facts WHERE 0"
     )
+    made_of = blake2b(view.encode(), digest_size=16).hexdigest()
+    if client.query(f"SELECT 1 FROM system.tables WHERE {_IS_OWN_SEGMENTS} AND comment = '{made_of}'"):
+        return
+    client.command(f"CREATE OR REPLACE VIEW own_segments AS {view} COMMENT '{made_of}'")

@@ -1,6 +1,7 @@
 """Every command explains itself and ends wrong input with a message and a code that says whose turn it is."""
 
 import json
+import sqlite3
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 from pipeline.cli import COMMANDS, main
 from pipeline.cli import runner as cli_runner
 from pipeline.cli.runner import told
+from pipeline.collector.publisher import Unavailable
 from pipeline.settings import SettingsError
 from pipeline.store.errors import QueryError, StoreUnavailableError
 
@@ -94,12 +96,27 @@ def test_a_wrong_setting_ends_with_2_and_is_named(
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(SettingsError("x"), 2), (QueryError("x"), 2), (StoreUnavailableError("x"), 1), (OSError("x"), 2)],
+    [
+        (SettingsError("x"), 2),
+        (QueryError("x"), 2),
+        (StoreUnavailableError("x"), 1),
+        (Unavailable("x"), 1),
+        (OSError("x"), 2),
+        (OSError(2, "x"), 2),
+    ],
 )
 def test_the_code_says_whether_trying_again_may_help(error: Exception, code: int) -> None:
     assert isinstance(error, cli_runner.KNOWN_ERRORS)
     ended = told(error)
-    assert (ended.exit_code, ended.message) == (code, "x")
+    assert (ended.exit_code, ended.message.removeprefix("[Errno 2] ")) == (code, "x")
+
+
+def test_a_full_disk_may_have_room_again_and_a_broken_file_is_not_mended_by_itself() -> None:
+    ended = [told(kind("x")) for kind in (sqlite3.OperationalError, sqlite3.DatabaseError)]
+    assert [(one.exit_code, one.message) for one in ended] == [
+        (1, "in the data directory: x"),
+        (2, "in the data directory: x"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -141,6 +158,28 @@ def test_doctor_of_nothing_says_what_to_do() -> None:
     assert result.exit_code == 1
     assert "masir run" in findings["data"]["advice"]
     assert findings["settings"]["advice"] == findings["stage models"]["advice"] == ""
+
+
+def test_doctor_of_workers_asks_the_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASIR_BROKER", "kafka://127.0.0.1:1")
+    result = masir("doctor", "--data", str(tmp_path), "--json")
+    findings = {one["what"]: one for one in json.loads(result.stdout)}
+    assert result.exit_code == 1
+    assert "127.0.0.1:1" in findings["broker"]["says"]
+    assert "MASIR_BROKER" in findings["broker"]["advice"]
+    assert "topics" not in findings, "there are none in the directory, and none are wanted there"
+
+
+@pytest.mark.parametrize("command", [("run",), ("process", "-")])
+def test_what_works_alone_does_not_beside_workers(
+    command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows would replace those of the workers, which have the same names."""
+    monkeypatch.setenv("MASIR_BROKER", "kafka://127.0.0.1:1")
+    result = masir(*command, "--data", str(tmp_path / "data"))
+    assert result.exit_code == 2
+    assert "broker is set (kafka://127.0.0.1:1)" in result.stderr
+    assert not (tmp_path / "data").exists()
 
 
 def _hits() -> str:
@@ -196,3 +235,39 @@ def test_the_summary_for_people_has_no_progress_bar_in_a_pipe() -> None:
     assert result.exit_code == 0
     assert "5 hits in" in result.output
     assert "\x1b" not in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("process", "hits.ndjson"),
+        ("run", "--listen", "127.0.0.1:0"),
+        ("doctor",),
+        ("erase", "--site", "s", "--user", "u"),
+        ("unlink", "--site", "s", "--visitor", "v", "--user", "u"),
+        ("rebuild", "--model", "classic5"),
+    ],
+    ids=" ".join,
+)
+def test_a_file_of_topics_that_is_none_is_one_line(arguments: tuple[str, ...]) -> None:
+    _hits()
+    Path("broken").mkdir()
+    Path("broken/masir.db").write_bytes(b"no database\n" * 1_000)
+    result = masir(*arguments, "--data", "broken")
+    assert result.exit_code == (1 if arguments == ("doctor",) else 2)
+    assert "file is not a database" in result.output
+    assert isinstance(result.exception, SystemExit), result.exception
+    if arguments != ("doctor",):
+        assert len(result.output.splitlines()) == 1
+
+
+def test_replay_into_a_file_that_is_no_broker_is_told_in_words() -> None:
+    Path("broken.db").write_bytes(b"no database\n" * 1_000)
+    result = masir("replay", _hits(), "--to", "sqlite://broken.db")
+    assert (result.exit_code, "broken.db: file is not a database" in result.output) == (2, True)
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_a_place_that_cannot_be_written_is_named_first() -> None:
+    assert masir("process", _hits(), "--data", "hits.ndjson").output == "Error: hits.ndjson: File exists\n"
+    assert masir("process", "hits.ndjson", "--data", "hits.ndjson/x").output.endswith("x: Not a directory\n")

@@ -137,6 +137,21 @@ def test_own_segments_are_conditions_in_sql(client: Client, sink: Sink) -> None:
     assert table(client, "segments", "person_id, segment", "dimension = 'own'") == []
 
 
+def test_the_view_of_own_segments_is_made_when_they_differ_and_not_at_each_start(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk the engine leaves a view that it makes empty, and never starts again."""
+    said: list[str] = []
+    command = client.command
+    monkeypatch.setattr(client, "command", lambda statement: (said.append(statement), command(statement)))
+    for own, made in (("1", 1), ("1", 1), ("2", 2), ("2", 2)):
+        set_segments(client, {"big": f"revenue > {own}"})
+        assert len(said) == made
+    set_segments(client, {})
+    set_segments(client, {})
+    assert len(said) == 3
+
+
 def test_a_wrong_condition_names_the_segment_and_leaves_the_view(client: Client, sink: Sink) -> None:
     put(sink, [order(0, "ann", 600)])
     set_segments(client, {"big": "revenue > 1"})
