@@ -1,5 +1,6 @@
 """``masir rebuild`` over Kafka and a ClickHouse server: refused where files differ, done while hits come and a worker
-is killed, and with no worker running that has the new files yet; the same as if the model had always been so.
+is killed, and with no worker running that has the new files yet; the same as if the model had always been so. And with
+the store in one of the workers, whom the others ask for hits.
 """
 
 import json
@@ -91,12 +92,31 @@ def test_rebuild(cluster: Cluster, tmp_path: Path) -> None:
     assert found["by_model"]["tiny"] >= 10, "those who had scrolled before it was asked for, at least"
     send(cluster, HISTORY[100:])
     gauges_agree(cluster)
-    lines = write_lines(tmp_path / "hits.ndjson", HISTORY)
-    process(tmp_path / "expected", lines, models=file)
-    mine, its = export(**cluster.settings), export(tmp_path / "expected")  # type: ignore[arg-type]
+    is_as_if_always_so(cluster, file, tmp_path)
+    _when_nobody_runs(cluster, file)
+
+
+def test_the_store_is_another_workers(broker: str, tmp_path: Path) -> None:
+    """Over its socket: who remakes the history is not who has the data directory open."""
+    file = model(tmp_path / "tiny.toml", keen=False)
+    with Cluster(tmp_path / "data", broker, workers=1, partitions=2, models=file, **YEAR) as cluster:
+        send(cluster, HISTORY[:70])
+        cluster.wait_until_drained()
+        model(file, keen=True)
+        found = rebuild(cluster)
+        assert (found["hits"], found["by_model"]["tiny"] >= 10) == (70, True)
+        send(cluster, HISTORY[70:])
+        gauges_agree(cluster)
+        is_as_if_always_so(cluster, file, tmp_path)
+        assert [process.stop() for process in cluster.processes] == [0, 0, 0]
+
+
+def is_as_if_always_so(cluster: Cluster, file: Path, directory: Path) -> None:
+    lines = write_lines(directory / "hits.ndjson", HISTORY)
+    process(directory / "expected", lines, models=file)
+    mine, its = export(**cluster.settings), export(directory / "expected")  # type: ignore[arg-type]
     for view in ("transitions", "persons"):
         assert differing({view: mine[view]}, {view: its[view]}) == {}
-    _when_nobody_runs(cluster, file)
 
 
 def _when_nobody_runs(cluster: Cluster, file: Path) -> None:
