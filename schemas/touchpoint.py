@@ -9,8 +9,9 @@ and an id; it names the partition (CRC-32) and the state. Whose it is:
 
 A session is told when it closes (``sign`` 1). When it is opened again, extended or merged, what was told is taken back
 first, under the key it was told under (``sign`` -1, same ``session_id``), as with the facts of the counters. A hit is
-told once (``sign`` 1) and at once, bots' never, late ones too. A link is told when a hit has both ids and they differ;
-the same link again, or one no earlier than what was told, may be left out: the least time of each pair counts.
+told once (``sign`` 1) and at once, late ones too; bots' never, but for the e-mails they open. A link is told when a
+hit has both ids and they differ; the same link again, or one no earlier than what was told, may be left out: the least
+time of each pair counts.
 
 Every partition hears of a new ``watermark``, also with empty tables: time passes for persons who do nothing.
 """

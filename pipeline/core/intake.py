@@ -226,7 +226,7 @@ class Intake:
         output.hits = columns if len(stored) == len(reading) else picked(columns, stored)
         people = stored[outcome[stored] != _BOT]
         output.evidence = self.matcher.match(reading, people, page, traffic, ids[session])
-        output.touched = self._teller.tell(reading, people, page, traffic, outcome == _SESSIONIZED)
+        output.touched = self._teller.tell(reading, stored, page, traffic, outcome == _SESSIONIZED, is_bot)
         sites = output.hits["site"]
         for (site, code), count in Counter(zip(sites, outcome[stored].tolist(), strict=True)).items():
             output.outcomes[site, Outcome(_OUTCOMES[code])] = count

@@ -96,7 +96,7 @@ def random_regressions(hits: list[Row], seed: int) -> list[Transition]:
 def note_of(row: Row) -> Note | None:
     kind = Notables(CANCEL_URLS).kind(row["event"], row["url"], row["goal"])
     words = Words(
-        row["event"], row["url"], None, row["order_id"], row["score"], row["scale"], None, None,
+        row["event"], row["url"], "", None, row["order_id"], row["score"], row["scale"], None,
         msgspec.Raw(row["props"].encode()) if row["props"] else Words._field_defaults["props"],
     )  # fmt: skip
     kind, amount, text = details(kind, words, goal=row["goal"])

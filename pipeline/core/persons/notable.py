@@ -10,12 +10,13 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import Raw
 
+from pipeline.core.devices import MAIL_PRIVACY
 from pipeline.core.globs import GlobSet, path_of
 from pipeline.core.goals import VIEWS
 from pipeline.core.money import micros
 from pipeline.core.persons.items import EMAILS
 from pipeline.core.scores import normalised_score
-from schemas.hit import ABSENT, Campaign
+from schemas.hit import ABSENT
 from schemas.touchpoint import Touch
 
 SURVEY: Final = -1  # of a metric that only the hit's props tell: no kind a touchpoint may have
@@ -44,18 +45,6 @@ _EVENTS: Final = {
 _METRICS: Final = {"csat": Touch.CSAT, "ces": Touch.CES, "nps": Touch.NPS}
 _TICKETS: Final = (Touch.TICKET_OPEN, Touch.TICKET_CLOSE)
 _MONEY: Final = (Touch.ORDER, Touch.GOAL, Touch.REFUND, Touch.COST)
-
-# What fetches the pictures of an e-mail before, or without, anybody reading it. Apple's proxy says "Mozilla/5.0" and
-# nothing else; browsers always say more.
-_MACHINES: Final = (
-    "googleimageproxy",
-    "yahoomailproxy",
-    "barracuda",
-    "mimecast",
-    "proofpoint",
-    "microsoft office existence",
-)
-_APPLE_PROXY: Final = "mozilla/5.0"
 
 
 class _Props(msgspec.Struct, gc=False):
@@ -88,16 +77,16 @@ class Notables:
 
 
 class Words(NamedTuple):
-    """What a notable hit may say, as in :class:`schemas.hit.Hit`."""
+    """What a notable hit may say, as in :class:`schemas.hit.Hit`; ``campaign``: its id, else its name."""
 
     event: str
     url: str
+    campaign: str = ""
     revenue: float | None = None
     order_id: str | None = None
     score: float | None = None
     scale: float | None = None
     user_agent: str | None = None
-    campaign: Campaign | None = None
     props: Raw = ABSENT
 
 
@@ -131,17 +120,13 @@ def details(kind: int, hit: Words, *, goal: bool) -> tuple[int, int, str]:
 
 
 def is_machine(user_agent: str) -> bool:
-    """Does the user agent belong to a proxy or scanner that opens e-mails by itself?"""
-    agent = user_agent.lower().strip()
-    return agent == _APPLE_PROXY or any(name in agent for name in _MACHINES)
+    """Does the user agent belong to a proxy that opens e-mails by itself, and is not on the list of bots?"""
+    return user_agent.strip() == MAIL_PRIVACY[0]
 
 
-def _message(campaign: Campaign | None, props: _Props) -> str:
+def _message(campaign: str, props: _Props) -> str:
     """What names the e-mail: its id, or else the campaign, which sends one to each person."""
-    said = str(props.email_id or props.message_id)
-    if said or campaign is None:
-        return said
-    return campaign.id or campaign.name
+    return str(props.email_id or props.message_id or campaign)
 
 
 def _read(props: Raw) -> _Props:

@@ -73,22 +73,35 @@ class Teller:
         """The numbers of pages are not good any more."""
         self._kinds = []
 
-    def tell(self, reading: Reading, rows: Index, page: Index, traffic: Index, in_session: Array) -> Touched:
-        """What these rows tell. ``page traffic in_session``: columns of all rows of the reading."""
-        hits = self._notable(reading, rows, page, traffic, in_session)
-        return Touched(hits=hits, links=self._links(reading, rows))
+    def tell(
+        self,
+        reading: Reading,
+        rows: Index,
+        page: Index,
+        traffic: Index,
+        in_session: Array,
+        is_bot: Array,
+    ) -> Touched:
+        """What these rows tell. ``page traffic in_session is_bot``: columns of all rows of the reading.
+
+        Of bots only the e-mails that they open: a proxy's look at the pictures is no reader's, and no conversion.
+        """
+        hits = self._notable(reading, rows, page, traffic, in_session, is_bot)
+        return Touched(hits=hits, links=self._links(reading, rows[~is_bot[rows]]))
 
     def _notable(
-        self, reading: Reading, rows: Index, page: Index, traffic: Index, in_session: Array
+        self, reading: Reading, rows: Index, page: Index, traffic: Index, in_session: Array, is_bot: Array
     ) -> list[tuple[Any, ...]]:
         pages = self._looks.pages
         self._kinds += [
             self._notables.kind(one.event, one.url, one.is_goal) for one in pages[len(self._kinds) :]
         ]
         kinds = np.array(self._kinds, np.int64)[page[rows]]
-        chosen = rows[kinds != Touch.NONE]
+        chosen = rows[(kinds != Touch.NONE) & (~is_bot[rows] | (kinds == Touch.EMAIL_OPEN))]
         fields = reading.fields
-        found = [self._hit(fields, reading, row, page, traffic, in_session) for row in chosen.tolist()]
+        found = [
+            self._hit(fields, reading, row, page, traffic, in_session, is_bot) for row in chosen.tolist()
+        ]
         return [hit for hit in found if hit[_KIND] != Touch.NONE]
 
     def _hit(
@@ -99,20 +112,24 @@ class Teller:
         page: Index,
         traffic: Index,
         in_session: Array,
+        is_bot: Array,
     ) -> tuple[Any, ...]:
-        look = self._looks.pages[page[row]]
-        words = Words(look.event, look.url, *(fields[name][row] for name in Words._fields[2:]))
-        kind, amount, text = details(self._kinds[page[row]], words, goal=look.is_goal)
+        look, origin = self._looks.pages[page[row]], self._looks.traffics[traffic[row]]
+        campaign, is_goal = origin.id or origin.name, look.is_goal and not is_bot[row]
+        words = Words(look.event, look.url, campaign, *(fields[name][row] for name in Words._fields[3:]))
+        kind, amount, text = details(self._kinds[page[row]], words, goal=is_goal)
+        if kind == Touch.EMAIL_OPEN and is_bot[row]:
+            kind = Touch.EMAIL_MACHINE_OPEN
         user = fields["user_id"][row]
         return (
             f"{fields['site'][row]}{SEPARATOR}{user or fields['visitor_id'][row]}",
             bool(user),
             int(reading.time[row]),
             int(kind),
-            look.is_goal,
+            bool(is_goal),
             bool(in_session[row]),
             look.event,
-            self._looks.traffics[traffic[row]].channel,
+            origin.channel,
             amount,
             fields["currency"][row] or "",
             text,
