@@ -3,6 +3,7 @@ the order, however bad the hits; and real data.
 """
 
 import asyncio
+import json
 import random
 import re
 from collections.abc import Iterator
@@ -15,13 +16,13 @@ from bench.clickhouse import ClickHouse
 from bench.cluster import Cluster
 from bench.faults import SETTINGS, settle, shop_hits
 from bench.kafka_fill import fill
-from bench.running import Running, export, without_duplicates
+from bench.running import Running, export, wait_for, without_duplicates
 from bench.senders import Connection, sending
 from pipeline.settings import load
 from pipeline.sources import read_hits, read_options
 
 from .bad_hits import BAD
-from .kit import BUNDLED, DATA, differing, now_ms, pairs_and_ties, post, verify
+from .kit import BUNDLED, DATA, differing, gauge, masir, now_ms, pairs_and_ties, post, verify
 
 HITS = 1_500
 YEAR: dict[str, object] = {"allowed_lateness_seconds": 366 * 86_400, "dedupe_hours": 366 * 24}
@@ -75,6 +76,29 @@ def test_in_another_order_and_with_what_cannot_be_read(
         assert differing(expected, found) == {}
         assert verify(cluster.data, clickhouse=server.url)["agrees"]
         assert not (cluster.data / "clickhouse").exists(), "nothing is stored here"
+        _letters_are_brought_in(cluster)
+        _the_ledger_is_watched_by_one_worker(cluster)
+
+
+def _letters_are_brought_in(cluster: Cluster) -> None:
+    """Into the workers' topic, from where they go the way of all hits."""
+    readable = sum(bad.name == "no site" for bad in BAD)
+    arguments = ("--reason", "missing_field", "--set", "site=late", "--set", f"time={now_ms()}", "--json")
+    said = json.loads(masir("dlq", "replay", *arguments, settings=cluster.settings).stdout)
+    assert said["replayed"] == readable
+    cluster.wait_for_value("SELECT count() FROM hits WHERE site = 'late'", readable)
+    assert not (cluster.data / "masir.db").exists(), "it was not processed here"
+    done = masir("doctor", "--json", settings=cluster.settings, code=None)
+    found = {one["what"]: one["advice"] for one in json.loads(done.stdout)}
+    assert found["broker"] == found["topics"] == found["ledger"] == ""
+
+
+def _the_ledger_is_watched_by_one_worker(cluster: Cluster) -> None:
+    def found() -> list[float]:
+        said = [gauge(worker, "masir_ledger_difference_hits") for worker in cluster.workers]
+        return [difference for difference in said if difference is not None]
+
+    assert wait_for(found, "one says it") == [0]
 
 
 def test_real_data_has_its_published_figures(broker: str, server: ClickHouse, tmp_path: Path) -> None:
