@@ -25,6 +25,7 @@ from agents.journeys import NAME as JOURNEYS
 from agents.owned import OwnedHop
 from agents.shared_tracing import TracedKafka
 from agents.starting import run_role
+from pipeline.disk_metrics import Disk
 from pipeline.settings import Settings
 from pipeline.store.client import Client
 from pipeline.store.migrations import migrate
@@ -55,6 +56,7 @@ class Worker:
         self.hops = hops
         self.port = 0
         self.metrics = metrics_of(settings)
+        self.metrics.register(Disk(Path(settings.data)))
         self._models = load_models(settings)
         self._away: dict[str, str] = {}
         self._client: Client | None = None
