@@ -1,5 +1,6 @@
 """deploy/kubernetes held against the code: settings, commands, probes, ports, names in Kafka."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,25 @@ def test_labels_meet_and_one_pod_goes_at_a_time(name: str) -> None:
     (spread,) = PODS[name]["spec"]["topologySpreadConstraints"]
     assert spread["labelSelector"]["matchLabels"] == label
     assert PODS[name]["metadata"]["annotations"]["prometheus.io/port"] == str(PORT)
+
+
+def test_prometheus_finds_the_pods_and_is_otherwise_the_documented_one() -> None:
+    here, documented = (
+        yaml.safe_load((ROOT / f"deploy/prometheus/{name}.yml").read_text())
+        for name in ("kubernetes", "prometheus")
+    )
+    assert [here[part] for part in ("global", "rule_files")] == [
+        documented[part] for part in ("global", "rule_files")
+    ]
+    (job,), (known,) = here["scrape_configs"], documented["scrape_configs"]
+    assert job["job_name"] == known["job_name"]
+    assert job["kubernetes_sd_configs"] == [
+        {"role": "pod", "namespaces": {"names": [KUSTOMIZATION["namespace"]]}}
+    ]
+    by_label, by_port, _ = job["relabel_configs"]
+    assert by_label["source_labels"] == [f"__meta_kubernetes_pod_label_{re.sub(r'[^a-z]', '_', LABEL)}"]
+    assert [name for name in PODS if re.fullmatch(by_label["regex"], name)] == list(SERVING)
+    assert all(by_port["regex"] == container(name)["ports"][0]["name"] for name in SERVING)
 
 
 def test_the_service_leads_to_the_collectors() -> None:
