@@ -55,12 +55,19 @@ async def _feed(embedded: Embedded, hits: Iterable[bytes]) -> int:
         publisher = LogPublisher(log, APP, now_ms=wall_ms, on_append=embedded.transport.wake)
         count = 0
         source = iter(hits)
-        while chunk := list(islice(source, CHUNK)):
-            publisher.append_all(keys_of(chunk), chunk)
-            count += len(chunk)
-            await asyncio.sleep(0)
-            while publisher.backlog() > MOST_AHEAD:
-                await asyncio.sleep(PAUSE_SECONDS)
+        try:
+            while chunk := list(islice(source, CHUNK)):
+                publisher.append_all(keys_of(chunk), chunk)
+                count += len(chunk)
+                await asyncio.sleep(0)
+                while publisher.backlog() > MOST_AHEAD:
+                    await asyncio.sleep(PAUSE_SECONDS)
+        except Exception as error:
+            if count:
+                error.add_note(
+                    f"the first {count:,} hits are in {embedded.settings.data}, the others are not"
+                )
+            raise
         return count
 
 

@@ -18,6 +18,7 @@ from pipeline.demo.simulator import simulate
 from pipeline.demo.summary import print_summary
 from pipeline.demo.visitors import keep_coming
 from pipeline.sources import read_hits, read_options
+from pipeline.store.query_socket import is_listening
 
 DIRECTORY = "masir-demo"
 SEED = 7
@@ -46,18 +47,24 @@ def demo(data: str, live: bool, listen: str | None) -> None:
     synthetic: a seeded simulator of customers who search, compare, subscribe, order, answer surveys, tell friends, or
     leave. Both go through the same agents as live hits.
     """
-    _make_room(Path(data))
+    settings = settings_of(  # never into what is in use
+        data=data, listen=listen, broker="", clickhouse="", clickhouse_cluster=""
+    )
+    try:
+        _make_room(Path(data))
+    except OSError as error:
+        raise told(error) from error
     click.echo(
         f"Site wiki: real readers of Wikipedia. Site shop: synthetic customers (simulator, seed {SEED})."
     )
     click.echo(
         "Both now go through the topic of hits, sessionizer, journeys, persons, counters and store ..."
     )
-    settings = settings_of(data=data, listen=listen, broker="", clickhouse="")  # never into what is in use
     shop, _ = simulate(seed=SEED, customers=CUSTOMERS, start_ms=START_MS, days=DAYS, dirt=DIRT)
 
     def with_store(embedded: Any, processed: Any) -> None:
         print_summary(embedded.client.query, data, program())
+        click.echo(f"  {program()} demo --live   # customers who come now, on a page that moves")
         rate = processed.hits / processed.seconds
         click.echo(
             f"\n{processed.hits:,} hits in {processed.seconds:.1f} s ({rate:,.0f} hits/s) into {data}/"
@@ -86,7 +93,9 @@ def _wikipedia() -> Iterator[bytes]:
 
 
 def _make_room(directory: Path) -> None:
-    """Only what an earlier demo made is deleted."""
+    """Only what an earlier demo made is deleted, and nothing that runs."""
+    if is_listening(directory):
+        raise Wrong(f"a Masir runs on {directory}: stop it, or choose another --data")
     if directory.exists() and any(directory.iterdir()):
         if not (directory / _MARK).exists():
             raise Wrong(f"{directory} exists and was not made by `masir demo`: choose another --data")

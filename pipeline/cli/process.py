@@ -21,7 +21,7 @@ from pipeline.cli.runner import (
     without_broker,
 )
 from pipeline.demo.summary import print_summary
-from pipeline.sources import FORMATS, Options, read_hits, read_options, total_bytes
+from pipeline.sources import FORMATS, Options, check_readable, read_hits, read_options, total_bytes
 from pipeline.store.figures import Query, figures
 
 EXAMPLES = """
@@ -63,6 +63,7 @@ def process(
     try:
         options = read_options(kind or "", maps, sets, site or "")
         settings = without_broker(settings_of(data=data), "`masir replay FILE --to http://COLLECTOR`")
+        check_readable(files)
         skipped: Counter[str] = Counter()
         with ExitStack() as stack:
             hits = _hits(files, options, skipped, stack)

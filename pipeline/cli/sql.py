@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.runner import KNOWN_ERRORS, settings_of, told
+from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told
 from pipeline.store.place import reader_of
 from pipeline.store.views import VIEWS, export_views
 
@@ -39,8 +39,9 @@ def sql(query: str | None, data: str | None, output_format: str | None, export: 
     Read the views: hits, sessions, transitions, persons, conversions, attribution, signals, survey_responses,
     emails, costs, counters, dead_letters, ledger. Queries cannot write.
     """
-    if (query is None) == (export is None):
-        raise click.UsageError("give a QUERY or --export DIR")
+    query = (query or "").strip()
+    if bool(query) == (export is not None):
+        raise Wrong("give a QUERY or --export DIR")
     settings = settings_of(data=data)
     try:
         with closing(reader_of(settings)) as reader:
@@ -48,7 +49,7 @@ def sql(query: str | None, data: str | None, output_format: str | None, export: 
                 export_views(reader, export)
                 click.echo(f"{len(VIEWS)} views written to {export}", err=True)
                 return
-            answer = reader.raw(query or "", output_format or _default_format())
+            answer = reader.raw(query, output_format or _default_format())
     except KNOWN_ERRORS as error:
         raise told(error) from error
     click.get_binary_stream("stdout").write(answer)

@@ -62,17 +62,18 @@ def summary(query: Query, data: str, program: str = "masir") -> RenderableType:
     found = figures(query)
     if not found["received"]:
         return Text("No hits yet.")
+    sites = query(_SITES)
     return Group(
         Text(),
         *_ledger(found),
         Text(),
-        _sites(query(_SITES)),
+        _sites(sites),
         Text(),
         _channels(query(_CHANNELS)),
         Text(),
         _stages(query(_STAGES)),
         Text(),
-        *_commands(data, program, dead_letters=bool(found["dead_letter"])),
+        *_commands(data, program, sites, dead_letters=bool(found["dead_letter"])),
     )
 
 
@@ -136,16 +137,20 @@ def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "–"
 
 
-def _commands(data: str, program: str, *, dead_letters: bool) -> Iterator[Text]:
+def _commands(
+    data: str, program: str, sites: Sequence[tuple[Any, ...]], *, dead_letters: bool
+) -> Iterator[Text]:
+    """Where there are several sites, those that ask about one ask about that which earns most."""
     where = f"--data {shlex.quote(data)}"
+    site, *_ = max(sites, key=lambda row: (row[-1], row[1]), default=("",))
+    one = f"--site {site} {where}" if len(sites) > 1 else where
     yield Text("Go on", style="bold")
     yield _command(f'{program} sql "SELECT * FROM sessions ORDER BY revenue DESC LIMIT 5" {where}')
-    yield _command(f"{program} map --site shop {where}", "the journey map, to print")
-    yield _command(f"{program} funnel --site shop {where}", "where people are stuck")
+    yield _command(f"{program} map {one}", "the journey map, to print")
+    yield _command(f"{program} funnel {one}", "where people are stuck")
     yield _command(f"{program} verify {where}", "recomputes all of this in SQL and compares")
     if dead_letters:
         yield _command(f"{program} dlq ls {where}", "what could not be read, and why")
-    yield _command(f"{program} demo --live", "customers who come now, on a page that moves")
     yield _command(f"{program} run {where}", "the same, live: then send hits to it")
 
 

@@ -6,7 +6,16 @@ it is written: it can ``follow`` a file that grows. ``errors``: one for all.
 """
 
 from pipeline.sources.errors import SourceError
-from pipeline.sources.lines import STDIN, total_bytes
+from pipeline.sources.lines import STDIN, check_readable, total_bytes
 from pipeline.sources.read import FORMATS, Options, read_hits, read_options
 
-__all__ = ["FORMATS", "STDIN", "Options", "SourceError", "read_hits", "read_options", "total_bytes"]
+__all__ = [
+    "FORMATS",
+    "STDIN",
+    "Options",
+    "SourceError",
+    "check_readable",
+    "read_hits",
+    "read_options",
+    "total_bytes",
+]

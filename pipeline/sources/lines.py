@@ -2,13 +2,13 @@
 
 A line comes without its end (LF or CRLF) and is cut at ``MAX_LINE_BYTES``, one more than a hit may have, so
 that a longer one is still seen as too large. Memory: one block and one line. A UTF-8 byte order mark is taken
-off. Errors: :class:`SourceError` for a file that cannot be opened, is UTF-16, or whose gzip data end early or
-are broken; the lines before the damage come first.
+off. Errors: :class:`SourceError` for a file that cannot be opened, is UTF-16 or packed in another way, or whose
+gzip data end early or are broken; the lines before the damage come first.
 """
 
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,9 +21,26 @@ BLOCK_BYTES = 1 << 18
 MAX_INFLATED_BYTES = 1 << 20  # of one step, so that a gzip bomb fills no memory
 
 _GZIP = b"\x1f\x8b"
+_OTHERS = {
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\xfd7zXZ\0": "xz",
+    **{b"BZh%d1AY&SY" % level: "bzip2" for level in range(1, 10)},
+    b"PK\x03\x04": "a zip archive",
+}
+_LONGEST = max(map(len, _OTHERS))
 _GZIP_WINDOW = zlib.MAX_WBITS | 16
 
 OnBytes = Callable[[int], object]
+
+
+def check_readable(paths: Iterable[str]) -> None:
+    """Before the first is read: :class:`SourceError` for one that cannot be. A pipe is left alone: it would end."""
+    for path in paths:
+        try:
+            if path != STDIN and not Path(path).is_fifo():
+                _open(path).close()
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
 
 def total_bytes(paths: list[str]) -> int | None:
@@ -109,9 +126,12 @@ def _text(path: str, blocks: Iterator[bytes]) -> Iterator[bytes]:
     head = b""
     for block in blocks:
         head += block
-        if len(head) >= 3:
+        if len(head) >= _LONGEST:
             break
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise SourceError("the text is UTF-16; only UTF-8 is read: convert it first (iconv -t UTF-8)", path)
+    for mark, name in _OTHERS.items():
+        if head.startswith(mark):
+            raise SourceError(f"this is {name}; of packed files only gzip is read: unpack it first", path)
     yield head.removeprefix(b"\xef\xbb\xbf")
     yield from blocks

@@ -17,6 +17,7 @@ from pipeline.sources.mapping import Mapping, check_complete, parse_mapping
 from pipeline.sources.table import nested, read_table
 
 FORMATS = ("ndjson", "csv", "access-log")
+_FOR_OTHERS = "--map, --set and --site are for csv and access-log: NDJSON hits name all their fields"
 _BY_SUFFIX = {
     "ndjson": "ndjson",
     "jsonl": "ndjson",
@@ -50,9 +51,7 @@ def read_options(
     if format and format not in FORMATS:
         raise SourceError(f"unknown format '{format}'; allowed: {', '.join(FORMATS)}")
     if format == "ndjson" and (maps or sets or site):
-        raise SourceError(
-            "--map, --set and --site are for csv and access-log: NDJSON hits name all their fields"
-        )
+        raise SourceError(_FOR_OTHERS)
     mapping = parse_mapping(maps, (*sets, f"site={site}") if site else sets)
     if format == "access-log" and maps:
         raise SourceError("--map is for csv: an access log has its own fields; --set adds constants")
@@ -85,13 +84,13 @@ def read_hits(
             raise SourceError("an access log does not name its site: add --site NAME (its host name)", path)
         yield from read_access_log(lines, constants, options.salt, Counter() if skipped is None else skipped)
     else:
+        if options.mapping.columns or options.mapping.constants:
+            raise SourceError(f"is read as NDJSON, and {_FOR_OTHERS}; --format says what a file is", path)
         yield from filter(bytes.strip, lines)
 
 
 def _format_of(path: str, first: bytes, options: Options) -> str:
-    suffix = path.lower().removesuffix(".gz").rpartition(".")[2]
-    if suffix in _BY_SUFFIX:
-        return _BY_SUFFIX[suffix]
-    if looks_like_access_log(first):
+    kind = _BY_SUFFIX.get(path.lower().removesuffix(".gz").rpartition(".")[2])
+    if kind != "csv" and looks_like_access_log(first):  # nginx and Caddy write JSON, too
         return "access-log"
-    return "csv" if options.mapping.columns else "ndjson"
+    return kind or ("csv" if options.mapping.columns else "ndjson")

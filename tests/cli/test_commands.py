@@ -1,6 +1,8 @@
 """Every command explains itself and ends wrong input with a message and a code that says whose turn it is."""
 
+import gzip
 import json
+import socket
 import sqlite3
 from pathlib import Path
 
@@ -271,3 +273,37 @@ def test_replay_into_a_file_that_is_no_broker_is_told_in_words() -> None:
 def test_a_place_that_cannot_be_written_is_named_first() -> None:
     assert masir("process", _hits(), "--data", "hits.ndjson").output == "Error: hits.ndjson: File exists\n"
     assert masir("process", "hits.ndjson", "--data", "hits.ndjson/x").output.endswith("x: Not a directory\n")
+
+
+def test_a_file_that_is_not_there_is_told_before_anything_is_made() -> None:
+    result = masir("process", _hits(), "nowhere.ndjson", "--data", "d")
+    assert (result.exit_code, "nowhere.ndjson: cannot be read" in result.output) == (2, True)
+    assert not Path("d").exists()
+
+
+def test_a_damaged_file_says_how_much_of_it_was_taken() -> None:
+    hit = b'{"site":"shop","event":"page_view","visitor_id":"v%d","time":1767268800000}\n'
+    whole = gzip.compress(b"".join(hit % (n * n) for n in range(5_000)))
+    Path("hits.ndjson.gz").write_bytes(whole[:-20])
+    result = masir("process", "hits.ndjson.gz", "--data", "d")
+    assert result.exit_code == 2
+    assert result.output.endswith("the file was cut; the first 4,000 hits are in d, the others are not\n")
+    counted = json.loads(masir("process", _hits(), "--data", "d", "--json").output)
+    assert counted["received"] == 4_000 + 5
+
+
+def test_the_demo_touches_nothing_that_is_not_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("file").touch()
+    assert (masir("demo", "--data", "file").exit_code, masir("demo", "--data", "file/x").exit_code) == (2, 2)
+    Path("mine").mkdir()
+    Path("mine/precious").touch()
+    assert "not made by `masir demo`" in masir("demo", "--data", "mine").output
+    Path("running").mkdir()
+    Path("running/.made-by-masir-demo").touch()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("running/masir.sock")
+        listener.listen()
+        assert "a Masir runs on running" in masir("demo", "--data", "running").output
+    monkeypatch.setenv("MASIR_PARTITIONS", "0")
+    assert masir("demo", "--data", "running").exit_code == 2
+    assert Path("running/.made-by-masir-demo").exists(), "what is there is deleted last"

@@ -86,6 +86,24 @@ def test_commands_name_the_data_and_the_dead_letters() -> None:
     assert not any("dlq" in line for line in lines_of(lambda sql: _find(fine, sql)))
 
 
+@pytest.mark.parametrize(
+    ("sites", "option"),
+    [
+        ([("wiki", 9, 9, 0, 0, 0.0, Decimal(0)), ("shop", 3, 3, 0, 0, 0.0, Decimal(5))], "--site shop "),
+        ([("blog", 9, 9, 0, 0, 0.0, Decimal(0)), ("wiki", 3, 3, 0, 0, 0.0, Decimal(0))], "--site blog "),
+        ([("mine", 9, 9, 0, 0, 0.0, Decimal(0))], ""),
+        ([], ""),
+    ],
+    ids=["the one that earns", "the largest", "the only one", "none"],
+)
+def test_commands_ask_about_a_site_that_there_is(sites: Rows, option: str) -> None:
+    answers = {**ANSWERS, "FROM sessions GROUP BY site": sites}
+    lines = lines_of(lambda sql: _find(answers, sql))
+    for command in ("map", "funnel"):
+        assert any(line.startswith(f"  masir {command} {option}--data masir-data ") for line in lines)
+    assert not any("demo" in line for line in lines)
+
+
 def test_nothing_is_said_to_be_nothing() -> None:
     empty = {**ANSWERS, "FROM ledger": []}
     assert lines_of(lambda sql: _find(empty, sql)) == ["No hits yet."]

@@ -1,6 +1,9 @@
 """Files -> lines: gzip, line ends, limits, damage."""
 
+import bz2
 import gzip
+import lzma
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.sources import lines as lines_module
 from pipeline.sources.errors import SourceError
-from pipeline.sources.lines import MAX_LINE_BYTES, read_lines, total_bytes
+from pipeline.sources.lines import MAX_LINE_BYTES, check_readable, read_lines, total_bytes
 
 
 @pytest.fixture
@@ -99,6 +102,35 @@ def test_broken_gzip(file: Path) -> None:
 def test_utf_16_is_named(file: Path) -> None:
     with pytest.raises(SourceError, match="UTF-16"):
         read(file, "a\n".encode("utf-16"))
+
+
+@pytest.mark.parametrize(
+    ("packed", "name"),
+    [
+        (lzma.compress(b"{}\n"), "xz"),
+        (bz2.compress(b"{}\n"), "bzip2"),
+        (b"\x28\xb5\x2f\xfd\x04\x00", "zstd"),
+        (b"PK\x03\x04\x14\x00", "a zip archive"),
+    ],
+)
+def test_files_packed_in_another_way_are_named(file: Path, packed: bytes, name: str) -> None:
+    for content in (packed, gzip.compress(packed)):
+        with pytest.raises(SourceError, match=f"this is {name}; of packed files only gzip is read"):
+            read(file, content)
+    assert read(file, b"x" + packed)[0].startswith(b"x")
+
+
+def test_all_files_are_looked_at_before_the_first_is_read(file: Path, tmp_path: Path) -> None:
+    file.write_bytes(b"{}")
+    check_readable([str(file), "-"])
+    for other in (tmp_path / "none", tmp_path):
+        with pytest.raises(SourceError, match=f"{other.name}: cannot be read"):
+            check_readable([str(file), str(other)])
+
+
+def test_a_pipe_is_not_ended_by_looking_at_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    check_readable([str(tmp_path / "pipe")])  # opening it would wait for a writer for ever
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sources import read_hits, read_options
+from pipeline.sources import SourceError, read_hits, read_options
 
 from .conftest import Reader
 
@@ -35,6 +36,7 @@ def test_any_bytes_are_read(tmp_path_factory: pytest.TempPathFactory, content: b
         ("x", b"who,n\nann,1\n", ["visitor_id=who"], b'"visitor_id":"ann"'),
         ("x.jsonl", b'{"who":1}\n', [], b'{"who":1}'),
         ("x", b'{"who":1}\n', [], b'{"who":1}'),
+        ("x.json", b'{"event":"e","time":1,"status":"200","method":"GET"}\n', [], b'"event":"e"'),
     ],
 )
 def test_the_format_is_told(
@@ -47,6 +49,22 @@ def test_the_format_is_told(
 
 def test_the_format_given_holds(read: Reader) -> None:
     assert read(b"who,n\nann,1\n", "x.csv", format="ndjson") == [b"who,n", b"ann,1"]
+
+
+@pytest.mark.parametrize("name", ["access.json", "access.json.gz", "access.log"])
+def test_json_lines_of_an_access_log_are_told_by_the_first(read: Reader, name: str) -> None:
+    line = b'{"time_iso8601":"2026-11-22T10:00:05Z","request":"GET /a HTTP/1.1","status":"200"}\n'
+    [raw] = read(line, name, site="www.example.com")
+    assert b'"page_view"' in raw
+    assert read(line, name, format="ndjson") == [line.strip()]
+
+
+@pytest.mark.parametrize(
+    "options", [{"site": "shop"}, {"sets": ["event=e"]}, {"maps": ["visitor_id=who"]}], ids=str
+)
+def test_what_would_do_nothing_to_ndjson_is_refused(read: Reader, options: dict[str, Any]) -> None:
+    with pytest.raises(SourceError, match=r"hits\.ndjson: is read as NDJSON, and .* name all their fields"):
+        read(b'{"site":"s"}\n', "hits.ndjson", **options)
 
 
 def test_an_empty_file_has_no_hits(read: Reader) -> None:

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from click.testing import CliRunner, Result
 
-from pipeline.cli.replay import replay
+from pipeline.cli import main
 from pipeline.sources.replay import Answer, Pace, Replay, ReplayError, Summary, TooLarge, TryAgain, prepared
 from pipeline.transport.log import Log
 
@@ -177,7 +177,7 @@ def stream(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(replay, [str(argument) for argument in arguments])
+    return CliRunner().invoke(main, ["replay", *map(str, arguments)])
 
 
 def test_command_sends_all_in_order_and_again_after_503(
