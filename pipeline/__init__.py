@@ -10,5 +10,6 @@
 computed from stored rows. ``watching``: messages to others. ``demo``: bundled and synthetic traffic.
 
 ``settings`` are read once; ``model_files`` reads stage models, ``zones`` time zones. ``metrics`` are Prometheus's,
-with ``person_metrics`` and ``segment_metrics``; ``logs`` and ``traces`` tell of a process and of single hits.
+with ``person_metrics``, ``segment_metrics`` and ``disk_metrics``; ``logs`` and ``traces`` tell of a process and of
+single hits.
 """

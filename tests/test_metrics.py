@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from shutil import disk_usage
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -101,9 +100,8 @@ def test_the_documentation_has_every_metric() -> None:
 
 
 def test_what_nothing_feeds_is_declared_and_has_no_sample(metrics: Metrics) -> None:
-    families = {
-        family.name: family.samples for family in text_string_to_metric_families(metrics.expose().decode())
-    }
+    told = text_string_to_metric_families(metrics.expose().decode())
+    families = {family.name: family.samples for family in told}
     assert {name: families.get(name) for name in FED_LATER} == {name: [] for name in FED_LATER}
 
 
@@ -287,17 +285,6 @@ def test_the_ledgers_difference_is_shown_by_who_knows_it(metrics: Metrics) -> No
     assert value(metrics, name) == -3
     metrics.ledger_difference(None)
     assert value(metrics, name) is None
-
-
-def test_the_disk_is_that_of_the_data_directory_as_soon_as_there_is_one(
-    metrics: Metrics, tmp_path: Path
-) -> None:
-    metrics.register(Disk(tmp_path / "data"))
-    assert value(metrics, "masir_disk_free_bytes") is None
-    (tmp_path / "data").mkdir()
-    size = value(metrics, "masir_disk_size_bytes")
-    assert size == disk_usage(tmp_path).total
-    assert 0 < (value(metrics, "masir_disk_free_bytes") or 0) < size
 
 
 def test_two_processes_in_one_do_not_share(metrics: Metrics) -> None:

@@ -2,28 +2,24 @@
 link undone, the webhook told, a hit followed.
 """
 
-import asyncio
 import base64
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
 from watching.test_traces import Receiver, receiver  # noqa: F401  (a fixture)
 from watching.test_webhook_system import KEY, Crm, crm  # noqa: F401  (a fixture)
 
-from bench.clickhouse import ClickHouse
 from bench.cluster import Cluster
 from bench.running import wait_for
 from pipeline.store.views import VIEWS
 from pipeline.transport.kafka.known import Known
-from pipeline.transport.kafka.names import ERASURES, STORES, Names
-from pipeline.transport.kafka.restore import read_all
+from pipeline.transport.kafka.names import ERASURES, STORES
 from schemas.topics import HITS, SIGNALS, TOPICS
 
+from .kafka_kit import records, running_cluster
 from .kit import hit, masir, now_ms, post, verify
 from .test_erase import MINUTE_MS, SECRETS, USER, VISITOR, hits
 
@@ -34,20 +30,15 @@ pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 def cluster(tmp_path: Path, broker: str, crm: Crm, receiver: Receiver) -> Iterator[Cluster]:  # noqa: F811
     secret = tmp_path / "secret"
     secret.write_text(f"whsec_{base64.b64encode(KEY).decode()}")
-    with (
-        ClickHouse(tmp_path / "store", password="secret") as server,
-        Cluster(
-            tmp_path / "data",
-            broker,
-            clickhouse=server.url,
-            partitions=2,
-            out_of_orderness_seconds=0,
-            webhook_url=f"http://127.0.0.1:{crm.server.server_address[1]}/masir",
-            webhook_secret_file=secret,
-            traces_url=receiver.url,
-            traces_share=1,
-        ) as cluster,
-    ):
+    with running_cluster(
+        tmp_path,
+        broker,
+        out_of_orderness_seconds=0,
+        webhook_url=f"http://127.0.0.1:{crm.server.server_address[1]}/masir",
+        webhook_secret_file=secret,
+        traces_url=receiver.url,
+        traces_share=1,
+    ) as cluster:
         yield cluster
 
 
@@ -57,17 +48,6 @@ def command(cluster: Cluster, *arguments: str) -> bytes:
 
 def views(cluster: Cluster) -> str:
     return json.dumps([cluster.query(f"SELECT * FROM {view} ORDER BY ALL") for view in VIEWS])
-
-
-def records(cluster: Cluster, topic: str) -> list[Any]:
-    """Everything that can be read in a topic."""
-    source, count = Names(cluster.prefix).topic(topic), 1 if topic == ERASURES else 2
-
-    async def read() -> list[Any]:
-        options = {"bootstrap_servers": cluster.broker}
-        return [one for p in range(count) for one in await read_all(TopicPartition(source, p), options)]
-
-    return asyncio.run(read())
 
 
 def holds(cluster: Cluster, topic: str) -> bool:

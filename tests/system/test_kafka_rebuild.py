@@ -12,13 +12,12 @@ from typing import Any
 
 import pytest
 
-from bench.clickhouse import ClickHouse
 from bench.cluster import Cluster
 from bench.running import export, wait_for
 from tests.kafka_broker import running_broker
 
+from .kafka_kit import records, running_cluster
 from .kit import differing, masir, metrics, post, process, verify, write_lines
-from .test_kafka_persons import records
 from .test_rebuild import GAUGE, hits_of, model, persons_in_stages
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
@@ -30,14 +29,8 @@ YEAR: dict[str, Any] = {"allowed_lateness_seconds": 366 * 86_400, "dedupe_hours"
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     with (
         running_broker(tmp_path / "kafka") as broker,
-        ClickHouse(tmp_path / "store", password="secret") as server,
-        Cluster(
-            tmp_path / "data",
-            broker,
-            clickhouse=server.url,
-            partitions=2,
-            models=model(tmp_path / "tiny.toml", keen=False),
-            **YEAR,
+        running_cluster(
+            tmp_path, broker, models=model(tmp_path / "tiny.toml", keen=False), **YEAR
         ) as cluster,
     ):
         yield cluster
