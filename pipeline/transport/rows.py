@@ -182,6 +182,43 @@ class Rows(MutableMapping[str, bytes]):
         return value
 
 
+class ChangedRows(MutableMapping[str, bytes]):
+    """Rows, and what of them the unit of work has changed: for a changelog. ``_settle`` comes before the first use."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._changes: dict[str, bytes | None] = {}  # None: deleted
+
+    def __getitem__(self, key: str) -> bytes:
+        return self._rows[key]
+
+    def __setitem__(self, key: str, value: bytes) -> None:
+        self._put(key, value)
+        self._changes[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self._rows[key]
+        self._changes[key] = None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def in_memory(self) -> Iterator[tuple[str, bytes]]:
+        """The rows that are not on disk."""
+        return self._rows.in_memory()
+
+    def due(self, until: int) -> list[str]:
+        """Keys of rows on disk about which there is something to do by then."""
+        return self._rows.due(until)
+
+    def _settle(self) -> None:
+        self._rows.settle()
+        self.get, self._put = self._rows.get, self._rows.put  # type: ignore[method-assign]
+
+
 def rows_of(store: str, cold: Cold | None) -> Rows:
     """Of one partition of a store."""
     if cold is not None and store in _UNUSED:

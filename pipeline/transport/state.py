@@ -6,52 +6,25 @@ it is still the latest value of its key is written again, a little with each uni
 """
 
 from collections import deque
-from collections.abc import Iterator, MutableMapping
 
 from pipeline.transport.log import Change, Log
-from pipeline.transport.rows import Cold, rows_of
+from pipeline.transport.rows import ChangedRows, Cold, rows_of
 
 _SLACK = 20_000  # changes that a small store may keep before it is cleaned
 _CLEANED_PER_CHANGE = 4  # old changes for each new one: more than are written again, so it always catches up
 
 
-class StateStore(MutableMapping[str, bytes]):
+class StateStore(ChangedRows):
     """One partition's state of one hop. Reads see the changes that the current unit of work has made."""
 
     def __init__(self, log: Log, store: str, partition: int, cold: Cold | None = None) -> None:
+        super().__init__(rows_of(store, cold))
         self.store = store
         self.partition = partition
         self._log = log
-        self._rows = rows_of(store, cold)
-        self._changes: dict[str, bytes | None] = {}
         self._entries: deque[tuple[int, int]] = deque()  # (sequence, number of changes), oldest first
         self._written = 0  # changes in all entries
         self._restore()
-
-    def __getitem__(self, key: str) -> bytes:
-        return self._rows[key]
-
-    def __setitem__(self, key: str, value: bytes) -> None:
-        self._put(key, value)
-        self._changes[key] = value
-
-    def __delitem__(self, key: str) -> None:
-        del self._rows[key]
-        self._changes[key] = None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def in_memory(self) -> Iterator[tuple[str, bytes]]:
-        """The rows that are not on disk."""
-        return self._rows.in_memory()
-
-    def due(self, until: int) -> list[str]:
-        """Keys of rows on disk about which there is something to do by then."""
-        return self._rows.due(until)
 
     def write_changes(self) -> None:
         """Append what changed to the changelog, inside the log's current transaction."""
@@ -65,10 +38,6 @@ class StateStore(MutableMapping[str, bytes]):
         self._written += len(changes)
         self._changes = {}
         self._settle()
-
-    def _settle(self) -> None:
-        self._rows.settle()
-        self.get, self._put = self._rows.get, self._rows.put  # type: ignore[method-assign]
 
     def _clean(self) -> None:
         most = _CLEANED_PER_CHANGE * len(self._changes)

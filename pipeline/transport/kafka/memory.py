@@ -10,26 +10,24 @@ The transaction that commits a unit of work takes the changes along.
 
 import struct
 from collections import deque
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pipeline.transport.rows import Rows
+from pipeline.transport.rows import ChangedRows, Rows
 
 PART_BYTES = 900_000  # below what a broker takes by default
 _part = struct.Struct(">QQII")  # number of the entry, first one needed, part, parts
 
 Records = list[tuple[bytes | None, bytes | None]]  # key, value
-Changes = dict[str, bytes | None]
 
 
-class KafkaState(MutableMapping[str, bytes]):
+class KafkaState(ChangedRows):
     """By key. ``records``: of its topic, all of them; or :meth:`take_up` is given them. ``rows``: where they are."""
 
     def __init__(self, topic: str, records: Iterable[Any] = (), rows: Rows | None = None) -> None:
+        super().__init__(Rows() if rows is None else rows)
         self.topic = topic
-        self._rows = Rows() if rows is None else rows
-        self._changes: Changes = {}
-        self._staged: Changes = {}
+        self._staged: dict[str, bytes | None] = {}
         self.take_up(records)
         self.taken_up()
 
@@ -41,35 +39,6 @@ class KafkaState(MutableMapping[str, bytes]):
         """All records were taken up."""
         self._rows.loaded()
         self._settle()
-
-    def _settle(self) -> None:
-        self._rows.settle()
-        self.get, self._put = self._rows.get, self._rows.put  # type: ignore[method-assign]
-
-    def __getitem__(self, key: str) -> bytes:
-        return self._rows[key]
-
-    def __setitem__(self, key: str, value: bytes) -> None:
-        self._put(key, value)
-        self._changes[key] = value
-
-    def __delitem__(self, key: str) -> None:
-        del self._rows[key]
-        self._changes[key] = None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def in_memory(self) -> Iterator[tuple[str, bytes]]:
-        """The rows that are not on disk."""
-        return self._rows.in_memory()
-
-    def due(self, until: int) -> list[str]:
-        """Keys of rows on disk about which there is something to do by then."""
-        return self._rows.due(until)
 
     def close(self) -> None:
         """Nothing is asked of it any more: what is on disk is gone."""
