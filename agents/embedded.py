@@ -24,6 +24,7 @@ from agents.tracing import TracedTransport
 from pipeline.core.models import Models
 from pipeline.core.site_rules import SiteRules
 from pipeline.settings import Settings, SettingsError
+from pipeline.store.belonging import hits_in_ledger, of_others
 from pipeline.store.client import Client
 from pipeline.store.migrations import migrate
 from pipeline.store.place import open_store
@@ -58,6 +59,7 @@ class Embedded:
             migrate(self.client, ttl_days=settings.ttl_days)
             set_vocabulary(self.client, self.models.models, settings)
             self._create_topics()
+            self._check_store()
         except BaseException:
             self.client.close()
             raise
@@ -165,6 +167,14 @@ class Embedded:
         return self._app.transport  # type: ignore[no-any-return]
 
     _consumed = tuple(topic.name for topic in topics.TOPICS if topic.readers)
+
+    def _check_store(self) -> None:
+        with closing(Log(self.database)) as log:
+            taken = sum(
+                offset for (topic, _), offset in log.committed(APP).items() if topic == topics.HITS.name
+            )
+        if not taken and (hits := hits_in_ledger(self.client)):
+            raise of_others(self.client, hits, str(self.database))
 
     def _create_topics(self) -> None:
         hits_retention_ms = round(self.settings.hits_retention_hours * topics.HOUR_MS)

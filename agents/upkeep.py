@@ -13,12 +13,12 @@ from contextlib import suppress
 from agents.embedded import APP
 from agents.hop import wall_ms
 from pipeline.metrics import MAX_SITES, OTHER, Metrics
+from pipeline.store.belonging import hits_in_ledger
 from pipeline.store.client import Client
 from pipeline.store.errors import QueryError, StoreError, StoreUnavailableError
 from pipeline.transport.log import Log
 from schemas.topics import HITS, TOPICS
 
-_SAID = "SELECT toInt64(sum(hits)) FROM ledger"
 _WITHIN = "SETTINGS max_execution_time = 5"
 _SITES = f"SELECT site FROM ledger WHERE site != '' GROUP BY site ORDER BY sum(hits) DESC LIMIT {MAX_SITES} {_WITHIN}"
 _LIFETIME_VALUE = (
@@ -106,7 +106,7 @@ class LedgerCheck:
     async def report(self) -> None:
         """How many hits too few or too many have an outcome. A store that is away says nothing."""
         try:
-            ((said,),) = await asyncio.to_thread(self._client.query, _SAID)
+            said = await asyncio.to_thread(hits_in_ledger, self._client)
         except StoreUnavailableError:
             return
         taken = await self._taken()

@@ -27,6 +27,7 @@ from agents.shared_tracing import TracedKafka
 from agents.starting import run_role
 from pipeline.disk_metrics import Disk
 from pipeline.settings import Settings
+from pipeline.store.belonging import hits_in_ledger, of_others
 from pipeline.store.client import Client
 from pipeline.store.migrations import migrate
 from pipeline.store.place import open_store
@@ -38,7 +39,7 @@ from pipeline.traces import start as start_traces
 from pipeline.transport.kafka.connection import client_options, faust_urls
 from pipeline.transport.kafka.driver import Cluster, Transport
 from pipeline.transport.kafka.names import Names
-from pipeline.transport.kafka.topics import usable_partitions
+from pipeline.transport.kafka.topics import hits_read, usable_partitions
 from pipeline.transport.rows import Cold
 from schemas.topics import TOPICS
 
@@ -161,6 +162,8 @@ class Worker:
     async def _open_store(self) -> None:
         self._client = await asyncio.to_thread(open_store, self.settings)
         migrate(self._client, ttl_days=self.settings.ttl_days)
+        if (hits := hits_in_ledger(self._client)) and not await hits_read(self.settings):
+            raise of_others(self._client, hits, f"the topics {self.settings.broker_prefix}.*")
         models = self._models.models
         set_vocabulary(self._client, models, self.settings)
         if not self.settings.clickhouse:  # a server answers for itself

@@ -66,7 +66,7 @@ def measure(hits: int, collector_rate: float) -> Footprint:
         few = _run(server, directory / "few", visitors=FEW // HITS_PER_VISITOR, hits=FEW)
         many = _run(server, directory / "many", visitors=visitors, hits=hits)
         topic_bytes = _topic_bytes(directory / "many" / DATABASE, hits)
-        with connect(server.url) as client:
+        with connect(_url(server, directory / "many")) as client:
             for (table,) in client.query(
                 "SELECT DISTINCT table FROM system.parts WHERE active AND database = currentDatabase()"
             ):
@@ -81,7 +81,7 @@ def measure(hits: int, collector_rate: float) -> Footprint:
         hits=hits,
         worker_us=round((many.worker_s - few.worker_s) / counted * 1e6, 1),
         store_us=round((many.store_s - few.store_s) / counted * 1e6, 1),
-        store_bytes=round(stored / (many.hits + few.hits), 1),
+        store_bytes=round(stored / many.hits, 1),
         visitor_bytes=round((wide.rss - many.rss) / (visitors * (MORE - 1))),
         collector_rate=collector_rate,
         topic_bytes=topic_bytes,
@@ -93,13 +93,20 @@ def read() -> Footprint:
     return msgspec.json.decode(FILE.read_bytes(), type=Footprint)
 
 
+def _url(server: ClickHouse, data: Path) -> str:
+    """A database for each data directory: rows are named by their place in its topics."""
+    return f"{server.url.rpartition('/')[0]}/{data.name}"
+
+
 def _run(server: ClickHouse, data: Path, *, visitors: int, hits: int) -> _Run:
+    with connect(server.url) as client:
+        client.command(f"CREATE DATABASE {data.name}")
     file = data.with_suffix(".ndjson")
     stream.write(file, visitors=visitors, hits=hits)
     store_s = cpu_seconds(server.pid)
     with subprocess.Popen(
         [MASIR, "process", str(file), "--data", str(data), "--json"],
-        env=environment({"clickhouse": server.url}),
+        env=environment({"clickhouse": _url(server, data)}),
         stdout=subprocess.PIPE,
     ) as process:
         assert process.stdout is not None

@@ -71,7 +71,9 @@ class StoreLockedError(StoreError):
 
 
 class StoreMismatchError(StoreError):
-    """The operator: the tables were made by another version of the program than this one can work with."""
+    """The operator: the tables were made by another version of the program than this one can work with, or filled from
+    other topics.
+    """
 
 
 class RowsRefusedError(StoreError):

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
@@ -174,6 +175,14 @@ class TopicAdmin:
                 )
         return {names.bare(name): has.partitions for name, has in found.items()}
 
+    async def hits_read(self) -> int:
+        """As the workers' group has committed; 0, too, where it is forgotten, since no worker ran for days."""
+        names = Names(self._settings.broker_prefix)
+        wanted = [TopicPartition(names.topic(HITS.name), at) for at in range(self._settings.partitions)]
+        with reaching(self._settings.broker):
+            found = await self._admin.list_consumer_group_offsets(names.group, partitions=wanted)
+        return sum(max(0, found[one].offset) for one in wanted)
+
     async def _configs(self, topics: list[str]) -> dict[str, dict[str, str]]:
         if not topics:
             return {}
@@ -189,3 +198,9 @@ async def usable_partitions(settings: Settings) -> dict[str, int]:
     """:meth:`TopicAdmin.partitions` of a cluster that must be there."""
     async with TopicAdmin(settings) as admin:
         return await admin.partitions()
+
+
+async def hits_read(settings: Settings) -> int:
+    """:meth:`TopicAdmin.hits_read` of a cluster that must be there."""
+    async with TopicAdmin(settings) as admin:
+        return await admin.hits_read()
