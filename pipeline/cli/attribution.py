@@ -5,7 +5,7 @@ from contextlib import closing
 import click
 import msgspec
 
-from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told
+from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told, visible
 from pipeline.collector.from_settings import zone_finder
 from pipeline.journey.attribution import MODELS, Credit, attribute
 from pipeline.journey.paths import COLUMNS
@@ -119,7 +119,7 @@ def _show(scope: Scope, by: str, model: str, credited: list[Credit]) -> None:
     for credit in credited:
         spent = credit.cost if credit.conversions else {}
         row = [
-            credit.name,
+            visible(credit.name),
             f"{credit.conversions:,.1f}",
             f"{credit.conversions / total:.1%}" if total else "–",
             _money(credit.revenue),
@@ -139,7 +139,7 @@ def _show_all(scope: Scope, by: str, found: dict[str, list[Credit]]) -> None:
         for name, conversions in of.items():
             every[name] = every.get(name, 0) + conversions
     for name in sorted(every, key=lambda name: (-every[name], name)):
-        made.add_row(name, *(f"{of.get(name, 0):,.1f}" for of in credited.values()))
+        made.add_row(visible(name), *(f"{of.get(name, 0):,.1f}" for of in credited.values()))
     show(made)
 
 

@@ -5,7 +5,7 @@ from contextlib import closing
 import click
 import msgspec
 
-from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told
+from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told, visible
 from pipeline.collector.from_settings import zone_finder
 from pipeline.journey.customers import Forecast, forecast
 from pipeline.journey.lifetime import FitError, loose
@@ -156,7 +156,7 @@ def _show(scope: Scope, days: int, formula: dict[str, float | None], found: Fore
     best = table("The most valuable", "person", "active", "orders", "value")
     for row in _best(found, number):
         best.add_row(
-            str(row["person_id"]),
+            visible(str(row["person_id"])),
             f"{row['alive']:.0%}",
             f"{row['expected_orders']:.1f}",
             f"{row['lifetime_value']:,.2f}",

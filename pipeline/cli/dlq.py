@@ -25,7 +25,7 @@ from pipeline.transport.kafka.publish import append_hits
 from schemas.outcome import Reason
 
 _ID = "concat('dlq-', topic, '-', toString(partition), '-', toString(offset))"
-_LETTERS = f"""
+LETTERS = f"""
 SELECT topic, partition, offset, reason, field, message, site, received_time, base64Encode(raw) AS raw,
        if(JSONExtractString(raw, 'hit_id') = '', {_ID}, JSONExtractString(raw, 'hit_id')) AS id,
        id IN (SELECT hit_id FROM hits WHERE hit_id != '') AS came_in
@@ -47,13 +47,12 @@ def dlq() -> None:
 @dlq.command(epilog="\b\nExample:\n  masir dlq ls --reason missing_field")
 @data_option
 @reason_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def ls(data: str | None, reason: str | None, as_json: bool) -> None:
     """List the dead letters, the newest first."""
     letters = _letters(settings_of(data=data), reason)
     if as_json:
-        for letter in letters:
-            click.echo(msgspec.json.encode(letter))
+        click.echo(msgspec.json.encode({"letters": letters}))
         return
     table = Table("id", "received", "reason", "field", "site", "came in", "message")
     for letter in letters:
@@ -70,11 +69,15 @@ def ls(data: str | None, reason: str | None, as_json: bool) -> None:
 @dlq.command(epilog="\b\nExample:\n  masir dlq show dlq-hits-2-1041")
 @click.argument("letter")
 @data_option
-def show(letter: str, data: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; `raw`: the bytes in base64.")
+def show(letter: str, data: str | None, as_json: bool) -> None:
     """Show one dead LETTER with its bytes."""
     found = [one for one in _letters(settings_of(data=data), None) if one["id"] == letter]
     if not found:
         raise Wrong(f"no dead letter {letter}; `masir dlq ls` lists them")
+    if as_json:
+        click.echo(msgspec.json.encode(found[0]))
+        return
     for name, value in found[0].items():
         if name != "raw":
             click.echo(f"{name}: {visible(str(value))}")
@@ -119,7 +122,7 @@ def _letters(settings: Settings, reason: str | None) -> list[dict[str, Any]]:
     where = f"WHERE reason = '{reason}'" if reason else ""
     try:
         with closing(reader_of(settings)) as reader:
-            return rows(reader, f"{_LETTERS} {where} ORDER BY received_time DESC, partition, offset DESC")
+            return rows(reader, f"{LETTERS} {where} ORDER BY received_time DESC, partition, offset DESC")
     except KNOWN_ERRORS as error:
         raise told(error) from error
 

@@ -5,7 +5,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,10 @@ from urllib.parse import quote
 import click
 import msgspec
 
+from pipeline.cli.dlq import LETTERS
 from pipeline.cli.runner import KNOWN_ERRORS, settings_of
+from pipeline.cli.verify import erased
+from pipeline.collector.from_settings import sites_of
 from pipeline.core.models import load as load_models
 from pipeline.model_files import texts_in_force
 from pipeline.settings import Settings, SettingsError
@@ -23,6 +26,7 @@ from pipeline.store.errors import StoreRefusedError, StoreUnavailableError
 from pipeline.store.migrations import bundled
 from pipeline.store.place import reader_of
 from pipeline.store.query_socket import SocketReader
+from pipeline.store.sql import text
 from pipeline.transport.kafka.connection import BrokerError
 from pipeline.transport.kafka.topics import TopicAdmin, wanted_topics
 from pipeline.transport.log import DATABASE
@@ -45,14 +49,15 @@ class Finding(NamedTuple):
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def doctor(context: click.Context, data: str | None, as_json: bool) -> None:
-    """Check settings, stage models, broker, disk, topics, store, ledger and clock, and say what to do.
+    """Check settings, stage models, sites, broker, disk, topics, store, ledger and clock, and say what to do.
 
     Exit code 0: all is well. 1: something needs attention.
     """
     settings = settings_of(data=data)
     findings = list(_findings(settings))
     if as_json:
-        click.echo(msgspec.json.encode([finding._asdict() for finding in findings]))
+        well = not any(finding.advice for finding in findings)
+        click.echo(msgspec.json.encode({"well": well, "findings": [one._asdict() for one in findings]}))
     else:
         for finding in findings:
             click.echo(f"{'!!' if finding.advice else 'ok'}  {finding.what}: {finding.says}")
@@ -64,6 +69,8 @@ def doctor(context: click.Context, data: str | None, as_json: bool) -> None:
 def _findings(settings: Settings) -> Iterator[Finding]:
     yield Finding("settings", "read and checked")
     yield _models(settings)
+    if settings.sites:
+        yield _sites(settings)
     directory = Path(settings.data)
     if settings.broker:
         yield from _broker(settings)
@@ -80,7 +87,8 @@ def _findings(settings: Settings) -> Iterator[Finding]:
             yield Finding("store", _answers(reader))
             yield (tables := _tables(reader))
             if not tables.advice:
-                yield from _asked(reader, (_ledger, _dead_letters, _clock))
+                yield _ledger(reader, settings)
+                yield from _asked(reader, (_dead_letters, _clock))
     except StoreRefusedError as error:
         yield Finding("store", str(error), "mend MASIR_CLICKHOUSE and the other settings of ClickHouse")
     except StoreUnavailableError as error:
@@ -104,6 +112,13 @@ def _models(settings: Settings) -> Finding:
     except KNOWN_ERRORS as error:
         return Finding("stage models", str(error), "`masir models check FILE` shows it after each change")
     return Finding("stage models", ", ".join(model.name for model in models.models))
+
+
+def _sites(settings: Settings) -> Finding:
+    try:
+        return Finding("sites", f"{len(sites_of(settings))} in the registry")
+    except SettingsError as error:
+        return Finding("sites", str(error), "`masir sites check` shows it after each change")
 
 
 def _disk(directory: Path) -> Finding:
@@ -176,22 +191,44 @@ def _tables(reader: Reader) -> Finding:
     return Finding("tables", f"{len(applied)} of {len(ours)} migrations applied", advice)
 
 
-def _ledger(reader: Reader) -> Finding:
-    """The ledger's accepted and bot hits must be the rows of the hits."""
+def _ledger(reader: Reader, settings: Settings) -> Finding:
+    """The ledger's accepted and bot hits must be the rows of the hits, where none of these were let go or erased."""
+    if days := settings.ttl_days.get("hits"):
+        return Finding("ledger", f"not compared: it counts all hits, and they are kept for {days} days")
+    said, stored = _counts(reader, ())
+    left_out = erased(settings) if said != stored else set()
+    if left_out:
+        said, stored = _counts(reader, left_out)
+    says = f"{said:,} hits accepted or bots', {stored:,} stored"
+    if left_out:
+        says += f", without {len(left_out - {''})} sites of which persons were erased"
+    return Finding(
+        "ledger", says, "" if said == stored else "run again in a moment; if it stays, `masir verify`"
+    )
+
+
+def _counts(reader: Reader, left_out: Collection[str]) -> tuple[int, int]:
+    """Hits that the ledger says are stored, and those that are."""
+    where = f"site NOT IN ({', '.join(map(text, sorted(left_out)))})" if left_out else "1"
     (row,) = rows(
         reader,
-        "SELECT (SELECT sum(hits) FROM ledger WHERE outcome IN ('sessionized', 'background', 'late', 'bot')) AS said,"
-        " (SELECT count() FROM hits) AS stored",
+        "SELECT (SELECT sum(hits) FROM ledger WHERE outcome IN ('sessionized', 'background', 'late', 'bot')"
+        f" AND {where}) AS said, (SELECT count() FROM hits WHERE {where}) AS stored",
     )
-    says = f"{row['said'] or 0:,} hits accepted or bots', {row['stored']:,} stored"
-    agrees = (row["said"] or 0) == row["stored"]
-    return Finding("ledger", says, "" if agrees else "run again in a moment; if it stays, `masir verify`")
+    return row["said"] or 0, row["stored"]
 
 
 def _dead_letters(reader: Reader) -> Finding:
-    (row,) = rows(reader, "SELECT count() AS letters FROM dead_letters")
-    advice = "`masir dlq ls` says why; `masir dlq replay` after the fix" if row["letters"] else ""
-    return Finding("dead letters", f"{row['letters']:,}", advice)
+    """What came a day ago or before, and was not mended since, is no news."""
+    (row,) = rows(
+        reader,
+        "SELECT count() AS letters, countIf(NOT came_in AND reason != 'erased'"
+        f" AND received_time > now() - INTERVAL 1 DAY) AS waiting FROM ({LETTERS})",
+    )
+    advice = "`masir dlq ls` says why; `masir dlq replay` after the fix" if row["waiting"] else ""
+    return Finding(
+        "dead letters", f"{row['letters']:,}, {row['waiting']:,} of them new and not mended", advice
+    )
 
 
 def _clock(reader: Reader) -> Finding:

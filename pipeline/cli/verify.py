@@ -9,7 +9,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.cli.runner import KNOWN_ERRORS, settings_of, told
+from pipeline.cli.runner import KNOWN_ERRORS, settings_of, told, visible
 from pipeline.collector.from_settings import sites_of
 from pipeline.collector.sites.site import models_of, zones_of
 from pipeline.core.models import load as load_models
@@ -87,16 +87,20 @@ def _verify(reader: Reader, settings: Settings) -> dict[str, list[Difference]]:
     return _without_erased(found, settings)
 
 
-def _without_erased(found: dict[str, list[Difference]], settings: Settings) -> dict[str, list[Difference]]:
-    """Sums still count persons who were erased: those of their sites cannot be recomputed."""
+def erased(settings: Settings) -> set[str]:
+    """Sites of which somebody was erased: their sums still count that person, and cannot be recomputed."""
     data, sites = Path(settings.data), set[str]()
-    if any(found[check] for check in SUMS):
-        if settings.broker:
-            sites = asyncio.run(erased_sites(settings))
-        elif (data / DATABASE).exists():
-            sites = ErasureRequests(data).sites()
+    if settings.broker:
+        sites = asyncio.run(erased_sites(settings))
+    elif (data / DATABASE).exists():
+        sites = ErasureRequests(data).sites()
     if sites:
         sites.add("")  # of dead letters in which no site can be read
+    return sites
+
+
+def _without_erased(found: dict[str, list[Difference]], settings: Settings) -> dict[str, list[Difference]]:
+    sites = erased(settings) if any(found[check] for check in SUMS) else set()
     return {
         check: [one for one in of_check if check not in SUMS or one.key.get("site") not in sites]
         for check, of_check in found.items()
@@ -104,7 +108,7 @@ def _without_erased(found: dict[str, list[Difference]], settings: Settings) -> d
 
 
 def _show(found: dict[str, list[Difference]], differences: list[Difference]) -> None:
-    console = Console()
+    console = Console(markup=False, emoji=False)
     summary = Table("check", "rows that differ", title="Stream equals batch?")
     for check, of_check in found.items():
         summary.add_row(check, str(len(of_check)) if of_check else "none")
@@ -122,4 +126,4 @@ def _show(found: dict[str, list[Difference]], differences: list[Difference]) -> 
 def _text(value: dict[str, object] | None) -> str:
     if value is None:
         return "no such row"
-    return "\n".join(f"{name} = {field}" for name, field in value.items())
+    return "\n".join(visible(f"{name} = {field}") for name, field in value.items())

@@ -18,9 +18,9 @@ def table(title: str, first: str, *numbers: str) -> Table:
 
 
 def show(*parts: RenderableType) -> None:
-    """To standard output."""
-    console = Console()
+    """To standard output, as it is written: campaigns and ids are strangers' words, and no markup."""
+    console = Console(markup=False, emoji=False)
     if not console.is_terminal:
-        console = Console(width=_WIDTH)
+        console = Console(markup=False, emoji=False, width=_WIDTH)
     for part in parts:
         console.print(part)

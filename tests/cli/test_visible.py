@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 
 from pipeline.cli import main
 from pipeline.cli.runner import visible
+from pipeline.cli.verify import _show
+from pipeline.journey.tables import show, table
+from pipeline.store.verify import Difference
 
 EVIL = "\x1b]0;owned\x07\r\nfake: line\x9b31m\u202e[red]x"
 
@@ -37,3 +40,22 @@ def test_dead_letters_are_shown_harmless(
     lines = result.output.split("\n")
     assert not [line for line in lines if any(ord(one) < 32 or 127 <= ord(one) < 160 for one in line)]
     assert "fake: line" not in [line.strip() for line in lines]
+
+
+NAMES = "[/x] [red]y[/red] :smile:"
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    made = table("t", "campaign", "n")
+    made.add_row(visible(NAMES), "1")
+    show(made)
+    assert NAMES in capsys.readouterr().out
+
+
+def test_differences_of_strangers_words_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    difference = Difference("sessions", {"visitor": f"{NAMES}\x1b"}, {"hits": 1}, None)
+    _show({"sessions": [difference]}, [difference])
+    said = capsys.readouterr().out
+    assert "[/x]" in said
+    assert "[red]y[/red]" in said
+    assert "\x1b" not in said

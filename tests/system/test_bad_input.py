@@ -22,7 +22,8 @@ WITHOUT_SITE = [
 
 
 def _letters(data: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in masir("dlq", "ls", "--data", data, "--json").stdout.splitlines()]
+    letters: list[dict[str, Any]] = json.loads(masir("dlq", "ls", "--data", data, "--json").stdout)["letters"]
+    return letters
 
 
 def _outcomes(data: Path) -> dict[str, int]:
@@ -62,8 +63,8 @@ def test_show_and_ls_find_one(file: tuple[dict[str, Any], Path]) -> None:
     shown = masir("dlq", "show", letter["id"], "--data", data).stdout.decode()
     assert "b'hello'" in shown
     assert "reason: not_json" in shown
-    of_reason = masir("dlq", "ls", "--data", data, "--reason", "not_object", "--json").stdout.splitlines()
-    assert len(of_reason) == sum(bad.reason == "not_object" for bad in BAD)
+    of_reason = masir("dlq", "ls", "--data", data, "--reason", "not_object", "--json").stdout
+    assert len(json.loads(of_reason)["letters"]) == sum(bad.reason == "not_object" for bad in BAD)
     assert b"no dead letter nothing" in masir("dlq", "show", "nothing", "--data", data, code=2).stderr
 
 

@@ -144,11 +144,11 @@ def test_a_pipe_sees_no_progress(data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "command", [("verify",), ("doctor",), ("dlq", "ls"), ("dlq", "replay")], ids=" ".join
 )
-def test_json_is_one_value(data: Path, command: tuple[str, ...]) -> None:
+def test_json_is_one_object(data: Path, command: tuple[str, ...]) -> None:
     done = masir(*command, "--data", data, "--json", code=None)
     assert done.returncode in (0, 1)
     assert done.stdout.count(b"\n") == 1
-    json.loads(done.stdout)
+    assert isinstance(json.loads(done.stdout), dict)
 
 
 def test_a_missing_file_and_missing_data_are_named(tmp_path: Path) -> None:

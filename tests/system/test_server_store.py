@@ -175,6 +175,18 @@ def test_it_does_not_start_on_tables_of_a_newer_program(url: str, tmp_path: Path
     assert (code, "0999_later.sql" in said) == (2, True)
 
 
+def test_a_store_that_was_filled_from_other_topics_is_left_alone(url: str, tmp_path: Path) -> None:
+    settings: dict[str, object] = {"clickhouse": url}
+    masir("process", "-", "--data", tmp_path / "one", settings=settings, stdin=hit("v", T0))
+    done = masir("process", "-", "--data", tmp_path / "other", settings=settings, stdin=hit("w", T0), code=2)
+    assert b"has 1 hits, but none of" in done.stderr
+    masir("process", "-", "--data", tmp_path / "one", settings=settings, stdin=hit("x", T0))
+    with connect(url) as client:
+        assert client.query(
+            "SELECT groupArray(visitor_id) FROM (SELECT * FROM hits ORDER BY visitor_id)"
+        ) == [(["v", "x"],)]
+
+
 def test_it_ends_with_1_where_nobody_answers(tmp_path: Path) -> None:
     code, said = started_with(tmp_path, "http://localhost:1/masir")
     assert (code, "ClickHouse at localhost:1" in said) == (1, True)
@@ -182,7 +194,7 @@ def test_it_ends_with_1_where_nobody_answers(tmp_path: Path) -> None:
 
 def findings(data: Path, url: str) -> tuple[int, dict[str, dict[str, Any]]]:
     done = masir("doctor", "--json", "--data", data, settings={"clickhouse": url}, code=None)
-    return done.returncode, {finding["what"]: finding for finding in json.loads(done.stdout)}
+    return done.returncode, {finding["what"]: finding for finding in json.loads(done.stdout)["findings"]}
 
 
 def test_the_doctor_looks_at_the_server(url: str, tmp_path: Path) -> None:

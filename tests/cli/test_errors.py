@@ -1,0 +1,115 @@
+"""Files, places and disks that cannot be used: one line that names them, and a code that says whose turn it is."""
+
+import gzip
+import json
+import socket
+import sqlite3
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pipeline.cli import main
+from pipeline.cli.runner import told
+
+NOON = 1_767_268_800_000
+HITS = (
+    {"site": "shop", "event": "page_view", "visitor_id": "ann", "time": NOON},
+    {"site": "shop", "event": "purchase", "visitor_id": "ann", "time": NOON + 1, "revenue": 10.5},
+    {"site": "blog", "event": "page_view", "visitor_id": "bob", "time": NOON},
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("MASIR_CONFIG", "MASIR_DATA", "MASIR_PARTITIONS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def masir(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+def _hits() -> str:
+    """A small file."""
+    Path("hits.ndjson").write_text("\n".join(map(json.dumps, HITS)))
+    return "hits.ndjson"
+
+
+def test_a_full_disk_may_have_room_again_and_a_broken_file_is_not_mended_by_itself() -> None:
+    ended = [told(kind("x")) for kind in (sqlite3.OperationalError, sqlite3.DatabaseError)]
+    assert [(one.exit_code, one.message) for one in ended] == [
+        (1, "in the data directory: x"),
+        (2, "in the data directory: x"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("process", "hits.ndjson"),
+        ("run", "--listen", "127.0.0.1:0"),
+        ("doctor",),
+        ("erase", "--site", "s", "--user", "u"),
+        ("unlink", "--site", "s", "--visitor", "v", "--user", "u"),
+        ("rebuild", "--model", "classic5"),
+    ],
+    ids=" ".join,
+)
+def test_a_file_of_topics_that_is_none_is_one_line(arguments: tuple[str, ...]) -> None:
+    _hits()
+    Path("broken").mkdir()
+    Path("broken/masir.db").write_bytes(b"no database\n" * 1_000)
+    result = masir(*arguments, "--data", "broken")
+    assert result.exit_code == (1 if arguments == ("doctor",) else 2)
+    assert "file is not a database" in result.output
+    assert isinstance(result.exception, SystemExit), result.exception
+    if arguments != ("doctor",):
+        assert len(result.output.splitlines()) == 1
+
+
+def test_replay_into_a_file_that_is_no_broker_is_told_in_words() -> None:
+    Path("broken.db").write_bytes(b"no database\n" * 1_000)
+    result = masir("replay", _hits(), "--to", "sqlite://broken.db")
+    assert (result.exit_code, "broken.db: file is not a database" in result.output) == (2, True)
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_a_place_that_cannot_be_written_is_named_first() -> None:
+    assert masir("process", _hits(), "--data", "hits.ndjson").output == "Error: hits.ndjson: File exists\n"
+    assert masir("process", "hits.ndjson", "--data", "hits.ndjson/x").output.endswith("x: Not a directory\n")
+
+
+def test_a_file_that_is_not_there_is_told_before_anything_is_made() -> None:
+    result = masir("process", _hits(), "nowhere.ndjson", "--data", "d")
+    assert (result.exit_code, "nowhere.ndjson: cannot be read" in result.output) == (2, True)
+    assert not Path("d").exists()
+
+
+def test_a_damaged_file_says_how_much_of_it_was_taken() -> None:
+    hit = b'{"site":"shop","event":"page_view","visitor_id":"v%d","time":1767268800000}\n'
+    whole = gzip.compress(b"".join(hit % (n * n) for n in range(5_000)))
+    Path("hits.ndjson.gz").write_bytes(whole[:-20])
+    result = masir("process", "hits.ndjson.gz", "--data", "d")
+    assert result.exit_code == 2
+    assert result.output.endswith("the file was cut; the first 4,000 hits are in d, the others are not\n")
+    counted = json.loads(masir("process", _hits(), "--data", "d", "--json").output)
+    assert counted["received"] == 4_000 + len(HITS)
+
+
+def test_the_demo_touches_nothing_that_is_not_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("file").touch()
+    assert (masir("demo", "--data", "file").exit_code, masir("demo", "--data", "file/x").exit_code) == (2, 2)
+    Path("mine").mkdir()
+    Path("mine/precious").touch()
+    assert "not made by `masir demo`" in masir("demo", "--data", "mine").output
+    Path("running").mkdir()
+    Path("running/.made-by-masir-demo").touch()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("running/masir.sock")
+        listener.listen()
+        assert "a Masir runs on running" in masir("demo", "--data", "running").output
+    monkeypatch.setenv("MASIR_PARTITIONS", "0")
+    assert masir("demo", "--data", "running").exit_code == 2
+    assert Path("running/.made-by-masir-demo").exists(), "what is there is deleted last"
