@@ -11,7 +11,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 4 * 1024 * 1024  # as sent, and again once inflated
     max_hits_per_request: int = 10_000  # a request of this size occupies the event loop for some 50 ms
     max_held_bytes: int = 64 * 1024 * 1024  # bodies in hand, of all requests together
-    max_backlog: int = 1_000_000  # hits in the topic that nobody has consumed yet
+    max_backlog: int = 2_000_000  # hits in the topic that nobody has consumed yet
     max_line_bytes: int = MAX_HIT_BYTES  # request line: a hit.gif carries its hit there
     read_timeout_s: int = 10  # from the end of the headers to the end of the body
     publish_timeout_s: float = 30

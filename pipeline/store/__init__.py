@@ -1,7 +1,8 @@
 """The store: ClickHouse on a server, or the same engine in this process (chDB). One DDL and one client for both.
 
 ``place`` says which, ``client`` talks to it, ``errors`` are sorted by who must act. ``migrations`` make the tables, on
-a ``cluster`` too. ``vocabulary`` tells it what settings and models name: ``stages``, kinds of ``content``.
+a ``cluster`` too. ``belonging``: always filled from the same topics. ``vocabulary`` tells it what settings and models
+name: ``stages``, kinds of ``content``.
 
 ``blocks`` of rows go in through the ``sink``. ``views`` are what readers may rely on, ``figures`` the main ones of
 them; ``query_socket`` lets other processes ask. ``erase`` takes a person out. ``history``: hits for other models.

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from pipeline.core.ids import SEPARATOR
 from pipeline.core.remaking import COLUMNS
 from pipeline.store.client import Reader
+from pipeline.store.sql import ACCEPTED
 from schemas.rows import TRANSITION_ROWS
 
 SLICE_HITS: Final = 50_000
@@ -41,7 +42,7 @@ SELECT {columns} FROM
     WHERE site = '{site}' AND event_time >= fromUnixTimestamp64Milli({low}, 'UTC')
         AND event_time <= fromUnixTimestamp64Milli({high}, 'UTC')
 )
-WHERE outcome IN ('sessionized', 'background', 'late') AND source_offset < {cut}[source_partition + 1] AND {whose}
+WHERE {accepted} AND source_offset < {cut}[source_partition + 1] AND {whose}
 ORDER BY time
 SETTINGS do_not_merge_across_partitions_select_final = 1
 """
@@ -72,7 +73,15 @@ def stored_hits(
     ends, whose = f"[{', '.join(map(str, cut))}]", share.holds("if(user_id = '', visitor_id, user_id)")
     slices = _table(store, _SLICES.format(size=SLICE_HITS, whose=whose, since=since)).to_pydict()
     for site, low, high in zip(*slices.values(), strict=True):
-        query = _HITS.format(columns=", ".join(COLUMNS), site=site, low=low, high=high, cut=ends, whose=whose)
+        query = _HITS.format(
+            columns=", ".join(COLUMNS),
+            site=site,
+            low=low,
+            high=high,
+            accepted=ACCEPTED,
+            cut=ends,
+            whose=whose,
+        )
         found = _table(store, query)
         if found.num_rows:
             yield found.to_pydict()
