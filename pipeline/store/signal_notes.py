@@ -45,10 +45,7 @@ def notes(cancel_urls: Iterable[str], regress_models: Iterable[str]) -> str:
             {Touch.LEAVING:d}
         )"""
     mark = "(lowest + (score - lowest) * (10. - lowest) / (highest - lowest))"
-    name_of_mail = (
-        "multiIf(email_id != '', email_id, message_id != '', message_id, "
-        f"campaign_id != '' OR campaign_name != '', {text(UNKNOWN)}, '')"
-    )
+    name_of_mail = "arrayFirst(name -> name != '', [email_id, message_id, campaign_id, campaign_name])"
     return f"""
     SELECT
         site, person_id, toUnixTimestamp64Milli(event_time) AS at, {kind}::UInt8 AS kind, event,
@@ -86,10 +83,6 @@ def notes(cancel_urls: Iterable[str], regress_models: Iterable[str]) -> str:
     FROM transitions
     WHERE transitions.kind = 'regress' AND model IN {_list(regress_models)}
     """
-
-
-UNKNOWN: Final = "\x00"
-"""The text of a note whose hit was sent with a name that is not stored: an e-mail's that only its campaign tells."""
 
 
 def _readable() -> str:

@@ -1,9 +1,8 @@
 """The batch side of "stream equals batch" for the signs of leaving: each step, recomputed and compared.
 
 How far time has come is not in the hits. A timer's step after all else may be missing if time may not have come to it
-yet, and if no later step of the reason was said. Weights are those of today's settings. Of an e-mail's name that only
-its campaign tells, the stream's word is taken. Persons that have outgrown their limit and then met late hits may
-differ.
+yet, and if no later step of the reason was said. Weights are those of today's settings. Persons that have outgrown
+their limit and then met late hits may differ.
 """
 
 from collections.abc import Iterable
@@ -11,9 +10,8 @@ from typing import Final, NamedTuple
 
 from pipeline.core.persons.signal_rules import REASONS, SignalRules
 from pipeline.store.checks import PERSON, Check, Rules, batch_visits, stream_visits
-from pipeline.store.signal_notes import UNKNOWN, notes
+from pipeline.store.signal_notes import notes
 from pipeline.store.signal_steps import rhythm, steps
-from pipeline.store.sql import text
 from pipeline.store.verify_transitions import SURELY_PASSED
 
 _SETTLE_MS: Final = 3_600_000  # a silence is believed so much later
@@ -74,7 +72,6 @@ def _difference(sources: SignalSources, visits: str) -> str:
     (
         SELECT
             *,
-            has(found.3, ('what', {text(UNKNOWN)})) AS is_unnamed,
             max(if(in_stream > 0, key.ordinal, -1)) OVER (PARTITION BY key.site, key.person_id, key.reason) AS latest
         FROM
         (
@@ -98,5 +95,4 @@ def _difference(sources: SignalSources, visits: str) -> str:
 
 
 def _shown(evidence: str) -> str:
-    kept = f"arrayFilter(one -> NOT (is_unnamed AND one.1 = 'what'), {evidence})"
-    return f"arrayStringConcat(arrayMap(one -> concat(one.1, ' = ', one.2), {kept}), ', ')"
+    return f"arrayStringConcat(arrayMap(one -> concat(one.1, ' = ', one.2), {evidence}), ', ')"

@@ -96,7 +96,7 @@ def random_regressions(hits: list[Row], seed: int) -> list[Transition]:
 def note_of(row: Row) -> Note | None:
     kind = Notables(CANCEL_URLS).kind(row["event"], row["url"], row["goal"])
     words = Words(
-        row["event"], row["url"], "", None, row["order_id"], row["score"], row["scale"], None,
+        row["event"], row["url"], row["campaign_name"], None, row["order_id"], row["score"], row["scale"], None,
         msgspec.Raw(row["props"].encode()) if row["props"] else Words._field_defaults["props"],
     )  # fmt: skip
     kind, amount, text = details(kind, words, goal=row["goal"])
@@ -236,10 +236,14 @@ def test_an_open_session_is_no_visit_yet(client: Client, sink: Sink) -> None:
     assert differences(client) == []
 
 
-def test_what_names_an_e_mail_may_not_be_stored(client: Client, sink: Sink) -> None:
-    """Its campaign's name, if the sender gave that; the url's campaign does not count."""
+def test_an_e_mail_is_named_by_its_campaign(client: Client, sink: Sink) -> None:
+    """Where its props do not name it."""
     mail = hit(0, event="email_complaint", outcome="background", campaign_name="spring", props="{}")
     said = said_of(USUAL, [mail], [], DAY_0)
-    said[0].evidence = '{"event":"email_complaint","what":"spring"}'
+    assert said[0].evidence == '{"event":"email_complaint","what":"spring"}'
     store(sink, [mail], [], said)
     assert differences(client) == []
+    said[0].evidence, said[0].version = '{"event":"email_complaint","what":"summer"}', 2
+    sink.insert("signals", to_arrow("signals", said), "other")
+    (one,) = differences(client)
+    assert one.key["reason"] == "unhappy"
