@@ -30,9 +30,8 @@ from pipeline.store.errors import (
 )
 
 STORE_DIRECTORY = "clickhouse"  # within the data directory
-LEAST_FREE_BYTES = (
-    64 * 1024**2
-)  # a view that is made on a full disk is left empty, and the engine never starts again
+# A view that is made on a full disk is left empty, and the engine never starts again.
+LEAST_FREE_BYTES = 64 * 1024**2
 _LOCK = "status"  # of the engine, within its directory
 
 _ENDS_WITH_FORMAT = re.compile(r"\bFORMAT\s+\w+\s*$", re.IGNORECASE)
