@@ -40,7 +40,7 @@ run: $(INSTALLED)  ## Collector, agents, store and metrics in one process (DATA=
 	@$(BIN)/masir run --data $(DATA) --listen $(LISTEN)
 
 test: $(INSTALLED) lint trackers  ## Lint, then all tests in WORKERS=3 processes: many of them wait
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 25 --durations-min 10
 
 trackers: $(TRACKERS)  ## The real trackers that the tests drive (those of browsers and node need npm)
 
