@@ -179,7 +179,9 @@ def test_functions_are_short() -> None:
 def test_a_package_names_its_modules(folder: str) -> None:
     """Its docstring is what a newcomer reads first."""
     there = {path.stem for path in PYTHON if path.parent == ROOT / folder}
-    there |= {path.parent.name for path in PYTHON if path.stem == "__init__" and path.parents[1] == ROOT / folder}
+    there |= {
+        path.parent.name for path in PYTHON if path.stem == "__init__" and path.parents[1] == ROOT / folder
+    }
     said = ast.get_docstring(tree(ROOT / folder / "__init__.py")) or ""
     assert set(re.findall(r"``(\w+)``", said)) == there - {"__init__"}
 

@@ -27,7 +27,7 @@ COMMANDS = {
     "unlink": "Undoes a wrong link between a visitor and a user.",
     "erase": "Forgets a person, prints a receipt.",
     "dlq": "Lists, shows and replays dead letters.",
-    "doctor": "Checks settings, broker, topics, store and clock; says what to do.",
+    "doctor": "Checks settings, broker, topics and store; says what to do.",
 }
 
 
