@@ -8,12 +8,13 @@ on it: a topic that has another number is said and left as it is.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from types import TracebackType
 from typing import NamedTuple
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from pipeline.settings import Settings, SettingsError
 from pipeline.transport.kafka.connection import BrokerError, client_options, not_let_in, reaching
@@ -86,7 +87,7 @@ def differences(wanted: Wanted, found: Found | None, replication: int) -> list[s
 
 
 class TopicAdmin:
-    """Async context manager: a connection to the cluster."""
+    """Async context manager: a connection to the cluster. :class:`BrokerError`: it does not answer."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -101,8 +102,12 @@ class TopicAdmin:
             raise await not_let_in(self._settings) or error from error
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
         await self._admin.close()
+        if isinstance(error, KafkaError):
+            raise BrokerError(f"broker {self._settings.broker}: {error}") from error
 
     async def found(self) -> dict[str, Found]:
         """Ours that exist, by their names in the cluster."""
@@ -148,9 +153,14 @@ class TopicAdmin:
 
     async def _until(self, is_so: Callable[[Mapping[str, Found]], bool]) -> None:
         """A broker hears a moment later what the controller has done."""
-        async with asyncio.timeout(KNOWN_SECONDS):
-            while not is_so(await self.found()):
-                await asyncio.sleep(0.1)
+        try:
+            async with asyncio.timeout(KNOWN_SECONDS):
+                while not is_so(await self.found()):
+                    await asyncio.sleep(0.1)
+        except TimeoutError as error:
+            raise BrokerError(
+                f"broker {self._settings.broker}: a change is not to be seen after {KNOWN_SECONDS:.0f} s, look again"
+            ) from error
 
     async def check(self) -> dict[str, list[str]]:
         """Name -> what is wrong with it, of those with which something is."""
@@ -179,8 +189,7 @@ class TopicAdmin:
         """As the workers' group has committed; 0, too, where it is forgotten, since no worker ran for days."""
         names = Names(self._settings.broker_prefix)
         wanted = [TopicPartition(names.topic(HITS.name), at) for at in range(self._settings.partitions)]
-        with reaching(self._settings.broker):
-            found = await self._admin.list_consumer_group_offsets(names.group, partitions=wanted)
+        found = await self._admin.list_consumer_group_offsets(names.group, partitions=wanted)
         return sum(max(0, found[one].offset) for one in wanted)
 
     async def _configs(self, topics: list[str]) -> dict[str, dict[str, str]]:

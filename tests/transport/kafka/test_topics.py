@@ -2,8 +2,10 @@
 
 import msgspec
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from pipeline.settings import Settings, SettingsError
+from pipeline.transport.kafka import topics
 from pipeline.transport.kafka.connection import BrokerError
 from pipeline.transport.kafka.names import ERASURES, SALTS, STORES
 from pipeline.transport.kafka.topics import TopicAdmin, usable_partitions, wanted_topics
@@ -63,6 +65,21 @@ async def test_more_replicas_than_brokers(settings: Settings) -> None:
     async with TopicAdmin(many) as admin:
         with pytest.raises(SettingsError, match=r"cannot be made: .*replication"):
             await admin.create()
+
+
+async def test_a_broker_that_does_not_do_it_in_time_is_named(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with TopicAdmin(settings) as admin:
+        monkeypatch.setattr(topics, "KNOWN_SECONDS", 0.5)
+        with pytest.raises(BrokerError, match="after 0 s, look again"):
+            await admin._until(lambda _: False)
+
+
+async def test_a_broker_that_breaks_off_is_named(settings: Settings) -> None:
+    with pytest.raises(BrokerError, match=rf"broker {settings.broker}: KafkaConnectionError: cut"):
+        async with TopicAdmin(settings):
+            raise KafkaConnectionError("cut")
 
 
 async def test_no_broker_there(settings: Settings) -> None:
