@@ -67,6 +67,8 @@ class Sessionizer:
         if erasure is not None:
             context.erasures.done(NAME, batch.partition)
         context.metrics.hits(output.outcomes)
+        if output.unknown_fields or output.cut_urls:
+            context.metrics.mended(unknown_fields=output.unknown_fields, cut_urls=output.cut_urls)
         context.metrics.dead_letters(NAME, Counter(letter.reason for letter in output.dead_letters))
         if output.watermark is not None:
             context.metrics.watermark(NAME, batch.partition, (now_ms - output.watermark) / 1000)

@@ -204,6 +204,11 @@ class Metrics:
         for reason, letters in counts.items():
             self._dead_letters.labels(hop, reason.value).inc(letters)
 
+    def mended(self, *, unknown_fields: int, cut_urls: int) -> None:
+        """Hits that are taken though not all of what they say is."""
+        self._mended.labels("unknown_field").inc(unknown_fields)
+        self._mended.labels("cut_url").inc(cut_urls)
+
     def watermark(self, hop: str, partition: int, lag_seconds: float) -> None:
         """``lag_seconds``: now less the watermark; it grows by itself until the next call."""
         self.watermarks.put(hop, partition, lag_seconds)
@@ -256,6 +261,7 @@ class Metrics:
         self._transitions = self._counter(
             "masir_stage_transitions_total", "Persons who changed stage", "site model from_stage to_stage"
         )
+        self._mended = self._counter("masir_hits_mended_total", "Hits of which not all is taken", "what")
         self._refused = self._counter("masir_links_refused_total", "Visitors a user has too many", "")
         gauge = self._gauge
         self._churn_signals = self._counter("masir_churn_signals_total", "Signals raised", "site reason")

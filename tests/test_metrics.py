@@ -30,6 +30,7 @@ CONTRACT = {
     "masir_consumer_lag_hits": {"hop", "partition"},
     "masir_end_to_end_seconds_count": {"hop"},
     "masir_dead_letters_total": {"hop", "reason"},
+    "masir_hits_mended_total": {"what"},
     "masir_sink_rows_total": {"hop", "table"},
     "masir_sink_errors_total": {"hop", "table"},
     "masir_build_info": {"version", "python"},
@@ -78,6 +79,7 @@ def test_every_metric_of_the_contract_with_its_labels(metrics: Metrics) -> None:
     metrics.publish(0, counters_with([session()], [step]).snapshot())
     metrics.hits({("shop", Outcome.SESSIONIZED): 1})
     metrics.dead_letters("sessionizer", {Reason.NOT_JSON: 1})
+    metrics.mended(unknown_fields=1, cut_urls=2)
     metrics.watermark("sessionizer", 0, 1.5)
     metrics.consumer_lag("sessionizer", 0, 10)
     metrics.end_to_end("store", [0.3])
@@ -279,12 +281,10 @@ def test_the_lag_of_a_hop_that_hangs_grows_with_the_clock() -> None:
 
 
 def test_the_ledgers_difference_is_shown_by_who_knows_it(metrics: Metrics) -> None:
-    name = "masir_ledger_difference_hits"
-    assert value(metrics, name) is None
-    metrics.ledger_difference(-3)
-    assert value(metrics, name) == -3
-    metrics.ledger_difference(None)
-    assert value(metrics, name) is None
+    assert value(metrics, "masir_ledger_difference_hits") is None
+    for said in (-3, None):
+        metrics.ledger_difference(said)
+        assert value(metrics, "masir_ledger_difference_hits") == said
 
 
 def test_two_processes_in_one_do_not_share(metrics: Metrics) -> None:

@@ -47,8 +47,6 @@ class Meta(Struct, array_like=True):
     watermark: Watermark
     version: int = 0
     ledger: dict[str, dict[str, int]] = {}
-    cut_urls: int = 0
-    unknown_fields: int = 0
 
 
 class Output(Struct):
@@ -67,6 +65,8 @@ class Output(Struct):
     dead_letters: list[DeadLetter] = []
     outcomes: dict[tuple[str, Outcome], int] = {}  # (site, outcome) -> hits of this unit
     ledger: list[LedgerRow] = []
+    unknown_fields: int = 0  # hits that have any
+    cut_urls: int = 0
     watermark: int | None = None
     has_new_watermark: bool = False
     has_new_minute: bool = False  # of the watermark
@@ -182,8 +182,8 @@ class Intake:
     def _judge(self, reading: Reading, output: Output, ids_number: int) -> None:
         """The hot path of the whole pipeline."""
         rules, fields = self.rules, reading.fields
-        self._meta.unknown_fields += reading.unknown_fields
-        self._meta.cut_urls += reading.cut_urls
+        output.unknown_fields = reading.unknown_fields
+        output.cut_urls = reading.cut_urls
         marks = self._marks(reading.time)
         keys = _keys(fields)
         known = self._known(reading, keys, marks, output, ids_number)

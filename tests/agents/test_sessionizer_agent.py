@@ -14,6 +14,7 @@ from pipeline.core.goals import Goals
 from pipeline.core.intake_rules import IntakeRules
 from pipeline.core.models import load
 from pipeline.core.sessionizer import SessionRules
+from pipeline.metrics import Metrics
 from pipeline.model_files import builtin_texts
 from pipeline.store.blocks import read_blocks
 from schemas.counter import Facts
@@ -24,7 +25,7 @@ TIMEOUT = 1_800_000
 MODELS = load(builtin_texts())
 
 
-def hop(world: World, *, is_bounded: bool = False) -> Sessionizer:
+def hop(world: World, *, is_bounded: bool = False, metrics: Metrics | None = None) -> Sessionizer:
     rules = IntakeRules(
         sessions=SessionRules(lateness_ms=None if is_bounded else 3_600_000),
         goals=Goals(),
@@ -32,7 +33,9 @@ def hop(world: World, *, is_bounded: bool = False) -> Sessionizer:
         classifier=Classifier(),
         session_update_ms=None if is_bounded else 1_000,
     )
-    return Sessionizer(world.context, rules)
+    context = world.context
+    context.metrics = metrics or context.metrics
+    return Sessionizer(context, rules)
 
 
 def hit(time: int = NOON, **fields: Any) -> bytes:
@@ -64,6 +67,16 @@ async def test_everything_a_batch_leads_to_and_the_commit_after_all_of_it() -> N
         Counted("dead_letters"),
         Counted("watermark"),
     ]
+
+
+async def test_what_is_ignored_or_cut_is_counted() -> None:
+    world, metrics = World(), Metrics(version="1")
+    agent = hop(world, metrics=metrics)
+    long = "https://shop.example/" + "x" * 2_048
+    await agent.handle(batch("hits", [hit(), hit(urll="/"), hit(url=long, referrer=long, user_agnet="x")]))
+    said = metrics.registry.get_sample_value
+    assert said("masir_hits_mended_total", {"what": "unknown_field"}) == 2
+    assert said("masir_hits_mended_total", {"what": "cut_url"}) == 2
 
 
 async def test_moves_are_sent_when_a_late_hit_bridges_two_stored_sessions() -> None:
