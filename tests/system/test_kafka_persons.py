@@ -34,7 +34,7 @@ def cluster(tmp_path: Path, broker: str, crm: Crm, receiver: Receiver) -> Iterat
         tmp_path,
         broker,
         out_of_orderness_seconds=0,
-        webhook_url=f"http://127.0.0.1:{crm.server.server_address[1]}/masir",
+        webhook_url=f"http://127.0.0.1:{crm.port}/masir",
         webhook_secret_file=secret,
         traces_url=receiver.url,
         traces_share=1,

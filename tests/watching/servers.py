@@ -9,10 +9,9 @@ import json
 import re
 import socket
 import subprocess
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -21,6 +20,7 @@ from urllib.request import urlopen
 import yaml
 
 from bench.running import wait_for
+from watching.listener import Listener
 from watching.tools import DEPLOY, RULES, tool
 
 FASTER = 60
@@ -120,25 +120,16 @@ def prometheus(
         yield Prometheus(f"http://{address}")
 
 
-class Inbox:
+class Inbox(Listener):
     """What Alertmanager has told: notices in their order, each with the receiver's name as path."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.notices: list[dict[str, Any]] = []
-        inbox = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                inbox.notices.append(json.loads(body) | {"path": self.path})
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
+    def take(self, request: BaseHTTPRequestHandler, body: bytes) -> int:
+        self.notices.append(json.loads(body) | {"path": request.path})
+        return 200
 
     def find(self, name: str, status: str, **labels: str) -> dict[str, Any] | None:
         """The alert of that name, status and labels, if it was told."""
@@ -163,8 +154,6 @@ def alertmanager(directory: Path) -> Iterator[tuple[str, Inbox]]:
     """Alertmanager with our configuration, faster, and the inbox it tells: (its address, the inbox)."""
     directory.mkdir(parents=True)
     inbox = Inbox()
-    thread = threading.Thread(target=inbox.server.serve_forever, daemon=True)
-    thread.start()
     text = shortened((DEPLOY / "alertmanager/alertmanager.yml").read_text())
     text = text.replace("127.0.0.1:9095", f"127.0.0.1:{inbox.port}")
     text = text.replace("templates/*", str(DEPLOY / "alertmanager/templates/*"))
@@ -175,11 +164,9 @@ def alertmanager(directory: Path) -> Iterator[tuple[str, Inbox]]:
         f"--config.file={file}", f"--storage.path={directory / 'data'}", f"--web.listen-address={address}",
         "--cluster.listen-address=",
     )  # fmt: skip
-    try:
-        with running("prometheus-alertmanager", *options, log=directory / "alertmanager.log"):
-            wait_for(lambda: answers(f"http://{address}/-/ready"), "Alertmanager is ready", seconds=60)
-            yield address, inbox
-    finally:
-        inbox.server.shutdown()
-        inbox.server.server_close()
-        thread.join()
+    with (
+        inbox.listening(),
+        running("prometheus-alertmanager", *options, log=directory / "alertmanager.log"),
+    ):
+        wait_for(lambda: answers(f"http://{address}/-/ready"), "Alertmanager is ready", seconds=60)
+        yield address, inbox

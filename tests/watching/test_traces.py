@@ -2,9 +2,8 @@
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from system.kit import hit, now_ms, post
 from bench.running import Running, wait_for
 from pipeline.settings import Settings, SettingsError
 from pipeline.traces import Range, Traces, provider_to, start
+from watching.listener import Listener
 
 
 class Seen:
@@ -112,42 +112,28 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
         start(Settings(traces_url="http://127.0.0.1:1"))
 
 
-class Receiver:
+class Receiver(Listener):
     """Takes spans as an OpenTelemetry collector does: protobuf over HTTP."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.spans: list[Span] = []
-        receiver = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                request = ExportTraceServiceRequest.FromString(body)
-                for resource in request.resource_spans:
-                    for scope in resource.scope_spans:
-                        receiver.spans += scope.spans
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    def take(self, _: BaseHTTPRequestHandler, body: bytes) -> int:
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+            for scope in resource.scope_spans:
+                self.spans += scope.spans
+        return 200
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}/v1/traces"
+        return f"http://127.0.0.1:{self.port}/v1/traces"
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    thread = threading.Thread(target=made.server.serve_forever, daemon=True)
-    thread.start()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
-    thread.join()
+    with Receiver().listening() as made:
+        yield made
 
 
 def test_a_hit_is_followed_from_the_collector_to_the_store(tmp_path: Path, receiver: Receiver) -> None:

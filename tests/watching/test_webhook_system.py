@@ -2,9 +2,8 @@
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -13,33 +12,27 @@ from system.kit import gauge, post
 
 from bench.running import Running, wait_for
 from pipeline.watching.webhook import Message, headers_of
+from watching.listener import Listener
 from watching.traffic import events
 
 KEY = b"k" * 24
 
 
-class Crm:
+class Crm(Listener):
     """Keeps what is told with a right signature."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.told: list[dict[str, Any]] = []
-        crm = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                sent_ms = int(self.headers["webhook-timestamp"]) * 1000
-                expected = headers_of(Message(self.headers["webhook-id"], body, 0), KEY, sent_ms)
-                is_signed = self.headers["webhook-signature"] == expected["webhook-signature"]
-                if is_signed:
-                    crm.told.append(json.loads(body))
-                self.send_response(204 if is_signed else 401)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    def take(self, request: BaseHTTPRequestHandler, body: bytes) -> int:
+        headers = request.headers
+        sent_ms = int(headers["webhook-timestamp"]) * 1000
+        expected = headers_of(Message(headers["webhook-id"], body, 0), KEY, sent_ms)
+        if headers["webhook-signature"] != expected["webhook-signature"]:
+            return 401
+        self.told.append(json.loads(body))
+        return 204
 
     def find(self, kind: str, person: str) -> dict[str, Any] | None:
         """What was told of a person."""
@@ -49,19 +42,14 @@ class Crm:
 
 @pytest.fixture
 def crm() -> Iterator[Crm]:
-    made = Crm()
-    thread = threading.Thread(target=made.server.serve_forever, daemon=True)
-    thread.start()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
-    thread.join()
+    with Crm().listening() as made:
+        yield made
 
 
 def test_a_customer_who_cancels_is_told_and_told_again_when_back(tmp_path: Path, crm: Crm) -> None:
     secret = tmp_path / "secret"
     secret.write_text(f"whsec_{base64.b64encode(KEY).decode()}")
-    url = f"http://127.0.0.1:{crm.server.server_address[1]}/masir"
+    url = f"http://127.0.0.1:{crm.port}/masir"
     with Running(tmp_path / "data", webhook_url=url, webhook_secret_file=secret) as pipeline:
         post(pipeline, *events("shop", 1, "subscription_cancel"))
         told = wait_for(lambda: crm.find("raised", "c-shop-0"), "the CRM is told")
