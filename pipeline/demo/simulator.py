@@ -137,4 +137,4 @@ def _malformed(rng: random.Random, site: str, raw: bytes) -> bytes:
         return b'{"event":"page_view","visitor_id":"lost"}'
     if kind == 2:
         return b'{"site":"%s","event":"page_view","visitor_id":"lost","time":"yesterday"}' % site.encode()
-    return b"\\x16\\x03\\x01\\x02\\x00"
+    return b"\x16\x03\x01\x02\x00"
