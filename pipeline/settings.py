@@ -240,6 +240,8 @@ def _check(settings: Settings) -> None:
         zone_of(settings.time_zone)
     except ValueError as error:
         raise SettingsError(f"time_zone: {error}") from error
+    if "?" in settings.data:  # the engine would take what follows for options, and put its files elsewhere
+        raise SettingsError(f"data is {settings.data!r}; a directory without a question mark is expected")
     _check_address("listen", settings.listen)
     if settings.metrics_listen:
         _check_address("metrics_listen", settings.metrics_listen)

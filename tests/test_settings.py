@@ -60,6 +60,7 @@ def test_what_a_variable_may_say(variable: str, text: str, value: object) -> Non
     ("variable", "text", "says"),
     [
         ("DATA", "", "data"),
+        ("DATA", "what?", "question mark"),
         ("PARTITIONS", "0", ">= 1"),
         ("PARTITIONS", "257", "<= 256"),
         ("PARTITIONS", "four", "partitions"),

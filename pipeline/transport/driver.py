@@ -14,7 +14,6 @@ import time
 from collections.abc import Awaitable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from faust.transport import base
 from faust.transport.consumer import Consumer as BaseConsumer
@@ -238,7 +237,7 @@ class Transport(base.Transport):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.log = Log(Path(unquote(self.url[0].path)))
+        self.log = Log(Path(self.url[0].path))  # which is decoded
         self.most_records = MOST_RECORDS
         self.ending: Ending | None = None
         self.cold: Cold | None = None  # where rows of state go that are too many for the memory

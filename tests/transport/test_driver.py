@@ -16,7 +16,7 @@ from tests.transport.driver_kit import Recorder, append, running, until
 
 @pytest.fixture
 def log(tmp_path: Path) -> Log:
-    opened = Log(tmp_path / "a place" / "masir.db")
+    opened = Log(tmp_path / "a %20 place?#" / "masir.db")
     for topic in ("hits", "evidence"):
         opened.create_topic(topic, partitions=3, retention_ms=0)
     return opened
