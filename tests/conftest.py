@@ -1,12 +1,13 @@
 """What takes long to start is started once for each process of tests; and the order of the tests."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.collector.chromium import running_browser
-from tests.kafka_broker import running_broker
+from tests.kafka_broker import VARIABLE, running_broker
 
 HERE = Path(__file__).parent
 LONG = (
@@ -30,6 +31,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((places[folder] for folder in item.path.parents if folder in places), len(places))
 
     items.sort(key=place)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _named_broker_is_no_setting() -> None:
+    """Commands in this process would say so."""
+    os.environ.pop(VARIABLE, None)
 
 
 @pytest.fixture(scope="session")

@@ -15,15 +15,16 @@ from bench.jars import UnavailableError
 from bench.kafka import SHORT_LIVED, Broker, Brokers
 
 T = TypeVar("T", Broker, Brokers)
+VARIABLE = "MASIR_TEST_KAFKA"
+NAMED = os.environ.get(VARIABLE, "")
 UNKILLED = {"broker.session.timeout.ms": "20000"}  # a machine that is busy for seconds does not lose it
 
 
 @contextmanager
 def running_broker(directory: Path) -> Iterator[str]:
     """HOST:PORT of a broker that the tests may fill."""
-    named = os.environ.get("MASIR_TEST_KAFKA")
-    if named:
-        yield named
+    if NAMED:
+        yield NAMED
         return
     with running(lambda: Brokers(directory, settings=UNKILLED, java_options=SHORT_LIVED)) as brokers:
         yield brokers.address
