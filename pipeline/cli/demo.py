@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, nullcontext
 from importlib.resources import as_file, files
 from itertools import chain
 from pathlib import Path
@@ -11,9 +12,10 @@ from threading import Thread
 from typing import Any
 
 import click
+from rich.console import Console
 
 from pipeline.cli.run import base_of, say_started
-from pipeline.cli.runner import KNOWN_ERRORS, Wrong, program, runner, settings_of, told
+from pipeline.cli.runner import KNOWN_ERRORS, Wrong, is_terminal, program, runner, settings_of, told
 from pipeline.demo.simulator import simulate
 from pipeline.demo.summary import print_summary
 from pipeline.demo.visitors import keep_coming
@@ -62,7 +64,10 @@ def demo(data: str, live: bool, listen: str | None) -> None:
     )
     shop, _ = simulate(seed=SEED, customers=CUSTOMERS, start_ms=START_MS, days=DAYS, dirt=DIRT)
 
+    moving = Console(stderr=True).status("some 80,000 hits") if is_terminal() else nullcontext()
+
     def with_store(embedded: Any, processed: Any) -> None:
+        stack.close()
         print_summary(embedded.client.query, data, program())
         click.echo(f"  {program()} demo --live   # customers who come now, on a page that moves")
         rate = processed.hits / processed.seconds
@@ -71,7 +76,9 @@ def demo(data: str, live: bool, listen: str | None) -> None:
         )
 
     try:
-        asyncio.run(runner("process")(settings, chain(_wikipedia(), shop), with_store=with_store))
+        with ExitStack() as stack:
+            stack.enter_context(moving)
+            asyncio.run(runner("process")(settings, chain(_wikipedia(), shop), with_store=with_store))
         if live:
             asyncio.run(runner("run")(settings, _open_the_shop))
     except KNOWN_ERRORS as error:

@@ -1,7 +1,7 @@
 """``masir verify``: stream equals batch, or the rows where it does not."""
 
 import asyncio
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import click
@@ -9,7 +9,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.cli.runner import KNOWN_ERRORS, settings_of, told, visible
+from pipeline.cli.runner import KNOWN_ERRORS, is_terminal, settings_of, told, visible
 from pipeline.collector.from_settings import sites_of
 from pipeline.collector.sites.site import models_of, zones_of
 from pipeline.core.models import load as load_models
@@ -52,8 +52,11 @@ def verify(context: click.Context, data: str | None, as_json: bool) -> None:
     Exit code 0: they agree. 1: they do not, and the rows are shown.
     """
     settings = settings_of(data=data)
+    moving = (
+        Console(stderr=True).status("recomputing from the stored hits") if is_terminal() else nullcontext()
+    )
     try:
-        with closing(reader_of(settings)) as reader:
+        with closing(reader_of(settings)) as reader, moving:
             found = _verify(reader, settings)
     except KNOWN_ERRORS as error:
         raise told(error) from error
