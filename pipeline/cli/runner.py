@@ -52,8 +52,8 @@ def told(error: Exception) -> click.ClickException:
 def _text(error: Exception) -> str:
     if isinstance(error, sqlite3.Error):  # names no file: the topics, or state beyond the memory
         return f"in the data directory: {error}"
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:  # without its number
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)
 
 
