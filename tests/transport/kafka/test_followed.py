@@ -34,5 +34,6 @@ async def test_longer_than_one_question_takes(settings: Settings, salts: Followe
 async def test_not_for_ever(salts: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(followed, "START_SECONDS", 2.0)
     with pytest.raises(BrokerError, match=r"\.salts cannot be read for 2 s"):
-        await salts.start()
+        async with asyncio.timeout(15):
+            await salts.start()
     await salts.stop()
