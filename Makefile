@@ -9,7 +9,7 @@ WORKERS ?= 3
 DATA ?= masir-data
 LISTEN ?= 127.0.0.1:8088
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--custom-compile-command 'make lock' --extra build
+	--custom-compile-command 'make lock' --extra build --extra traces
 
 .DEFAULT_GOAL := help
 # Compiling every module anew at each start would double the time of the tests.

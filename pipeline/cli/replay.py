@@ -1,4 +1,4 @@
-"""``masir replay``: sends a recorded stream to a collector, in event-time order, at a chosen speed."""
+"""``masir replay``: sends a recorded stream to a collector or broker, in event-time order, at a chosen speed."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ from pipeline.sources.replay import Pace, Replay, ReplayError, Summary, prepared
 from pipeline.sources.targets import key_of, open_target
 
 TO = "http://127.0.0.1:8088"
-_HELP = """Send recorded hits to a collector, in event-time order.
+_HELP = """Send recorded hits to a collector or broker, in event-time order.
 
 FILE is NDJSON, CSV or an access log, also gzipped; - is standard input. Hits that are not acknowledged are
 sent again; each has a hit_id, so that none counts twice.
@@ -29,6 +29,7 @@ Examples:
   masir replay hits.ndjson --speed 60x --to http://collector:8088
   masir replay access.log --site www.example.com
   masir replay hits.ndjson --to sqlite:///var/lib/masir/masir.db
+  masir replay hits.ndjson --to kafka://kafka:9092
 """
 
 
@@ -46,7 +47,12 @@ def _speed(_: click.Context, __: click.Parameter, value: str | None) -> float:
 
 @click.command(help=_HELP)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--to", default=TO, show_default=True, help="http://HOST:PORT, or sqlite:///PATH of a broker.")
+@click.option(
+    "--to",
+    default=TO,
+    show_default=True,
+    help="http://HOST:PORT of a collector; kafka://HOST:PORT or sqlite:///PATH of a broker.",
+)
 @click.option(
     "--rate", type=click.FloatRange(0, min_open=True), help="Hits per second; else as fast as they are taken."
 )

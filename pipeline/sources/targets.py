@@ -1,5 +1,7 @@
-"""Where a replay goes: a collector's ``POST /v1/hits``, or the topic ``hits`` in a broker's file."""
+"""Where a replay goes: a collector's ``POST /v1/hits``, or the topic ``hits``, in a broker's file or on Kafka."""
 
+import asyncio
+import os
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -10,11 +12,18 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
+from pipeline.collector.publisher import Unavailable
 from pipeline.collector.sites.registry import Denial
-from pipeline.collector.stamping import stamp, take_in
+from pipeline.collector.stamping import Taken, stamp, take_in
 from pipeline.core.ids import partition_of
+from pipeline.settings import load
 from pipeline.sources.errors import SourceError
 from pipeline.sources.replay import Answer, ReplayError, Target, TooLarge, TryAgain
+from pipeline.transport.kafka.connection import SCHEME as KAFKA
+from pipeline.transport.kafka.connection import client_options
+from pipeline.transport.kafka.names import Names
+from pipeline.transport.kafka.publish import KafkaPublisher
+from pipeline.transport.kafka.topics import usable_partitions
 from pipeline.transport.log import Log
 from schemas.topics import HITS
 
@@ -47,9 +56,10 @@ def key_of(file: Path | None) -> str:
 
 @asynccontextmanager
 async def open_target(address: str, secret: str = "") -> AsyncIterator[Target]:
-    """``http(s)://HOST:PORT`` or ``sqlite:///PATH``; :class:`SourceError` for anything else.
+    """``http(s)://HOST:PORT``, ``sqlite:///PATH`` or ``kafka://HOST:PORT[,…]``; :class:`SourceError` for anything else.
 
-    ``secret``: a server key of the site, where the collector has a registry of sites.
+    ``secret``: a server key of the site, where the collector has a registry of sites. By what right Kafka is entered,
+    and the prefix of its topics, the environment's settings say.
     """
     if address.startswith(_SQLITE):
         target = BrokerTarget(Path(address.removeprefix(_SQLITE)))
@@ -58,11 +68,23 @@ async def open_target(address: str, secret: str = "") -> AsyncIterator[Target]:
         finally:
             target.close()
         return
+    if address.startswith(KAFKA):
+        settings = load(os.environ, broker=address)
+        publisher = KafkaPublisher(
+            Names(settings.broker_prefix),
+            (await usable_partitions(settings))[HITS.name],
+            client_options(settings),
+            now_ms=_now_ms,
+        )
+        try:
+            yield KafkaTarget(publisher, address)
+        finally:
+            await publisher.stop()
+        return
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SourceError(
-            f"--to {address}: http://HOST:PORT, https://HOST:PORT or sqlite:///PATH is expected"
-        )
+        expected = "http://HOST:PORT, https://HOST:PORT, sqlite:///PATH or kafka://HOST:PORT"
+        raise SourceError(f"--to {address}: {expected} is expected")
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     headers = {"Authorization": f"Bearer {secret}"} if secret else None
     async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
@@ -120,8 +142,8 @@ class BrokerTarget:
         self._log.close()
 
     async def send(self, hits: list[bytes]) -> Answer:
-        now_ms = time.time_ns() // 1_000_000
-        taken = take_in(hits, stamp(now_ms, user_agent="", accept_language=""))
+        now_ms = _now_ms()
+        taken = _taken(hits, now_ms)
         by_partition: defaultdict[int, list[bytes]] = defaultdict(list)
         for key, value in taken.records:
             by_partition[partition_of(key.decode(), self._partitions)].append(value)
@@ -129,3 +151,27 @@ class BrokerTarget:
             for partition, values in by_partition.items():
                 self._log.append(HITS.name, partition, values, now_ms=now_ms)
         return Answer(len(hits) - len(taken.refused), len(taken.refused))
+
+
+class KafkaTarget:
+    """The same on Kafka, on all in-sync replicas."""
+
+    def __init__(self, publisher: KafkaPublisher, address: str) -> None:
+        self._publisher, self._address = publisher, address
+
+    async def send(self, hits: list[bytes]) -> Answer:
+        taken = _taken(hits, _now_ms())
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await self._publisher.publish(taken.records)
+        except (Unavailable, TimeoutError) as error:
+            raise TryAgain(f"{self._address} does not answer: {error or 'too slow'}") from error
+        return Answer(len(hits) - len(taken.refused), len(taken.refused))
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _taken(hits: list[bytes], now_ms: int) -> Taken:
+    return take_in(hits, stamp(now_ms, user_agent="", accept_language=""))

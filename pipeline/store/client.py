@@ -8,6 +8,7 @@ for each other.
 import fcntl
 import logging
 import re
+import resource
 import shutil
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -153,6 +154,7 @@ def _connect_embedded(directory: Path, *, read_only: bool) -> Client:
     if not read_only and (free := shutil.disk_usage(directory.parent).free) < LEAST_FREE_BYTES:
         found = f"{free >> 20} MB are free on its disk, a start needs {LEAST_FREE_BYTES >> 20}"
         raise StoreUnavailableError(f"{directory.parent}: {found}: make room")
+    _may_open_files()
     try:
         driver = clickhouse_connect.get_client(
             interface="chdb", path=str(directory), settings=dict(_SETTINGS)
@@ -164,6 +166,12 @@ def _connect_embedded(directory: Path, *, read_only: bool) -> Client:
     if read_only:
         client.command("SET readonly = 2")
     return client
+
+
+def _may_open_files() -> None:
+    """As many as the system lets this process have: the engine keeps hundreds open, and its server does the same."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _is_locked(directory: Path) -> bool:

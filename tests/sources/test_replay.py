@@ -250,7 +250,7 @@ def test_command_writes_into_a_broker_file(stream: Path, tmp_path: Path) -> None
         (["--speed", "0x"], "such as 10x or 0.5x"),
         (["--rate", "0"], "0.0 is not in the range"),
         (["--key-file", "none.key"], "none.key: cannot be read as a key: "),
-        (["--to", "ftp://x"], "http://HOST:PORT, https://HOST:PORT or sqlite:///PATH is expected"),
+        (["--to", "ftp://x"], "sqlite:///PATH or kafka://HOST:PORT is expected"),
         (["--to", "sqlite:///none.db"], "none.db: there is no such broker file"),
         (["--site", "s", "--format", "ndjson"], "NDJSON hits name all their fields"),
     ],

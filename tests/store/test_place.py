@@ -1,6 +1,7 @@
 """Which store the settings mean, and that every command asks there."""
 
 import ast
+import resource
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,16 @@ def test_a_disk_that_is_almost_full_is_told_before_anything_is_written(
     with pytest.raises(StoreUnavailableError, match=r"data: \d+ MB are free on its disk, a start needs"):
         connect(tmp_path / "data" / STORE_DIRECTORY)
     assert not (tmp_path / "data" / STORE_DIRECTORY).exists()
+
+
+def test_the_engine_may_open_as_many_files_as_the_system_lets(tmp_path: Path) -> None:
+    few, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(few, 1_000), most))
+    try:
+        connect(tmp_path / STORE_DIRECTORY).close()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (few, most))
 
 
 def test_what_cannot_be_opened_is_not_said_to_be_held_by_another_process(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from faust.types import TP
 
 from pipeline.collector.publisher import Unavailable
 from pipeline.settings import Settings
+from pipeline.sources.replay import Answer
+from pipeline.sources.targets import open_target
 from pipeline.transport.kafka import publish
 from pipeline.transport.kafka.connection import BrokerError, client_options
 from pipeline.transport.kafka.names import Names
@@ -143,3 +145,30 @@ async def test_a_broker_that_dies_and_comes_back(
         assert found[0] == b"before"
         assert set(found[1:]) == {b"after"}, "what was answered as not taken is not sent later"
         await publisher.stop()
+
+
+async def test_a_replay_goes_to_the_topic(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASIR_BROKER_PREFIX", settings.broker_prefix)
+    monkeypatch.setenv("MASIR_PARTITIONS", str(settings.partitions))
+    publisher = await publisher_of(settings, starts=False)
+    await publisher.stop()
+    hits = [
+        msgspec.json.encode({"site": "shop", "visitor_id": f"v{n}", "event": "page_view", "hit_id": f"h{n}"})
+        for n in range(20)
+    ]
+    async with open_target(settings.broker) as target:
+        assert await target.send([*hits, b"broken"]) == Answer(20, 1)
+    found = []
+    for partition in range(settings.partitions):
+        source = TopicPartition(Names(settings.broker_prefix).topic("hits"), partition)
+        for record in await read_all(source, client_options(settings)):
+            assert crc32(record.key or record.value) % settings.partitions == partition
+            found.append(record.value)
+    assert sum(b'"received_time"' in value for value in found) == 20
+    assert b"broken" in found, "a dead letter, as a collector's"
+
+
+async def test_a_replay_to_nobody_says_so() -> None:
+    with pytest.raises(BrokerError, match=r"127\.0\.0\.1:1"):
+        async with open_target("kafka://127.0.0.1:1"):
+            pass
