@@ -224,9 +224,8 @@ def test_a_full_disk_refuses_and_is_well_again_when_there_is_room(log: Log) -> N
     assert child.returncode == 0, child.stderr
 
 
-def test_a_writer_that_waits_too_long_says_so(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.transport.log.BUSY_SECONDS", 0.05)
-    other = Log(log.path)
+def test_a_writer_that_waits_too_long_says_so(log: Log) -> None:
+    other = Log(log.path, busy_seconds=0.05)
     with log.transaction(), pytest.raises(sqlite3.OperationalError, match="locked"):
         append(other, b"a")
     assert append(other, b"b") == 0

@@ -48,9 +48,8 @@ async def test_nothing_to_publish_is_fine(log: Log) -> None:
     assert log.ends() == {}
 
 
-async def test_all_or_none_and_the_caller_may_try_again(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.transport.log.BUSY_SECONDS", 0.05)
-    other = Log(log.path)
+async def test_all_or_none_and_the_caller_may_try_again(log: Log) -> None:
+    other = Log(log.path, busy_seconds=0.05)
     woken: list[int] = []
     hits = publisher(other, woken)
     with log.transaction(), pytest.raises(Unavailable, match="locked"):
