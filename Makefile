@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CLIENTS := tests/collector/clients
 TRACKERS := $(CLIENTS)/.venv/.installed
-WORKERS ?= 4
+WORKERS ?= 3
 DATA ?= masir-data
 LISTEN ?= 127.0.0.1:8088
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -39,7 +39,7 @@ demo: $(INSTALLED)  ## Real and synthetic hits through the whole pipeline, and w
 run: $(INSTALLED)  ## Collector, agents, store and metrics in one process (DATA=masir-data LISTEN=127.0.0.1:8088)
 	@$(BIN)/masir run --data $(DATA) --listen $(LISTEN)
 
-test: $(INSTALLED) lint trackers  ## Lint, then all tests in WORKERS=4 processes: many of them wait
+test: $(INSTALLED) lint trackers  ## Lint, then all tests in WORKERS=3 processes: many of them wait
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 25 --durations-min 10
 
 trackers: $(TRACKERS)  ## The real trackers that the tests drive (those of browsers and node need npm)
