@@ -20,7 +20,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.collector import Collector, Record
+from pipeline.collector.publisher import Record
+from pipeline.collector.server import Collector
 
 _ONE, _BATCHES = "one hit", "batch"
 _BARS = {_ONE: 6_000, _BATCHES: 60_000}

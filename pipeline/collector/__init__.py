@@ -12,9 +12,3 @@ topic is away.
 ``door``: a collector with all that belongs to it, made ``from_settings``. ``process``: one of several on a port.
 ``tally``: what they have counted. The tracker that the server hands out is masir.js.
 """
-
-from pipeline.collector.limits import Limits
-from pipeline.collector.publisher import Publisher, Record, Unavailable
-from pipeline.collector.server import Collector, Counts
-
-__all__ = ["Collector", "Counts", "Limits", "Publisher", "Record", "Unavailable"]

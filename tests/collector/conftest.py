@@ -8,7 +8,9 @@ import msgspec
 import pytest
 from aiohttp import ClientSession
 
-from pipeline.collector import Collector, Limits, Record, Unavailable
+from pipeline.collector.limits import Limits
+from pipeline.collector.publisher import Record, Unavailable
+from pipeline.collector.server import Collector
 
 NOW_MS = 1_763_760_000_000
 

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientSession, web
 from yarl import URL
 
-from pipeline.collector import Limits
+from pipeline.collector.limits import Limits
 from schemas.hit import MAX_HIT_BYTES
 
 from .conftest import NOW_MS, UNAVAILABLE, Server, Start, hit

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from pipeline.collector import Collector, Record, Unavailable
+from pipeline.collector.publisher import Record, Unavailable
+from pipeline.collector.server import Collector
 from pipeline.collector.spool import Spool, SpooledPublisher
 
 from .conftest import NOW_MS, MemoryTopic, hit

@@ -11,7 +11,8 @@ from aiohttp import ClientSession
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.collector import Collector, Limits
+from pipeline.collector.limits import Limits
+from pipeline.collector.server import Collector
 
 from .conftest import NOW_MS, MemoryTopic, Server, Start, hit
 

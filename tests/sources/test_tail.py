@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.collector import Collector, Record, Unavailable
 from pipeline.collector.entrance import Entrance
 from pipeline.collector.gate import SiteGate
+from pipeline.collector.publisher import Record, Unavailable
+from pipeline.collector.server import Collector
 from pipeline.collector.sites.keys import hash_of, new_key
 from pipeline.collector.sites.registry import Registry
 from pipeline.collector.sites.site import Site

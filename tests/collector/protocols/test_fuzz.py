@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.collector import Collector, Record
 from pipeline.collector.protocols.fields import decoded
 from pipeline.collector.protocols.table import ROUTES, listening, parse
+from pipeline.collector.publisher import Record
+from pipeline.collector.server import Collector
 from pipeline.collector.stamping import stamp, take_in
 from pipeline.collector.tracking import admit
 from pipeline.core.decode import Flaw, decode
