@@ -15,7 +15,7 @@ gone and the checks that need them fail.
 from typing import Final, NamedTuple
 
 from pipeline.store.cuts import CAMPAIGN, IS_NAMED, Cuts, numbered
-from pipeline.store.sql import named_tuple
+from pipeline.store.sql import differing, named_tuple
 
 FINAL_AFTER_MS: Final = 60_000  # out-of-orderness (10 s) and the time to write, with room
 
@@ -263,30 +263,5 @@ def _ledger() -> str:
 
 
 def _difference(key: str, values: str, stream: str, batch: str) -> str:
-    """Rows of two queries, matched by ``key``, that are not on both sides once with the same ``values``.
-
-    Both have a column ``is_final``; what neither side holds for final is left out.
-    """
-    key_tuple, value_tuple = named_tuple(key), named_tuple(values)
-    return f"""
-    SELECT key, if(in_stream > 0, said, NULL) AS stream, if(in_batch > 0, found, NULL) AS batch
-    FROM
-    (
-        SELECT
-            key,
-            countIf(side = 1) AS in_stream,
-            countIf(side = 2) AS in_batch,
-            anyIf(value, side = 1) AS said,
-            anyIf(value, side = 2) AS found,
-            max(is_final) AS is_final
-        FROM
-        (
-            SELECT 1 AS side, {key_tuple} AS key, {value_tuple} AS value, is_final FROM ({stream})
-            UNION ALL
-            SELECT 2 AS side, {key_tuple} AS key, {value_tuple} AS value, is_final FROM ({batch})
-        )
-        GROUP BY key
-    )
-    WHERE is_final = 1 AND (in_stream != 1 OR in_batch != 1 OR said != found)
-    ORDER BY key
-    """
+    """Of two queries by the columns ``key`` and ``values``; both have a column ``is_final``."""
+    return differing(stream, batch, key=named_tuple(key), value=named_tuple(values), is_final="is_final")

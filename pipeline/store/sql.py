@@ -28,24 +28,28 @@ def instant(time_ms: int) -> str:
     return f"fromUnixTimestamp64Milli({time_ms}, 'UTC')"
 
 
-def differing(stream: str, batch: str, *, key: str, value: str) -> str:
-    """Rows of two queries, matched by ``key``, that are not on both sides once with the same ``value``: expressions."""
+def differing(stream: str, batch: str, *, key: str, value: str, is_final: str = "1") -> str:
+    """Rows of two queries, matched by ``key``, that are not on both sides once with the same ``value``: expressions.
+
+    What is final on neither side is left out.
+    """
     return f"""
     SELECT key, if(in_stream > 0, said, NULL) AS stream, if(in_batch > 0, found, NULL) AS batch
     FROM
     (
         SELECT
             key, countIf(side = 1) AS in_stream, countIf(side = 2) AS in_batch,
-            anyIf(value, side = 1) AS said, anyIf(value, side = 2) AS found
+            anyIf(value, side = 1) AS said, anyIf(value, side = 2) AS found,
+            max(final_here) AS final_anywhere
         FROM
         (
-            SELECT 1 AS side, {key} AS key, {value} AS value FROM ({stream})
+            SELECT 1 AS side, {key} AS key, {value} AS value, {is_final} AS final_here FROM ({stream})
             UNION ALL
-            SELECT 2 AS side, {key} AS key, {value} AS value FROM ({batch})
+            SELECT 2 AS side, {key} AS key, {value} AS value, {is_final} AS final_here FROM ({batch})
         )
         GROUP BY key
     )
-    WHERE in_stream != 1 OR in_batch != 1 OR said != found
+    WHERE final_anywhere = 1 AND (in_stream != 1 OR in_batch != 1 OR said != found)
     ORDER BY key
     """
 
