@@ -20,10 +20,7 @@ from pipeline.settings import load
 from pipeline.sources.errors import SourceError
 from pipeline.sources.replay import Answer, ReplayError, Target, TooLarge, TryAgain
 from pipeline.transport.kafka.connection import SCHEME as KAFKA
-from pipeline.transport.kafka.connection import client_options
-from pipeline.transport.kafka.names import Names
-from pipeline.transport.kafka.publish import KafkaPublisher
-from pipeline.transport.kafka.topics import usable_partitions
+from pipeline.transport.kafka.publish import KafkaPublisher, publishing
 from pipeline.transport.log import Log
 from schemas.topics import HITS
 
@@ -69,17 +66,8 @@ async def open_target(address: str, secret: str = "") -> AsyncIterator[Target]:
             target.close()
         return
     if address.startswith(KAFKA):
-        settings = load(os.environ, broker=address)
-        publisher = KafkaPublisher(
-            Names(settings.broker_prefix),
-            (await usable_partitions(settings))[HITS.name],
-            client_options(settings),
-            now_ms=_now_ms,
-        )
-        try:
+        async with publishing(load(os.environ, broker=address), now_ms=_now_ms) as publisher:
             yield KafkaTarget(publisher, address)
-        finally:
-            await publisher.stop()
         return
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:

@@ -7,7 +7,8 @@ fails are answered as not taken, though some may have been: the sender tries aga
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 from zlib import crc32
 
@@ -186,17 +187,25 @@ async def send_as_operator(settings: Settings, topic: str, key: str, value: byte
             )
 
 
-async def append_hits(settings: Settings, hits: Sequence[bytes], *, now_ms: int) -> None:
-    """Hits of an operator, as a collector publishes those of its senders. :class:`BrokerError`: not all are there."""
+@asynccontextmanager
+async def publishing(settings: Settings, *, now_ms: Callable[[], int]) -> AsyncIterator[KafkaPublisher]:
+    """An operator's way to the topic of a cluster that must be there: :class:`BrokerError`. No backlog is counted."""
     partitions = await usable_partitions(settings)
     publisher = KafkaPublisher(
-        Names(settings.broker_prefix), partitions[HITS.name], client_options(settings), now_ms=lambda: now_ms
+        Names(settings.broker_prefix), partitions[HITS.name], client_options(settings), now_ms=now_ms
     )
     try:
-        for at in range(0, len(hits), OPERATORS_HITS):
-            some = list(hits[at : at + OPERATORS_HITS])
-            await publisher.publish(list(zip(keys_of(some), some, strict=True)))
-    except Unavailable as error:
-        raise BrokerError(f"broker {settings.broker}: {error}") from error
+        yield publisher
     finally:
         await publisher.stop()
+
+
+async def append_hits(settings: Settings, hits: Sequence[bytes], *, now_ms: int) -> None:
+    """Hits of an operator, as a collector publishes those of its senders. :class:`BrokerError`: not all are there."""
+    async with publishing(settings, now_ms=lambda: now_ms) as publisher:
+        try:
+            for at in range(0, len(hits), OPERATORS_HITS):
+                some = list(hits[at : at + OPERATORS_HITS])
+                await publisher.publish(list(zip(keys_of(some), some, strict=True)))
+        except Unavailable as error:
+            raise BrokerError(f"broker {settings.broker}: {error}") from error
