@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner, Result
 
 from pipeline.cli import COMMANDS, main
 from pipeline.cli import runner as cli_runner
@@ -13,19 +12,9 @@ from pipeline.cli.runner import told
 from pipeline.collector.publisher import Unavailable
 from pipeline.settings import SettingsError
 from pipeline.store.errors import QueryError, StoreUnavailableError
+from tests.cli.kit import NOON, masir
 
-NOON = 1_767_268_800_000
-
-
-@pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("MASIR_CONFIG", "MASIR_DATA", "MASIR_PARTITIONS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-
-
-def masir(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments))
+pytestmark = pytest.mark.usefixtures("nowhere")
 
 
 def commands() -> list[tuple[str, ...]]:

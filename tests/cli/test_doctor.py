@@ -4,33 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from pipeline.cli import main
+from tests.cli.kit import masir, small_file
 
-NOON = 1_767_268_800_000
-HITS = (
-    {"site": "shop", "event": "page_view", "visitor_id": "ann", "time": NOON},
-    {"site": "shop", "event": "purchase", "visitor_id": "ann", "time": NOON + 1, "revenue": 10.5},
-    {"site": "blog", "event": "page_view", "visitor_id": "bob", "time": NOON},
-)
-
-
-@pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("MASIR_CONFIG", "MASIR_DATA", "MASIR_PARTITIONS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-
-
-def masir(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments))
-
-
-def _hits() -> str:
-    """A small file."""
-    Path("hits.ndjson").write_text("\n".join(map(json.dumps, HITS)))
-    return "hits.ndjson"
+pytestmark = pytest.mark.usefixtures("nowhere")
 
 
 def _doctor() -> dict[str, dict[str, str]]:
@@ -41,7 +18,7 @@ def _doctor() -> dict[str, dict[str, str]]:
 def test_the_doctor_is_well_after_an_erasure_and_where_hits_are_let_go(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert masir("process", _hits(), "--data", "d").exit_code == 0
+    assert masir("process", small_file(), "--data", "d").exit_code == 0
     assert _doctor()["ledger"]["says"] == "3 hits accepted or bots', 3 stored"
     assert masir("erase", "--site", "shop", "--visitor", "ann", "--data", "d").exit_code == 0
     found = _doctor()["ledger"]

@@ -7,34 +7,11 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from pipeline.cli import main
 from pipeline.cli.runner import told
+from tests.cli.kit import HITS, masir, small_file
 
-NOON = 1_767_268_800_000
-HITS = (
-    {"site": "shop", "event": "page_view", "visitor_id": "ann", "time": NOON},
-    {"site": "shop", "event": "purchase", "visitor_id": "ann", "time": NOON + 1, "revenue": 10.5},
-    {"site": "blog", "event": "page_view", "visitor_id": "bob", "time": NOON},
-)
-
-
-@pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("MASIR_CONFIG", "MASIR_DATA", "MASIR_PARTITIONS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-
-
-def masir(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments))
-
-
-def _hits() -> str:
-    """A small file."""
-    Path("hits.ndjson").write_text("\n".join(map(json.dumps, HITS)))
-    return "hits.ndjson"
+pytestmark = pytest.mark.usefixtures("nowhere")
 
 
 def test_a_full_disk_may_have_room_again_and_a_broken_file_is_not_mended_by_itself() -> None:
@@ -58,7 +35,7 @@ def test_a_full_disk_may_have_room_again_and_a_broken_file_is_not_mended_by_itse
     ids=" ".join,
 )
 def test_a_file_of_topics_that_is_none_is_one_line(arguments: tuple[str, ...]) -> None:
-    _hits()
+    small_file()
     Path("broken").mkdir()
     Path("broken/masir.db").write_bytes(b"no database\n" * 1_000)
     result = masir(*arguments, "--data", "broken")
@@ -71,18 +48,20 @@ def test_a_file_of_topics_that_is_none_is_one_line(arguments: tuple[str, ...]) -
 
 def test_replay_into_a_file_that_is_no_broker_is_told_in_words() -> None:
     Path("broken.db").write_bytes(b"no database\n" * 1_000)
-    result = masir("replay", _hits(), "--to", "sqlite://broken.db")
+    result = masir("replay", small_file(), "--to", "sqlite://broken.db")
     assert (result.exit_code, "broken.db: file is not a database" in result.output) == (2, True)
     assert isinstance(result.exception, SystemExit)
 
 
 def test_a_place_that_cannot_be_written_is_named_first() -> None:
-    assert masir("process", _hits(), "--data", "hits.ndjson").output == "Error: hits.ndjson: File exists\n"
+    assert (
+        masir("process", small_file(), "--data", "hits.ndjson").output == "Error: hits.ndjson: File exists\n"
+    )
     assert masir("process", "hits.ndjson", "--data", "hits.ndjson/x").output.endswith("x: Not a directory\n")
 
 
 def test_a_file_that_is_not_there_is_told_before_anything_is_made() -> None:
-    result = masir("process", _hits(), "nowhere.ndjson", "--data", "d")
+    result = masir("process", small_file(), "nowhere.ndjson", "--data", "d")
     assert (result.exit_code, "nowhere.ndjson: cannot be read" in result.output) == (2, True)
     assert not Path("d").exists()
 
@@ -94,7 +73,7 @@ def test_a_damaged_file_says_how_much_of_it_was_taken() -> None:
     result = masir("process", "hits.ndjson.gz", "--data", "d")
     assert result.exit_code == 2
     assert result.output.endswith("the file was cut; the first 4,000 hits are in d, the others are not\n")
-    counted = json.loads(masir("process", _hits(), "--data", "d", "--json").output)
+    counted = json.loads(masir("process", small_file(), "--data", "d", "--json").output)
     assert counted["received"] == 4_000 + len(HITS)
 
 
