@@ -40,6 +40,7 @@ class Upkeep:
 
     def __init__(self, log: Log, client: Client, metrics: Metrics) -> None:
         self._log = log
+        self._client = client
         self._metrics = metrics
         self._ledger = LedgerCheck(client, metrics, self._taken)
         self._money = Money(client, metrics)
@@ -59,6 +60,7 @@ class Upkeep:
                     await self.report_ledger()
                     self._log.apply_retention(readers, wall_ms())
                 await self.report_money(wall_ms() / 1000)
+                await asyncio.to_thread(self._client.look_after_disk)
             except (StoreError, sqlite3.Error):
                 _logger.exception("housekeeping could not be done, trying again")
             except Exception as error:

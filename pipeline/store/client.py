@@ -9,7 +9,8 @@ import fcntl
 import logging
 import re
 import resource
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, Self
 from urllib.parse import unquote, urlsplit
@@ -21,18 +22,17 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from msgspec import Struct
 
 from pipeline.store import cluster
+from pipeline.store.disk import Disk, check_free
 from pipeline.store.errors import (
     QueryError,
     RowsRefusedError,
+    StoreError,
     StoreLockedError,
     StoreRefusedError,
-    StoreUnavailableError,
     mapped,
 )
 
 STORE_DIRECTORY = "clickhouse"  # within the data directory
-# A view that is made on a full disk is left empty, and the engine never starts again.
-LEAST_FREE_BYTES = 64 * 1024**2
 _LOCK = "status"  # of the engine, within its directory
 
 _ENDS_WITH_FORMAT = re.compile(r"\bFORMAT\s+\w+\s*$", re.IGNORECASE)
@@ -87,9 +87,10 @@ def rows(reader: Reader, query: str) -> list[dict[str, Any]]:
 class Client:
     """Open one with :func:`connect`."""
 
-    def __init__(self, driver: Any, place: str, cluster_name: str = "") -> None:
+    def __init__(self, driver: Any, place: str, cluster_name: str = "", disk: Disk | None = None) -> None:
         self._driver = driver
         self._cluster = cluster_name
+        self._disk = disk  # of the embedded engine, if it may write
         self.place = place
 
     def __enter__(self) -> Self:
@@ -105,7 +106,7 @@ class Client:
     def command(self, statement: str) -> None:
         """Run a statement that gives nothing back; on a cluster, DDL becomes that of all its servers."""
         for each in self._on_cluster(statement) if self._cluster else (statement,):
-            with mapped(QueryError):
+            with self._writing(QueryError):
                 self._driver.command(each)
 
     def query(self, query: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
@@ -125,8 +126,22 @@ class Client:
 
     def insert_arrow(self, table: str, block: pa.Table, token: str) -> None:
         """Insert a block. Another block with the same ``token`` is taken for the same and dropped."""
-        with mapped(RowsRefusedError):
+        with self._writing(RowsRefusedError):
             self._driver.insert_arrow(table, block, settings={"insert_deduplication_token": token} | _INSERT)
+
+    def look_after_disk(self) -> None:
+        """To be called now and then: what merges could not write is noticed. Raises StoreUnavailableError."""
+        with self._writing(QueryError):
+            pass
+
+    @contextmanager
+    def _writing(self, refusal: type[StoreError]) -> Iterator[None]:
+        with mapped(refusal):
+            if self._disk is not None:
+                self._disk.before()
+            yield
+            if self._disk is not None:
+                self._disk.after()
 
     def _on_cluster(self, statement: str) -> list[str]:
         return cluster.on_cluster(
@@ -151,9 +166,8 @@ def connect(place: str | Path | Server, *, read_only: bool = False) -> Client:
 
 def _connect_embedded(directory: Path, *, read_only: bool) -> Client:
     directory.parent.mkdir(parents=True, exist_ok=True)
-    if not read_only and (free := shutil.disk_usage(directory.parent).free) < LEAST_FREE_BYTES:
-        found = f"{free >> 20} MB are free on its disk, a start needs {LEAST_FREE_BYTES >> 20}"
-        raise StoreUnavailableError(f"{directory.parent}: {found}: make room")
+    if not read_only:
+        check_free(directory.parent)
     _may_open_files()
     try:
         driver = clickhouse_connect.get_client(
@@ -162,10 +176,9 @@ def _connect_embedded(directory: Path, *, read_only: bool) -> Client:
     except ClickHouseError as error:
         why = "another process holds it" if _is_locked(directory) else str(error)
         raise StoreLockedError(f"cannot open {directory}: {why}") from error
-    client = Client(driver, str(directory))
     if read_only:
-        client.command("SET readonly = 2")
-    return client
+        driver.command("SET readonly = 2")
+    return Client(driver, str(directory), disk=None if read_only else Disk(driver, directory))
 
 
 def _may_open_files() -> None:

@@ -23,11 +23,15 @@ class Ledger:
 
     def __init__(self) -> None:
         self.said: int | None = 0
+        self.looks = 0
 
     def query(self, _sql: str) -> list[tuple[Any, ...]]:
         if self.said is None:
             raise StoreUnavailableError("away")
         return [(self.said,)]
+
+    def look_after_disk(self) -> None:
+        self.looks += 1
 
 
 class World:
@@ -166,6 +170,7 @@ async def test_a_round_that_fails_is_followed_by_others_and_a_fault_of_ours_is_t
         assert "housekeeping could not be done" in caplog.text
         await _until(lambda: world.log.begin("hits", 0) == 3)
         assert told == []
+        await _until(lambda: world.ledger.looks > 0)
         monkeypatch.setattr(upkeep, "report_lags", lambda: {}["lag"])
         await _until(lambda: bool(told))
         house.cancel()

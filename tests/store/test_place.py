@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.settings import load
-from pipeline.store import client as store_client
+from pipeline.store import disk
 from pipeline.store.client import STORE_DIRECTORY, Server, connect
 from pipeline.store.errors import StoreLockedError, StoreUnavailableError
 from pipeline.store.place import place_of
@@ -32,8 +32,8 @@ def test_a_server_is_all_that_the_settings_say_of_it() -> None:
 def test_a_disk_that_is_almost_full_is_told_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_client, "LEAST_FREE_BYTES", 1 << 60)
-    with pytest.raises(StoreUnavailableError, match=r"data: \d+ MB are free on its disk, a start needs"):
+    monkeypatch.setattr(disk, "LEAST_FREE_BYTES", 1 << 60)
+    with pytest.raises(StoreUnavailableError, match=r"data: \d+ MB are free on its disk, \d+ are needed"):
         connect(tmp_path / "data" / STORE_DIRECTORY)
     assert not (tmp_path / "data" / STORE_DIRECTORY).exists()
 
