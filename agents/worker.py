@@ -20,15 +20,18 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from agents.app import attach, create_app, relieve_garbage_collector
 from agents.beside import Beside
 from agents.hop import Context
-from agents.hops import STORE, load_models, metrics_of, plans
+from agents.hops import STORE, load_models, metrics_of, plans, put_sites
 from agents.journeys import NAME as JOURNEYS
 from agents.owned import OwnedHop
 from agents.shared_tracing import TracedKafka
 from agents.starting import run_role
+from pipeline.collector.from_settings import watch_sites
+from pipeline.collector.sites.watching import Watched
 from pipeline.disk_metrics import Disk
 from pipeline.settings import Settings
 from pipeline.store.belonging import hits_in_ledger, of_others
 from pipeline.store.client import Client
+from pipeline.store.errors import StoreError
 from pipeline.store.migrations import migrate
 from pipeline.store.place import open_store
 from pipeline.store.query_socket import QueryServer
@@ -67,6 +70,7 @@ class Worker:
         self._traces: Traces | None = None
         self._runner: web.AppRunner | None = None
         self._upkeep: asyncio.Task[None] | None = None
+        self._sites: Watched | None = None
         self._crash: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> None:
@@ -90,6 +94,9 @@ class Worker:
         self._traces = start_traces(settings)
         seen = TracedKafka(transport, self._traces) if self._traces else transport
         context = Context(seen, self.metrics, away=self._away, erasures=beside.erasures)
+        self._sites = watch_sites(
+            settings, on_change=lambda registry: put_sites(context.sites, registry, settings)
+        )
         for plan in plans(context, settings, self._models, self._sink):
             if not self.hops or plan.name in self.hops:
                 hop = OwnedHop(
@@ -173,11 +180,15 @@ class Worker:
             await self._queries.start()
 
     async def _keep_house(self) -> None:
-        """For ever: report how far behind the hops are, delete what they need no more."""
+        """For ever: report how far behind the hops are, delete what they need no more, read changed sites again."""
         transport, readers = self.transport, {topic.name: topic.readers for topic in TOPICS}
         while True:
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            if self._sites is not None:
+                self._sites.refresh()
             try:
+                if self._client is not None:
+                    await asyncio.to_thread(self._client.look_after_disk)
                 lags: Counter[tuple[str, int]] = Counter()
                 for (topic, partition), lag in (await transport.lags()).items():
                     lags.update({(reader, partition): lag for reader in readers[topic]})
@@ -186,6 +197,8 @@ class Worker:
                 await transport.owning.delete_unneeded()
             except KafkaError as error:
                 _log.warning("the broker does not say how far behind the hops are: %r", error)
+            except StoreError as error:
+                _log.warning("the store has no room: %s", error)
 
     async def _listen(self) -> None:
         application = web.Application()

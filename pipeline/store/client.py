@@ -9,8 +9,6 @@ import fcntl
 import logging
 import re
 import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, Self
 from urllib.parse import unquote, urlsplit
@@ -26,7 +24,6 @@ from pipeline.store.disk import Disk, check_free
 from pipeline.store.errors import (
     QueryError,
     RowsRefusedError,
-    StoreError,
     StoreLockedError,
     StoreRefusedError,
     mapped,
@@ -104,9 +101,14 @@ class Client:
         self._driver.close()
 
     def command(self, statement: str) -> None:
-        """Run a statement that gives nothing back; on a cluster, DDL becomes that of all its servers."""
-        for each in self._on_cluster(statement) if self._cluster else (statement,):
-            with self._writing(QueryError):
+        """Run a statement that gives nothing back; on a cluster, DDL becomes that of all its servers.
+
+        Has it been written? :meth:`look_after_disk` tells, for many at once.
+        """
+        with mapped(QueryError):
+            if self._disk is not None:
+                self._disk.before()
+            for each in self._on_cluster(statement) if self._cluster else (statement,):
                 self._driver.command(each)
 
     def query(self, query: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
@@ -126,21 +128,18 @@ class Client:
 
     def insert_arrow(self, table: str, block: pa.Table, token: str) -> None:
         """Insert a block. Another block with the same ``token`` is taken for the same and dropped."""
-        with self._writing(RowsRefusedError):
-            self._driver.insert_arrow(table, block, settings={"insert_deduplication_token": token} | _INSERT)
-
-    def look_after_disk(self) -> None:
-        """To be called now and then: what merges could not write is noticed. Raises StoreUnavailableError."""
-        with self._writing(QueryError):
-            pass
-
-    @contextmanager
-    def _writing(self, refusal: type[StoreError]) -> Iterator[None]:
-        with mapped(refusal):
+        with mapped(RowsRefusedError):
             if self._disk is not None:
                 self._disk.before()
-            yield
+            self._driver.insert_arrow(table, block, settings={"insert_deduplication_token": token} | _INSERT)
             if self._disk is not None:
+                self._disk.after()
+
+    def look_after_disk(self) -> None:
+        """Raises StoreUnavailableError if commands, or merges, could not write; to be called now and then."""
+        if self._disk is not None:
+            with mapped(QueryError):
+                self._disk.before()
                 self._disk.after()
 
     def _on_cluster(self, statement: str) -> list[str]:

@@ -167,6 +167,7 @@ def _rewrite(client: Client, table: str) -> None:
     parts = "SELECT DISTINCT partition_id FROM system.parts WHERE database = currentDatabase() AND active"
     for (partition,) in client.query(f"{parts} AND table = '{table}'"):
         client.command(f"ALTER TABLE {table}_kept ATTACH PARTITION ID '{partition}' FROM {table}")
+    client.look_after_disk()
     client.command(f"EXCHANGE TABLES {table}_kept AND {table}")
     client.command(f"DROP TABLE {table}_kept SYNC")
 

@@ -84,6 +84,7 @@ def migrate(
             f"VALUES ({migration.number}, '{migration.name}', '{migration.checksum}')"
         )
     apply_ttl(client, ttl_days or {})
+    client.look_after_disk()
     return [migration.name for migration in missing]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
@@ -48,6 +49,7 @@ def insert(client: Client, first: int, token: str, table: str = "t") -> None:
         f"SELECT number, {text} FROM numbers({first}, {ROWS}) SETTINGS insert_deduplication_token = '{token}'"
     )
     client.command(f"INSERT INTO {table} {rows}")
+    client.look_after_disk()
 
 
 def test_the_engine_says_that_it_wrote_what_it_did_not(client: Client) -> None:
@@ -67,6 +69,17 @@ def test_a_block_that_could_not_be_written_is_written_again(client: Client) -> N
     assert client.query(READ) == whole(client, 2)
     insert(client, ROWS, "two")
     assert client.query("SELECT count() FROM t") == [(2 * ROWS,)]  # tokens are known again
+
+
+def test_a_block_is_not_done_when_anything_was_not_written_meanwhile(client: Client) -> None:
+    rows = pa.table({"a": pa.array([1], pa.uint64()), "b": ["x"]})
+    client.insert_arrow("t", rows, "one")
+    with files_of(FULL):
+        client._driver.command("INSERT INTO t SELECT number, randomPrintableASCII(99) FROM numbers(10, 2000)")
+    with pytest.raises(StoreUnavailableError, match="did not take"):
+        client.insert_arrow("t", rows, "two")
+    client.insert_arrow("t", rows, "two")
+    assert client.query(READ) == client.query("SELECT 1, cityHash64('x')")
 
 
 def test_what_a_merge_could_not_write_is_taken_from_its_sources(client: Client) -> None:
