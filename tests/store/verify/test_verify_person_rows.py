@@ -21,7 +21,7 @@ from schemas.session import Session
 from schemas.signal import Signal
 from schemas.transition import Kind, Transition
 
-from .kit import DAY_0, MINUTE, Row, hit, hit_table, sessions_of
+from store.kit import DAY_0, MINUTE, Row, hit, hit_table, sessions_of
 
 DAY = 24 * 60 * MINUTE
 STEPS = """

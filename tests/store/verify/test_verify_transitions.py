@@ -21,7 +21,7 @@ from pipeline.store.verify_transitions import transition_check
 from schemas.evidence import Evidence
 from schemas.transition import Transition
 
-from .kit import DAY_0, MINUTE, Row, hit, hit_table
+from store.kit import DAY_0, MINUTE, Row, hit, hit_table
 
 DAY = 24 * 60 * MINUTE
 

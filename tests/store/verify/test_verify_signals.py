@@ -20,7 +20,7 @@ from schemas.signal import Signal
 from schemas.touchpoint import Touch
 from schemas.transition import Kind, Transition
 
-from .kit import DAY_0, MINUTE, Row, hit, hit_table, sessions_of
+from store.kit import DAY_0, MINUTE, Row, hit, hit_table, sessions_of
 
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR

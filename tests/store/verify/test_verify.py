@@ -13,7 +13,7 @@ from pipeline.store.client import Client, rows
 from pipeline.store.sink import Sink
 from pipeline.store.verify import Difference, lasting, settled, verify
 
-from .kit import DAY_0, MINUTE, Row, hit, hit_table, session, sessions_of, store_what_the_stream_says
+from store.kit import DAY_0, MINUTE, Row, hit, hit_table, session, sessions_of, store_what_the_stream_says
 
 RULES = Rules()
 TIMEOUT = RULES.timeout_ms
