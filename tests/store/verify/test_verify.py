@@ -12,7 +12,6 @@ from pipeline.store.checks import BOUNCE_PRESETS, FINAL_AFTER_MS, Check, Rules, 
 from pipeline.store.client import Client, rows
 from pipeline.store.sink import Sink
 from pipeline.store.verify import Difference, lasting, settled, verify
-
 from store.kit import DAY_0, MINUTE, Row, hit, hit_table, session, sessions_of, store_what_the_stream_says
 
 RULES = Rules()

@@ -20,7 +20,6 @@ from schemas.person import LinkRow
 from schemas.session import Session
 from schemas.signal import Signal
 from schemas.transition import Kind, Transition
-
 from store.kit import DAY_0, MINUTE, Row, hit, hit_table, sessions_of
 
 DAY = 24 * 60 * MINUTE

@@ -19,7 +19,6 @@ from pipeline.store.verify_signals import SignalSources, signal_check
 from schemas.signal import Signal
 from schemas.touchpoint import Touch
 from schemas.transition import Kind, Transition
-
 from store.kit import DAY_0, MINUTE, Row, hit, hit_table, sessions_of
 
 HOUR = 60 * MINUTE

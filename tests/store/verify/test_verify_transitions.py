@@ -20,7 +20,6 @@ from pipeline.store.verify import Difference, verify
 from pipeline.store.verify_transitions import transition_check
 from schemas.evidence import Evidence
 from schemas.transition import Transition
-
 from store.kit import DAY_0, MINUTE, Row, hit, hit_table
 
 DAY = 24 * 60 * MINUTE
