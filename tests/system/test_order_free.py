@@ -21,7 +21,7 @@ from schemas.topics import HITS
 
 from .kit import BUNDLED, T0, differing, pairs_and_ties, process, verify, write_lines
 
-WIKI_HITS = 10_000
+WIKI_HITS = 4_000
 CUSTOMERS = 150
 DAYS = 30
 DIRT = 0.01
