@@ -22,6 +22,8 @@ _FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--disable-dev-shm-usage", "--remote-debugging-port=0", f"--user-agent={_AGENT}",
+    # Each tab is a window, and pages for the suggestions under its address bar cost it 0.5 s of CPU.
+    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,PreloadTopChromeWebUI",
 )  # fmt: skip
 
 
