@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -35,7 +36,7 @@ from bench.faults import (
     wait_for_hits,
 )
 from bench.kafka import Brokers
-from bench.senders import sending
+from bench.senders import Sender, sending
 
 ROUNDS = 10
 LOST_SECONDS = 6  # worker_lost_seconds: the least that the broker allows by default
@@ -117,26 +118,32 @@ def disturbed(
     seed: int,
     expected: Mapping[str, bytes],
 ) -> Result:
-    """Strike with one fault after the other while the hits are sent, each at a random one of its share of them."""
+    """Strike with one fault after the other, each while its share of the hits is sent, at a random one of them."""
     named = ", ".join(dict.fromkeys(faults))
     rng, started = random.Random(f"{named}/{seed}"), time.monotonic()
-    share = len(hits) // len(faults)
+    ends = [len(hits) * number // len(faults) for number in range(len(faults) + 1)]
+    everyone: list[Sender] = []
     replicas = len(brokers.nodes)
     with Cluster(data, brokers.address, broker_replication=replicas, **SETTINGS, **FEW) as cluster:
-        with sending(
-            hits, lambda: cluster.url, connections=CONNECTIONS, batch=BATCH, pause_seconds=PAUSE_SECONDS
-        ) as senders:
-            for number, fault in enumerate(faults):
-                wait_for_hits(senders, number * share + rng.randrange(share))
+        for fault, (start, end) in zip(faults, pairwise(ends), strict=True):
+            with sending(
+                hits[start:end],
+                lambda: cluster.url,
+                connections=CONNECTIONS,
+                batch=BATCH,
+                pause_seconds=PAUSE_SECONDS,
+            ) as senders:
+                wait_for_hits(senders, rng.randrange(end - start))
                 FAULTS.get(fault, kill_broker)(cluster, brokers, rng)
-            wait_for_hits(senders, len(hits))
+                wait_for_hits(senders, end - start)
+            everyone += senders
         settle(cluster, hits)
         return result_of(
             cluster,
             hits,
             fault=named,
             rounds=len(faults),
-            senders=senders,
+            senders=everyone,
             expected=expected,
             started=started,
         )

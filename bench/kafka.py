@@ -27,8 +27,13 @@ from bench.process import free_port, pinned
 
 _API_VERSIONS_REQUEST = b"\x00\x00\x00\x0a\x00\x12\x00\x00\x00\x00\x00\x07\xff\xff"  # key 18, version 0, id 7
 
-SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-"""Of Java, for tests: half the CPU time of a start, since nothing is compiled twice."""
+SHORT_LIVED = (
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+    "-XX:+UnlockDiagnosticVMOptions",
+    "-XX:-BytecodeVerificationRemote",
+)
+"""Of Java, for tests: less than half the CPU time of a start. Nothing is compiled twice, and no class verified."""
 
 _SETTINGS = {
     "process.roles": "broker,controller",

@@ -27,6 +27,7 @@ PATIENCE_SECONDS = 120.0
 COMMAND_SECONDS = 240.0
 _POLL_SECONDS = 0.05
 _RESTS = 3  # times what asking took: who asks must not take the machine from what is waited for
+_LATENESS = 0.1  # of what has been waited already: who waits for long asks less often
 _URL = re.compile(r"POST (http://\S+)/v1/hits")
 
 
@@ -36,13 +37,13 @@ class LateError(Exception):
 
 def wait_for(condition: Callable[[], Any], what: str, *, seconds: float = PATIENCE_SECONDS) -> Any:
     """The first true value of ``condition``; ``what`` is for the message when there is none."""
-    asked = time.monotonic()
-    deadline = asked + seconds
+    began = asked = time.monotonic()
+    deadline = began + seconds
     while not (value := condition()):
         now = time.monotonic()
         if now > deadline:
             raise LateError(f"not within {seconds:.0f} s: {what}")
-        time.sleep(max(_POLL_SECONDS, _RESTS * (now - asked)))
+        time.sleep(max(_POLL_SECONDS, _RESTS * (now - asked), _LATENESS * (now - began)))
         asked = time.monotonic()
     return value
 

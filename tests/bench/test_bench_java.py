@@ -8,7 +8,7 @@ import pytest
 
 from bench import jars, kafka
 from bench.jars import JarSet, UnavailableError, fetch, pom_text
-from bench.kafka import Broker
+from bench.kafka import SHORT_LIVED, Broker
 
 SET = JarSet("peer-1", ("org.peer:core:1.0",), alone=("org.peer:extra:2.0",))
 
@@ -78,7 +78,7 @@ def test_a_broker_that_ends_at_once_is_reported_with_its_log(
 )
 @pytest.mark.slow
 def test_a_real_broker_answers_also_after_a_kill(tmp_path: Path) -> None:
-    with Broker(tmp_path) as broker:
+    with Broker(tmp_path, java_options=SHORT_LIVED) as broker:
         broker.kill()
         broker.start()
         with socket.create_connection(("127.0.0.1", broker.port), timeout=5):

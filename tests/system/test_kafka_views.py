@@ -22,6 +22,7 @@ from pipeline.settings import load
 from pipeline.sources import read_hits, read_options
 
 from .bad_hits import BAD
+from .kafka_kit import PARTITIONS
 from .kit import BUNDLED, DATA, differing, gauge, masir, now_ms, pairs_and_ties, post, verify
 
 HITS = 1_500
@@ -72,7 +73,9 @@ def test_in_another_order_and_with_what_cannot_be_read(
     mixed = random.Random(11).sample(some_twice, k=len(some_twice))
     with Running(tmp_path / "embedded", **SETTINGS) as running:
         expected, letters = _views(running, hits, hits, ""), _letters(running)
-    with Cluster(tmp_path / "kafka", broker, clickhouse=server.url, **SETTINGS) as cluster:
+    with Cluster(
+        tmp_path / "kafka", broker, clickhouse=server.url, partitions=PARTITIONS, **SETTINGS
+    ) as cluster:
         found = _views(cluster, hits, mixed, server.url)
         assert _letters(cluster) == letters
         assert len(letters) >= len(BAD)
@@ -114,7 +117,9 @@ def _the_ledger_is_watched_by_one_worker(cluster: Cluster) -> None:
 
 
 def test_real_data_has_its_published_figures(broker: str, server: ClickHouse, tmp_path: Path) -> None:
-    with Cluster(tmp_path / "real", broker, workers=1, clickhouse=server.url, **YEAR) as cluster:
+    with Cluster(
+        tmp_path / "real", broker, workers=1, clickhouse=server.url, partitions=PARTITIONS, **YEAR
+    ) as cluster:
         variables = {f"MASIR_{name.upper()}": str(value) for name, value in cluster.settings.items()}
         sent = 0
         for file, mapping in OLDEST_FIRST:
