@@ -1,9 +1,12 @@
-"""A real ``masir run`` with a day of the synthetic shop and ten thousand visitors of another site, and a browser."""
+"""A real ``masir run`` with a day of the synthetic shop, and a browser."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,25 +15,34 @@ from bench.running import Running
 from pipeline.demo.load import load_stream
 from pipeline.demo.simulator import simulate
 from tests.collector.chromium import Page, open_page
+from tests.collector.clients.kit import clients
 from tests.system.kit import hit, now_ms, post
 
 HOUR_MS = 3_600_000
-MANY = 10_000
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Nothing moves in it but time: every session of the day has closed but those of ``open-0`` to ``open-39``."""
+@contextmanager
+def running_shop(data: Path, crowd: int = 0) -> Iterator[Running]:
+    """Nothing moves in it but time: every session of the day has closed but those of ``open-0`` to ``open-39``.
+
+    ``crowd``: so many visitors of another site, ``load``.
+    """
     now = now_ms()
     day, _ = simulate(seed=5, customers=150, start_ms=now - 20 * HOUR_MS, days=0.7)
-    crowd = load_stream(seed=5, visitors=MANY, hits=MANY, start_ms=now - 22 * HOUR_MS)
-    with Running(tmp_path_factory.mktemp("live") / "data") as running:
-        for hits in (crowd, day):
+    visitors = load_stream(seed=5, visitors=max(crowd, 1), hits=crowd, start_ms=now - 22 * HOUR_MS)
+    with Running(data) as running:
+        for hits in (visitors, day):
             while chunk := list(islice(hits, 2_000)):
                 post(running, *chunk)
         post(running, *(hit(f"open-{number}", now) for number in range(40)))  # time passes in all partitions
         running.wait_until_drained()
         running.wait_for_value("SELECT count() FROM sessions WHERE NOT closed", 40)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running_shop(tmp_path_factory.mktemp("live") / "data") as running:
         yield running
 
 
@@ -77,6 +89,19 @@ async def until(found: Callable[[], Awaitable[Any]], wanted: Any, what: str, *, 
             return
         assert time.monotonic() < deadline, f"{what}: {value!r} and not {wanted!r}"
         await asyncio.sleep(0.1)
+
+
+async def serious(page: Page) -> list[Any]:
+    """What axe finds that is serious or critical, with the elements."""
+    axe = clients() / "axe-core" / "axe.min.js"
+    await page.run(axe.read_text() + "\n;0")
+    found = await page.run(
+        "axe.run(document, {resultTypes: ['violations']}).then(r => JSON.stringify(r.violations"
+        ".filter(v => ['serious', 'critical'].includes(v.impact))"
+        ".map(v => [v.id, v.nodes.slice(0, 3).map(n => n.html + ' | ' + n.failureSummary)])))"
+    )
+    answer: list[Any] = json.loads(found)
+    return answer
 
 
 async def open_live(page: Page, url: str) -> None:

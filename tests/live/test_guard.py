@@ -1,5 +1,6 @@
 """Who may look: by loopback without a token, by token otherwise; over real HTTP too."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -94,37 +95,41 @@ async def test_over_http_without_a_token(tmp_path: Path) -> None:
                 assert running.stop() == 0, "who looks does not hold up the end"
 
 
-async def test_over_http_with_a_token(tmp_path: Path) -> None:
-    with Running(tmp_path / "data", page_token=TOKEN) as running:
-        async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
-            for path in DATA:
-                async with session.get(running.url + path) as answer:
-                    assert (answer.status, await answer.json()) == (401, {"error": "token_wanted"})
-            bearer = {"Authorization": f"Bearer {TOKEN}"}
-            async with session.get(running.url + "/live/about", headers=bearer) as answer:
-                assert answer.status == 200
-            form = {"token": TOKEN}
-            async with session.post(running.url + "/live/login", data=form, allow_redirects=False) as answer:
-                said = answer.headers["Set-Cookie"]
-                assert "HttpOnly" in said
-                assert "SameSite=Strict" in said
-                assert TOKEN not in said
-            async with session.get(running.url + "/live/about") as answer:
-                assert answer.status == 200
-        assert TOKEN not in running.said
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with Running(tmp_path_factory.mktemp("guarded") / "data", page_token=TOKEN) as running:
+        yield running
 
 
-async def test_a_person_enters_with_the_token(tmp_path: Path, page: Page) -> None:
-    with Running(tmp_path / "data", page_token=TOKEN) as running:
-        post(running, hit("v", now_ms()))
-        await page.open(running.url)
-        assert await page.run("document.querySelectorAll('#figure-active').length") == 0
-        for given, state in (("wrong", "block"), (TOKEN, None)):
-            page.loaded.clear()
-            await page.run(
-                f"document.querySelector('[name=token]').value = {given!r}; document.querySelector('form').submit()"
-            )
-            await page.loaded.wait()
-            if state:
-                assert await page.run("getComputedStyle(document.getElementById('wrong')).display") == state
-        await until(lambda: text(page, "[data-figure=active]"), "1", "the page")
+async def test_over_http_with_a_token(guarded: Running) -> None:
+    async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
+        for path in DATA:
+            async with session.get(guarded.url + path) as answer:
+                assert (answer.status, await answer.json()) == (401, {"error": "token_wanted"})
+        bearer = {"Authorization": f"Bearer {TOKEN}"}
+        async with session.get(guarded.url + "/live/about", headers=bearer) as answer:
+            assert answer.status == 200
+        form = {"token": TOKEN}
+        async with session.post(guarded.url + "/live/login", data=form, allow_redirects=False) as answer:
+            said = answer.headers["Set-Cookie"]
+            assert "HttpOnly" in said
+            assert "SameSite=Strict" in said
+            assert TOKEN not in said
+        async with session.get(guarded.url + "/live/about") as answer:
+            assert answer.status == 200
+    assert TOKEN not in guarded.said
+
+
+async def test_a_person_enters_with_the_token(guarded: Running, page: Page) -> None:
+    post(guarded, hit("v", now_ms()))
+    await page.open(guarded.url)
+    assert await page.run("document.querySelectorAll('#figure-active').length") == 0
+    for given, state in (("wrong", "block"), (TOKEN, None)):
+        page.loaded.clear()
+        await page.run(
+            f"document.querySelector('[name=token]').value = {given!r}; document.querySelector('form').submit()"
+        )
+        await page.loaded.wait()
+        if state:
+            assert await page.run("getComputedStyle(document.getElementById('wrong')).display") == state
+    await until(lambda: text(page, "[data-figure=active]"), "1", "the page")

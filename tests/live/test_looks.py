@@ -1,16 +1,13 @@
 """The page in three languages, light and dark, on a phone, for a keyboard and a screen reader (axe-core)."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.running import Running
 from tests.collector.chromium import Page
-from tests.collector.clients.kit import clients
 
-from .conftest import choose, click, open_live, size, text, until
+from .conftest import choose, click, open_live, serious, size, text, until
 
 pytestmark = pytest.mark.timeout(240)
 LANGUAGES = ("en", "fa", "ar")
@@ -112,31 +109,11 @@ async def test_a_phone_shows_all_of_it_in_one_column(shop: Running, page: Page, 
 async def test_axe_finds_nothing_serious(
     shop: Running, page: Page, language: str, scheme: str, width: int
 ) -> None:
-    axe = clients() / "axe-core" / "axe.min.js"
     await size(page, width)
     await prefer(page, scheme)
     await with_person(page, shop)
     await choose(page, "language", language)
-    assert await serious(page, axe) == []
-
-
-async def test_axe_finds_nothing_serious_on_an_empty_page(tmp_path: Path, page: Page) -> None:
-    axe = clients() / "axe-core" / "axe.min.js"
-    with Running(tmp_path / "data") as running:
-        await open_live(page, running.url)
-        assert await serious(page, axe) == []
-
-
-async def serious(page: Page, axe: Path) -> list[Any]:
-    """What axe finds that is serious or critical, with the elements."""
-    await page.run(axe.read_text() + "\n;0")
-    found = await page.run(
-        "axe.run(document, {resultTypes: ['violations']}).then(r => JSON.stringify(r.violations"
-        ".filter(v => ['serious', 'critical'].includes(v.impact))"
-        ".map(v => [v.id, v.nodes.slice(0, 3).map(n => n.html + ' | ' + n.failureSummary)])))"
-    )
-    answer: list[Any] = json.loads(found)
-    return answer
+    assert await serious(page) == []
 
 
 async def test_focus_goes_through_the_page_in_reading_order(shop: Running, page: Page) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from bench.running import Running
 from tests.collector.chromium import Page
 from tests.system.kit import ask, hit, now_ms, post
 
-from .conftest import MANY, choose, click, open_live, text, until
+from .conftest import choose, click, open_live, running_shop, serious, text, until
 
 pytestmark = pytest.mark.timeout(240)
+MANY = 10_000
 MODELS = ("buyer3", "classic5", "digital8", "funnel4", "loyalty5")
 _STAGES = """
 SELECT model, stage, count() AS persons FROM
@@ -22,6 +24,13 @@ SELECT model, stage, count() AS persons FROM
     FROM transitions WHERE site = 'shop' GROUP BY person_id, model
 )
 WHERE stage != '' GROUP BY model, stage"""
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """With ten thousand visitors of another site."""
+    with running_shop(tmp_path_factory.mktemp("live") / "data", MANY) as running:
+        yield running
 
 
 def number(value: float) -> str:
@@ -189,30 +198,40 @@ async def test_ten_thousand_people_are_a_list_of_few_elements(shop: Running, pag
     assert await page.run(f"{options}.length") < 40
 
 
-async def test_it_moves_when_hits_arrive(tmp_path: Path, page: Page) -> None:
-    with Running(tmp_path / "data") as running:
-        await page.open(running.url)
-        await until(
-            lambda: page.run("document.getElementById('empty').hidden"),
-            False,
-            "it says that nothing has come",
-        )
-        assert running.url in await text(page, "#empty-code")
-        post(running, *(hit(f"v{n}", now_ms()) for n in range(3)))
-        await until(lambda: text(page, "[data-figure=active]"), "3", "three sessions")
-        await until(lambda: text(page, "[data-stage=awareness]"), "3", "three persons")
-        assert await page.run("document.getElementById('empty').hidden")
-        await until(lambda: text(page, "[data-figure=rate]"), lambda rate: float(rate) > 0, "hits per second")
-        await page.run(
-            "window.dots = 0; new MutationObserver(() => { dots = Math.max(dots,"
-            "document.querySelectorAll('.arcs .dot').length) }).observe(document.getElementById('flow'),"
-            "{childList: true, subtree: true})"
-        )
-        post(running, *(hit(f"w{n}", now_ms()) for n in range(4)))
-        await until(lambda: text(page, "[data-figure=active]"), "7", "four more")
-        await until(
-            lambda: page.run("window.dots"), lambda dots: dots > 0, "somebody moves through the picture"
-        )
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A pipeline that has seen nothing yet."""
+    with Running(tmp_path_factory.mktemp("fresh") / "data") as running:
+        yield running
+
+
+async def test_axe_finds_nothing_serious_on_an_empty_page(fresh: Running, page: Page) -> None:
+    await open_live(page, fresh.url)
+    assert not await page.run("document.getElementById('empty').hidden")
+    assert await serious(page) == []
+
+
+async def test_it_moves_when_hits_arrive(fresh: Running, page: Page) -> None:
+    await page.open(fresh.url)
+    await until(
+        lambda: page.run("document.getElementById('empty').hidden"),
+        False,
+        "it says that nothing has come",
+    )
+    assert fresh.url in await text(page, "#empty-code")
+    post(fresh, *(hit(f"v{n}", now_ms()) for n in range(3)))
+    await until(lambda: text(page, "[data-figure=active]"), "3", "three sessions")
+    await until(lambda: text(page, "[data-stage=awareness]"), "3", "three persons")
+    assert await page.run("document.getElementById('empty').hidden")
+    await until(lambda: text(page, "[data-figure=rate]"), lambda rate: float(rate) > 0, "hits per second")
+    await page.run(
+        "window.dots = 0; new MutationObserver(() => { dots = Math.max(dots,"
+        "document.querySelectorAll('.arcs .dot').length) }).observe(document.getElementById('flow'),"
+        "{childList: true, subtree: true})"
+    )
+    post(fresh, *(hit(f"w{n}", now_ms()) for n in range(4)))
+    await until(lambda: text(page, "[data-figure=active]"), "7", "four more")
+    await until(lambda: page.run("window.dots"), lambda dots: dots > 0, "somebody moves through the picture")
     assert page.errors == []
 
 
