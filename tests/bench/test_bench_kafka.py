@@ -42,7 +42,7 @@ async def test_hits_are_seen_all_together(broker: str, hits: list[bytes]) -> Non
 async def test_the_whole_job_is_measured_or_nothing_is(
     broker: str, hits: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measure = await run(settings_of(broker, str(tmp_path / "whole")), hits)
+    measure = await run(settings_of(broker, str(tmp_path / "whole"), partitions=2), hits)
     assert measure.hits == HITS
     assert measure.cpu_seconds / HITS > 5e-6, "no machine does it in less"
 
@@ -50,7 +50,7 @@ async def test_the_whole_job_is_measured_or_nothing_is(
         """The hits do not come into sight."""
 
     monkeypatch.setattr(kafka_job, "STEPS", ())  # and nothing is waited for
-    settings = settings_of(broker, str(tmp_path / "nothing"))
+    settings = settings_of(broker, str(tmp_path / "nothing"), partitions=2)
     async with hidden(settings, hits):
         with pytest.raises(UnfinishedError, match=f"0 of {HITS} hits"):
             await work(settings, HITS, forgotten)

@@ -21,6 +21,7 @@ from .kit import ROOT, T0, differing, hit, masir, process, write_lines
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 PASSWORD = "secret"
+STILL_SECONDS = 3.0
 WORKERS = COMPOSE["worker"]["deploy"]["replicas"]
 LATENESS: dict[str, object] = {"allowed_lateness_seconds": 90 * 86_400, "dedupe_hours": 91 * 24}
 
@@ -46,6 +47,7 @@ def settings(servers: tuple[str, ClickHouse], tmp_path: Path) -> dict[str, objec
         "clickhouse_password": PASSWORD,
         "data": tmp_path / "nothing",
         "worker_lost_seconds": 6,
+        "partitions": WORKERS,  # the fewest with which each has something to do
         **LATENESS,
     }
 
@@ -70,7 +72,7 @@ def test_hits_through_all_of_it_give_the_views_of_one_process(
                 status, answer = connection.post(b"\n".join(piece))
                 assert status == 200, answer
                 wait_for(lambda: stored(store) >= len(hits), "the shop's hits are stored")
-        wait_for(lambda: is_settled(store), "every session is closed")
+        wait_until_settled(store)
         ids = {row[0] for row in store.query(f"SELECT hit_id FROM hits WHERE site = '{SITE}'")}
         assert ids == set(map(hit_id, hits))
         assert [each.stop() for each in processes] == [0] * len(processes)
@@ -94,10 +96,17 @@ def stored(store: Any) -> int:
     return int(count)
 
 
-def is_settled(store: Any) -> bool:
-    """Asked twice: rows of later hops follow those of the sessions."""
+def wait_until_settled(store: Any) -> None:
+    """Until all is as it was some seconds ago: rows of later hops follow those of the sessions."""
     transitions = "(SELECT count() FROM transitions)"
     query = f"SELECT countIf(NOT closed), count(), {transitions} FROM sessions WHERE site = '{SITE}'"
-    before = store.query(query)
-    time.sleep(3)
-    return bool(before[0][0] == 0 and before == store.query(query))
+    seen: list[tuple[float, Any]] = []
+
+    def is_settled() -> bool:
+        now, found = time.monotonic(), store.query(query)
+        if not seen or seen[-1][1] != found:
+            seen.append((now, found))
+        since, ((still_open, *_),) = seen[-1]
+        return bool(still_open == 0 and now - since >= STILL_SECONDS)
+
+    wait_for(is_settled, "every session is closed")
