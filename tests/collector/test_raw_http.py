@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from pipeline.collector.server import Collector
 from .conftest import NOW_MS, MemoryTopic, Server, Start, hit
 
 QUICK = Limits(read_timeout_s=1, idle_timeout_s=1)
+QUICKER = msgspec.structs.replace(QUICK, read_timeout_s=0.2, idle_timeout_s=0.2)  # settings are whole seconds
 HOST = b"Host: x\r\n"
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 _ANSWER = re.compile(rb'{"accepted":(\d+),"refused":\[(.*?)\]')
@@ -200,13 +202,13 @@ def requests(draw: st.DrawFn) -> bytes:
 def test_any_bytes(sent: list[bytes], cut: int) -> None:
     async def try_it() -> None:
         topic = MemoryTopic()
-        collector = Collector(topic, now_ms=lambda: NOW_MS, limits=QUICK)
+        collector = Collector(topic, now_ms=lambda: NOW_MS, limits=QUICKER)
         server = Server(collector, topic, await collector.start("127.0.0.1", 0))
         try:
             whole = b"".join(sent)
             pieces = [whole[at : at + cut] for at in range(0, len(whole), cut)]
             said = await asyncio.gather(
-                *(talk(server, one, patience=1.5) for one in sent), talk(server, *pieces[:40], patience=1.5)
+                *(talk(server, one, patience=0.7) for one in sent), talk(server, *pieces[:40], patience=0.7)
             )
             assert not [status for one in said for status in statuses(one) if status >= 500]
             assert collector.counts.received == len(topic.records)
