@@ -117,14 +117,15 @@ def disturbed(
     *,
     seed: int,
     expected: Mapping[str, bytes],
+    **settings: object,
 ) -> Result:
     """Strike with one fault after the other, each while its share of the hits is sent, at a random one of them."""
     named = ", ".join(dict.fromkeys(faults))
     rng, started = random.Random(f"{named}/{seed}"), time.monotonic()
     ends = [len(hits) * number // len(faults) for number in range(len(faults) + 1)]
     everyone: list[Sender] = []
-    replicas = len(brokers.nodes)
-    with Cluster(data, brokers.address, broker_replication=replicas, **SETTINGS, **FEW) as cluster:
+    settings = {"broker_replication": len(brokers.nodes), **SETTINGS, **FEW, **settings}
+    with Cluster(data, brokers.address, **settings) as cluster:  # type: ignore[arg-type]
         for fault, (start, end) in zip(faults, pairwise(ends), strict=True):
             with sending(
                 hits[start:end],

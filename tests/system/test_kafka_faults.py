@@ -16,6 +16,7 @@ from tests.kafka_broker import running_brokers
 from .kit import now_ms
 
 HITS = 900
+PARTITIONS = 3  # one for each worker while there is one more
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -29,6 +30,8 @@ def brokers(tmp_path: Path) -> Iterator[Brokers]:
 def test_nothing_is_lost_or_twice(brokers: Brokers, tmp_path: Path) -> None:
     hits = shop_hits(HITS, seed=3, now_ms=now_ms())
     expected = undisturbed(tmp_path / "undisturbed", hits)
-    result = disturbed(tmp_path / "data", brokers, hits, list(FAULTS), seed=3, expected=expected)
+    result = disturbed(
+        tmp_path / "data", brokers, hits, list(FAULTS), seed=3, expected=expected, partitions=PARTITIONS
+    )
     assert result.hits == HITS
     assert result.is_well, result

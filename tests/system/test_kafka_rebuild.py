@@ -14,7 +14,6 @@ import pytest
 
 from bench.cluster import Cluster
 from bench.running import export, wait_for
-from tests.kafka_broker import running_broker
 
 from .kafka_kit import records, running_cluster
 from .kit import differing, masir, metrics, post, process, verify, write_lines
@@ -26,14 +25,19 @@ YEAR: dict[str, Any] = {"allowed_lateness_seconds": 366 * 86_400, "dedupe_hours"
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    with (
-        running_broker(tmp_path / "kafka") as broker,
-        running_cluster(
-            tmp_path, broker, models=model(tmp_path / "tiny.toml", keen=False), **YEAR
-        ) as cluster,
-    ):
+def cluster(broker: str, tmp_path: Path) -> Iterator[Cluster]:
+    file = model(tmp_path / "tiny.toml", keen=False)
+    with running_cluster(tmp_path, broker, models=file, **YEAR) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The views of one who has had the new model from the beginning."""
+    directory = tmp_path_factory.mktemp("expected")
+    file = model(directory / "tiny.toml", keen=True)
+    process(directory / "data", write_lines(directory / "hits.ndjson", HISTORY), models=file)
+    return export(directory / "data")
 
 
 def rebuild(cluster: Cluster, name: str = "tiny", code: int = 0, **settings: object) -> Any:
@@ -64,7 +68,7 @@ def gauges_agree(cluster: Cluster) -> None:
     wait_for(lambda: gauges(cluster) == persons_in_stages(cluster), "gauges say what the rows say")  # type: ignore[arg-type]
 
 
-def test_rebuild(cluster: Cluster, tmp_path: Path) -> None:
+def test_rebuild(cluster: Cluster, expected: dict[str, bytes], tmp_path: Path) -> None:
     file = tmp_path / "tiny.toml"
     send(cluster, HISTORY[:70])
     cluster.wait_until_drained()
@@ -85,11 +89,11 @@ def test_rebuild(cluster: Cluster, tmp_path: Path) -> None:
     assert found["by_model"]["tiny"] >= 10, "those who had scrolled before it was asked for, at least"
     send(cluster, HISTORY[100:])
     gauges_agree(cluster)
-    is_as_if_always_so(cluster, file, tmp_path)
+    is_as_if_always_so(cluster, expected)
     _when_nobody_runs(cluster, file)
 
 
-def test_the_store_is_another_workers(broker: str, tmp_path: Path) -> None:
+def test_the_store_is_another_workers(broker: str, expected: dict[str, bytes], tmp_path: Path) -> None:
     """Over its socket: who remakes the history is not who has the data directory open."""
     file = model(tmp_path / "tiny.toml", keen=False)
     with Cluster(tmp_path / "data", broker, workers=1, partitions=2, models=file, **YEAR) as cluster:
@@ -100,16 +104,14 @@ def test_the_store_is_another_workers(broker: str, tmp_path: Path) -> None:
         assert (found["hits"], found["by_model"]["tiny"] >= 10) == (70, True)
         send(cluster, HISTORY[70:])
         gauges_agree(cluster)
-        is_as_if_always_so(cluster, file, tmp_path)
+        is_as_if_always_so(cluster, expected)
         assert [process.stop() for process in cluster.processes] == [0, 0, 0]
 
 
-def is_as_if_always_so(cluster: Cluster, file: Path, directory: Path) -> None:
-    lines = write_lines(directory / "hits.ndjson", HISTORY)
-    process(directory / "expected", lines, models=file)
-    mine, its = export(**cluster.settings), export(directory / "expected")  # type: ignore[arg-type]
+def is_as_if_always_so(cluster: Cluster, expected: dict[str, bytes]) -> None:
+    found = export(**cluster.settings)  # type: ignore[arg-type]
     for view in ("transitions", "persons"):
-        assert differing({view: mine[view]}, {view: its[view]}) == {}
+        assert differing({view: found[view]}, {view: expected[view]}) == {}
 
 
 def _when_nobody_runs(cluster: Cluster, file: Path) -> None:
