@@ -68,19 +68,15 @@ def test_a_store_that_is_full_is_told_and_nothing_is_lost(world: World) -> None:
     )
 
 
-def test_a_tracker_that_falls_silent_is_told_to_the_business_until_it_is_back(world: World) -> None:
+@pytest.fixture(scope="module")
+def wiki_is_silent(world: World) -> None:
+    """Which takes half a minute to tell: another test can be run meanwhile."""
     usual = 'avg_over_time(site:masir_hits:increase30m{site="wiki"}[24s] offset 30s) > 20'
     wait_for(lambda: world.server.ask(usual), "the server knows what is usual")
     world.visits.sites = {"shop"}
-    told = world.inbox.wait_for("MasirTrackerSilent", "firing", site="wiki", seconds=120)
-    assert told["path"] == "/business"
-    assert told["labels"]["severity"] == "critical"
-    assert told["annotations"]["summary"].startswith("wiki: no visitor")
-    assert world.inbox.find("MasirTrackerSilent", "firing", site="shop") is None
-    world.visits.sites = {"shop", "wiki"}
-    world.inbox.wait_for("MasirTrackerSilent", "resolved", site="wiki")
 
 
+@pytest.mark.usefixtures("wiki_is_silent")
 def test_customers_who_begin_to_leave_are_told_until_they_come_back(world: World) -> None:
     known = 'sum(masir_stage_persons{site="shop", model="classic5"})'
     wait_for(lambda: world.server.ask(f"{known} > 100"), "persons are known")
@@ -96,3 +92,14 @@ def test_customers_who_begin_to_leave_are_told_until_they_come_back(world: World
     assert told["annotations"]["runbook_url"] == "docs/runbooks/churn-risk-surge.md"
     post(world.pipeline, *events("shop", leaving, "subscription_renew"))
     world.inbox.wait_for("MasirChurnRiskSurge", "resolved", site="shop", reason="leaving", seconds=120)
+
+
+@pytest.mark.usefixtures("wiki_is_silent")
+def test_a_tracker_that_falls_silent_is_told_to_the_business_until_it_is_back(world: World) -> None:
+    told = world.inbox.wait_for("MasirTrackerSilent", "firing", site="wiki", seconds=120)
+    assert told["path"] == "/business"
+    assert told["labels"]["severity"] == "critical"
+    assert told["annotations"]["summary"].startswith("wiki: no visitor")
+    assert world.inbox.find("MasirTrackerSilent", "firing", site="shop") is None
+    world.visits.sites = {"shop", "wiki"}
+    world.inbox.wait_for("MasirTrackerSilent", "resolved", site="wiki")

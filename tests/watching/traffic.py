@@ -56,7 +56,7 @@ class Traffic:
         self._stop = threading.Event()
 
     def run(self) -> None:
-        """Five visits to each site, four times a second."""
+        """Five visits to each site, once a second."""
         for number in count():
             if self._stop.is_set():
                 return
@@ -66,7 +66,7 @@ class Traffic:
             hits += [b"{ not json %d" % n for n in range(self.unreadable)]
             if hits:
                 post(self._pipeline, *hits)
-            self._stop.wait(0.25)
+            self._stop.wait(1)
 
     def stop(self) -> None:
         """No more visits."""
