@@ -64,11 +64,11 @@ def test_persons(cluster: Cluster, crm: Crm, receiver: Receiver) -> None:  # noq
     _erase(cluster)
     _tell(cluster, crm)
     _erase_while_workers_are_killed(cluster)
+    assert [process.stop() for process in cluster.processes] == [0, 0, 0]
     checks = verify(**cluster.settings)["checks"]  # type: ignore[arg-type]
     assert [checks[name] for name in ("sessions", "counters", "ledger")] == [0, 0, 0], (
         "erased sites' sums are left out"
     )
-    assert [process.stop() for process in cluster.processes] == [0, 0, 0]
     _is_followed(receiver)
 
 
