@@ -24,7 +24,7 @@ from pipeline.collector.tally import Tally, TallyMetrics
 from pipeline.disk_metrics import Disk
 from pipeline.live.server import LivePage
 from pipeline.settings import Settings
-from pipeline.store.place import open_store
+from pipeline.store.place import open_beside
 from pipeline.store.query_socket import QueryServer
 from pipeline.transport.publish import LogPublisher
 from pipeline.transport.traced_log import TracedLog
@@ -38,10 +38,7 @@ class Live:
         self.settings = settings
         self.embedded = Embedded(settings)
         self.port = 0
-        self._queries = QueryServer(
-            self.embedded.directory,
-            lambda: open_store(self.settings, read_only=True),
-        )
+        self._queries = QueryServer(self.embedded.directory, lambda: open_beside(self.settings))
         self._door: Door | None = None
         self._others: Collectors | None = None
         self._page: LivePage | None = None
@@ -68,7 +65,7 @@ class Live:
             embedded.models.models,
             listen=settings.metrics_listen or settings.listen,
             version=version("masir"),
-            open_reader=lambda: open_store(settings, read_only=True),
+            open_reader=lambda: open_beside(settings),
             away=embedded.away,
             now_ms=wall_ms,
         )

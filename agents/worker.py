@@ -33,7 +33,7 @@ from pipeline.store.belonging import hits_in_ledger, of_others
 from pipeline.store.client import Client
 from pipeline.store.errors import StoreError
 from pipeline.store.migrations import migrate
-from pipeline.store.place import open_store
+from pipeline.store.place import open_beside, open_store
 from pipeline.store.query_socket import QueryServer
 from pipeline.store.sink import Sink
 from pipeline.store.vocabulary import set_vocabulary
@@ -174,9 +174,7 @@ class Worker:
         models = self._models.models
         set_vocabulary(self._client, models, self.settings)
         if not self.settings.clickhouse:  # a server answers for itself
-            self._queries = QueryServer(
-                Path(self.settings.data), lambda: open_store(self.settings, read_only=True)
-            )
+            self._queries = QueryServer(Path(self.settings.data), lambda: open_beside(self.settings))
             await self._queries.start()
 
     async def _keep_house(self) -> None:

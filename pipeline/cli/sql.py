@@ -49,10 +49,11 @@ def sql(query: str | None, data: str | None, output_format: str | None, export: 
                 export_views(reader, export)
                 click.echo(f"{len(VIEWS)} views written to {export}", err=True)
                 return
-            answer = reader.raw(query, output_format or _default_format())
+            with closing(reader.pieces(query, output_format or _default_format())) as answer:
+                for piece in answer:
+                    click.get_binary_stream("stdout").write(piece)
     except KNOWN_ERRORS as error:
         raise told(error) from error
-    click.get_binary_stream("stdout").write(answer)
 
 
 def _default_format() -> str:

@@ -9,6 +9,8 @@ import fcntl
 import logging
 import re
 import resource
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol, Self
 from urllib.parse import unquote, urlsplit
@@ -28,11 +30,12 @@ from pipeline.store.errors import (
     StoreRefusedError,
     mapped,
 )
+from pipeline.store.pieces import PIECE_BYTES, pieces
 
 STORE_DIRECTORY = "clickhouse"  # within the data directory
 _LOCK = "status"  # of the engine, within its directory
 
-_ENDS_WITH_FORMAT = re.compile(r"\bFORMAT\s+\w+\s*$", re.IGNORECASE)
+_ENDS_WITH_FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*$", re.IGNORECASE)
 _WRITES_A_FILE = re.compile(r"\bINTO\s+OUTFILE\b", re.IGNORECASE)  # the engine allows it even to readers
 _DEFAULT_PORTS = {"http": 8123, "clickhouse": 8123, "https": 8443, "clickhouses": 8443}
 _SETTINGS = {
@@ -72,6 +75,12 @@ class Reader(Protocol):
     def raw(self, query: str, output_format: str) -> bytes:
         """The answer in a ClickHouse format; one named at the end of ``query`` wins. Raises QueryError."""
 
+    def pieces(self, query: str, output_format: str, until: int | None = None) -> Generator[bytes]:
+        """The same, never all of it in memory; errors may come after some pieces. To be taken to its end, or closed.
+
+        The embedded engine gives up, too, when the descriptor ``until`` can be read.
+        """
+
     def close(self) -> None:
         """Let go of the connection."""
 
@@ -84,9 +93,18 @@ def rows(reader: Reader, query: str) -> list[dict[str, Any]]:
 class Client:
     """Open one with :func:`connect`."""
 
-    def __init__(self, driver: Any, place: str, cluster_name: str = "", disk: Disk | None = None) -> None:
+    def __init__(
+        self,
+        driver: Any,
+        place: str,
+        cluster_name: str = "",
+        *,
+        is_embedded: bool = False,
+        disk: Disk | None = None,
+    ) -> None:
         self._driver = driver
         self._cluster = cluster_name
+        self._is_embedded = is_embedded
         self._disk = disk  # of the embedded engine, if it may write
         self.place = place
 
@@ -118,13 +136,26 @@ class Client:
 
     def raw(self, query: str, output_format: str) -> bytes:
         """See :class:`Reader`."""
-        if _WRITES_A_FILE.search(query):
-            raise QueryError("INTO OUTFILE is not allowed here; redirect the output instead")
-        query = query.strip().rstrip(";")
+        query, output_format = _asked(query, output_format)
         with mapped(QueryError):
-            named = _ENDS_WITH_FORMAT.search(query)
-            answer: bytes = self._driver.raw_query(query, fmt=None if named else output_format)
+            answer: bytes = self._driver.raw_query(query, fmt=output_format)
         return answer
+
+    def pieces(self, query: str, output_format: str, until: int | None = None) -> Generator[bytes]:
+        """See :class:`Reader`."""
+        query, output_format = _asked(query, output_format)
+        with mapped(QueryError):
+            if self._is_embedded:
+                yield from pieces(self._driver.command, self._kill, query, output_format, until)
+                return
+            with closing(self._driver.raw_stream(query, fmt=output_format)) as stream:
+                while piece := stream.read(PIECE_BYTES):
+                    yield piece
+
+    def _kill(self, statement: str) -> None:
+        """Over another connection: this one is busy."""
+        with connect(Path(self.place), read_only=True) as other:
+            other.command(statement)
 
     def insert_arrow(self, table: str, block: pa.Table, token: str) -> None:
         """Insert a block. Another block with the same ``token`` is taken for the same and dropped."""
@@ -149,6 +180,15 @@ class Client:
 
     def _exists(self, table: str) -> bool:
         return bool(self.query(f"EXISTS TABLE {table}")[0][0])
+
+
+def _asked(query: str, output_format: str) -> tuple[str, str]:
+    """The query without what ends it, and the format of the answer: the query's own if it names one."""
+    if _WRITES_A_FILE.search(query):
+        raise QueryError("INTO OUTFILE is not allowed here; redirect the output instead")
+    query = query.strip().rstrip(";")
+    named = _ENDS_WITH_FORMAT.search(query)
+    return (query[: named.start()], named[1]) if named else (query, output_format)
 
 
 def connect(place: str | Path | Server, *, read_only: bool = False) -> Client:
@@ -177,7 +217,9 @@ def _connect_embedded(directory: Path, *, read_only: bool) -> Client:
         raise StoreLockedError(f"cannot open {directory}: {why}") from error
     if read_only:
         driver.command("SET readonly = 2")
-    return Client(driver, str(directory), disk=None if read_only else Disk(driver, directory))
+    return Client(
+        driver, str(directory), is_embedded=True, disk=None if read_only else Disk(driver, directory)
+    )
 
 
 def _may_open_files() -> None:

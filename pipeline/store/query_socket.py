@@ -1,15 +1,15 @@
 """Asks a store that another process holds, through the unix socket ``masir.sock`` in its data directory.
 
-A request is one line of JSON, ``{"query", "format"}``. The answer is one line of JSON, either ``{"bytes": n}`` and then
-n bytes as ClickHouse made them, or ``{"error", "retriable"}``. One request per connection; queries cannot write. Only
-the owner may connect (mode 0600).
+A request is one line of JSON, ``{"query", "format"}``. The answer is in pieces as ClickHouse makes them, each a line of
+JSON, ``{"bytes": n}``, and then n bytes. The last line is ``{}``, or ``{"error", "retriable"}``. One request per
+connection; queries cannot write. Only the owner may connect (mode 0600).
 """
 
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -32,8 +32,8 @@ class Request(Struct):
     format: str
 
 
-class Answer(Struct, omit_defaults=True):
-    """What precedes the ``bytes`` of the answer, or the reason why there are none."""
+class Piece(Struct, omit_defaults=True):
+    """What precedes the ``bytes`` of a piece of the answer; none: its end, or the reason why it ends."""
 
     bytes: int = 0
     error: str = ""
@@ -72,25 +72,31 @@ class QueryServer:
         with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):  # the other side went away
             async with self._slots:
                 line = await asyncio.wait_for(_read_line(reader), REQUEST_TIMEOUT_S)
-                head, body = await asyncio.to_thread(self._answer, line)
-                writer.write(msgspec.json.encode(head) + b"\n")
-                writer.write(body)
-                await writer.drain()
+                answer = self._answer(line, writer.get_extra_info("socket").fileno())
+                try:
+                    while piece := await asyncio.to_thread(next, answer, b""):
+                        writer.write(piece)
+                        await writer.drain()
+                finally:
+                    await asyncio.to_thread(answer.close)
         writer.close()
 
-    def _answer(self, line: bytes) -> tuple[Answer, bytes]:
+    def _answer(self, line: bytes, asker: int) -> Generator[bytes]:
+        """Pieces, each with its line before it. ``asker``: its socket can be read when it is closed, and not before."""
+        end = Piece()
         try:
             request = msgspec.json.decode(line, type=Request)
-            reader = self._open_reader()
-            try:
-                body = reader.raw(request.query, request.format)
-            finally:
-                reader.close()
+            with (
+                closing(self._open_reader()) as reader,
+                closing(reader.pieces(request.query, request.format, asker)) as answer,
+            ):
+                for piece in answer:
+                    yield _line(Piece(bytes=len(piece))) + piece
         except msgspec.DecodeError as error:
-            return Answer(error=f"not a request: {error}"), b""
+            end = Piece(error=f"not a request: {error}")
         except StoreError as error:
-            return Answer(error=str(error), retriable=error.retriable), b""
-        return Answer(bytes=len(body)), body
+            end = Piece(error=str(error), retriable=error.retriable)
+        yield _line(end)
 
 
 class SocketReader:
@@ -101,21 +107,25 @@ class SocketReader:
 
     def raw(self, query: str, output_format: str) -> bytes:
         """Raises QueryError, StoreUnavailableError (also when the other process ends in the middle)."""
+        return b"".join(self.pieces(query, output_format))
+
+    def pieces(self, query: str, output_format: str, until: int | None = None) -> Generator[bytes]:
+        """See :class:`pipeline.store.client.Reader`; errors as those of :meth:`raw`."""
         try:
             with socket.socket(socket.AF_UNIX) as connection:
                 with _address(self._data) as address:
                     connection.connect(address)
-                connection.sendall(msgspec.json.encode(Request(query, output_format)) + b"\n")
+                connection.sendall(_line(Request(query, output_format)))
                 with connection.makefile("rb") as stream:
-                    head = msgspec.json.decode(stream.readline(), type=Answer)
-                    body = stream.read(head.bytes)
+                    while (head := msgspec.json.decode(stream.readline(), type=Piece)).bytes:
+                        piece = stream.read(head.bytes)
+                        if len(piece) < head.bytes:
+                            raise StoreUnavailableError("the running masir ended in the middle of its answer")
+                        yield piece
         except (OSError, msgspec.DecodeError) as error:
             raise StoreUnavailableError(f"the running masir did not answer: {error}") from error
         if head.error:
             raise (StoreUnavailableError if head.retriable else QueryError)(head.error)
-        if len(body) < head.bytes:
-            raise StoreUnavailableError("the running masir ended in the middle of its answer")
-        return body
 
     def close(self) -> None:
         """Nothing is held between queries."""
@@ -140,6 +150,10 @@ def open_reader(data: Path) -> Reader:
     if not directory.is_dir():
         raise QueryError(f"{data} holds no store; `masir run --data {data}` or `masir process` makes one")
     return connect(directory, read_only=True)
+
+
+def _line(message: Struct) -> bytes:
+    return msgspec.json.encode(message) + b"\n"
 
 
 async def _read_line(reader: asyncio.StreamReader) -> bytes:

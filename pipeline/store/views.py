@@ -5,6 +5,7 @@ offset it was read, how often a row was rewritten. They differ between two runs 
 export leaves them out.
 """
 
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -43,8 +44,9 @@ def export_views(reader: Reader, directory: Path, views: tuple[str, ...] = VIEWS
     written = []
     for view in views:
         kept = [f"`{name}`" for name in columns(reader, view) if name not in PROCESS_COLUMNS[view]]
-        answer = reader.raw(f"SELECT {', '.join(kept)} FROM {view} ORDER BY ALL", "TSVWithNames")
+        query = f"SELECT {', '.join(kept)} FROM {view} ORDER BY ALL"
         file = directory / f"{view}.tsv"
-        file.write_bytes(answer)
+        with file.open("wb") as written_to, closing(reader.pieces(query, "TSVWithNames")) as answer:
+            written_to.writelines(answer)
         written.append(file)
     return written

@@ -3,17 +3,22 @@ one.
 """
 
 import asyncio
+import resource
 import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from bench.running import MASIR, wait_for
+from pipeline.settings import load
 from pipeline.store.client import STORE_DIRECTORY, Client, connect, rows
 from pipeline.store.errors import QueryError, StoreLockedError, StoreUnavailableError
+from pipeline.store.place import open_beside
 from pipeline.store.query_socket import (
     MAX_QUERIES_AT_ONCE,
     MAX_REQUEST_BYTES,
@@ -32,6 +37,9 @@ WRITES = [
     "SET readonly = 0",
     "SELECT 1 INTO OUTFILE 'x'",
 ]
+
+ENDLESS = "SELECT sum(length(repeat('x', number % 9))) FROM numbers(1000000000000)"
+RUNNING = "SELECT count() FROM system.processes WHERE query LIKE '%repeat%' AND query NOT LIKE '%processes%'"
 
 
 @pytest.fixture
@@ -61,6 +69,56 @@ def test_the_answer_is_what_the_engine_made(served: Path) -> None:
 def test_a_large_answer_arrives_whole(served: Path) -> None:
     answer = open_reader(served).raw("SELECT number FROM numbers(1000000)", "RowBinary")
     assert len(answer) == 8_000_000
+
+
+def test_an_answer_may_be_larger_than_what_is_held_of_it(served: Path, client: Client) -> None:
+    """300 MB, with one header."""
+    before = _most_memory()
+    query = "SELECT repeat('x', 99) AS text FROM numbers(3000000)"
+    with closing(open_reader(served).pieces(query, "TSVWithNames")) as answer:
+        first = next(answer)
+        assert first.startswith(b"text\nx")
+        assert len(first) + sum(map(len, answer)) == 5 + 300_000_000
+    assert _most_memory() - before < 150_000_000
+    assert client.query(RUNNING) == [(0,)]
+
+
+def test_who_wants_no_more_ends_the_query(served: Path, client: Client) -> None:
+    answer = open_reader(served).pieces("SELECT repeat('x', 999) FROM numbers(1000000000)", "TSV")
+    next(answer)
+    assert client.query(RUNNING) == [(1,)]
+    answer.close()
+    wait_for(lambda: client.query(RUNNING) == [(0,)], "it has ended")
+    client.look_after_disk()  # and nothing is taken for a write that failed
+
+
+def test_a_query_ends_with_who_asked_also_before_its_first_piece(served: Path, client: Client) -> None:
+    asking = subprocess.Popen([MASIR, "sql", "--data", str(served), ENDLESS], stderr=subprocess.PIPE)
+    wait_for(lambda: client.query(RUNNING) == [(1,)], "it runs")
+    asking.kill()
+    asking.communicate()
+    wait_for(lambda: client.query(RUNNING) == [(0,)], "it has ended")
+
+
+def test_an_error_may_come_after_the_first_pieces(served: Path) -> None:
+    late = "SELECT throwIf(number = 5000000), number FROM numbers(10000000)"
+    with pytest.raises(QueryError, match="throwIf"):
+        open_reader(served).raw(f"{late} SETTINGS max_threads = 1", "TSV")
+
+
+def test_one_question_may_not_take_all_the_memory(
+    data: Path, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.store.place._memory_bytes", lambda: 400_000_000)
+    with open_beside(load({"MASIR_DATA": str(data)})) as beside:
+        greedy = "SELECT length(groupArray(repeat('x', 1000))) FROM numbers(200000)"
+        with pytest.raises(StoreUnavailableError, match=r"would use .* maximum: 95.37 MiB"):
+            beside.raw(greedy, "TSV")
+        assert beside.raw(f"{greedy} SETTINGS max_memory_usage = 0", "TSV") == b"200000\n"
+
+
+def _most_memory() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 @pytest.mark.parametrize("query", WRITES)
@@ -155,7 +213,11 @@ async def test_a_path_too_long_for_a_socket_works(tmp_path: Path) -> None:
 
     class Echo:
         def raw(self, query: str, output_format: str) -> bytes:
-            return f"{query} {output_format}".encode()
+            return b"".join(self.pieces(query, output_format))
+
+        def pieces(self, query: str, output_format: str, until: int | None = None) -> Generator[bytes]:
+            yield f"{query} ".encode()
+            yield output_format.encode()
 
         def close(self) -> None:
             pass
