@@ -74,10 +74,15 @@ class Store:
             self._context.metrics.end_to_end(NAME, [(self._context.now_ms() - oldest_ms) / 1000])
 
     async def _erase(self) -> None:
-        """Between two inserts, so that nothing is inserted meanwhile."""
+        """Between two inserts, so that nothing is inserted meanwhile. A store that is away is asked again later."""
         erasures = self._context.erasures
         if (erasure := erasures.due(NAME, 0)) is not None:
-            erasures.removed = await asyncio.to_thread(self._sink.erase, erasure)
+            try:
+                erasures.removed = await asyncio.to_thread(self._sink.erase, erasure)
+            except StoreUnavailableError as error:
+                _log.warning("the store does not take a person out, trying again: %s", error)
+                await asyncio.sleep(RETRY_SECONDS)
+                return
             erasures.done(NAME, 0)
 
     async def _insert(self, topic: str, batches: Sequence[Batch]) -> int:

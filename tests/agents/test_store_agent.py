@@ -12,6 +12,7 @@ from agents.store import TABLE_OF, Store
 from pipeline.store.blocks import block, blocks_of
 from pipeline.store.errors import RowsRefusedError
 from pipeline.store.sink import Sink
+from schemas.erasure import Erasure
 from schemas.outcome import LedgerRow, Outcome
 from schemas.rows import TABLES
 from schemas.topics import TOPICS
@@ -126,6 +127,28 @@ async def test_a_wait_that_is_cut_short_commits_nothing() -> None:
             await hop(world).handle(batch("ledger", [ledger()], is_final=True))
     assert "ledger" in world.away["store"], "/readyz says so"
     assert not [effect for effect in world.taken() if isinstance(effect, Committed)]
+
+
+async def test_a_store_that_is_away_takes_a_person_out_later_and_rows_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, answers = World(), [away(), away(), {"hits_rows": 2}]
+
+    def erase(_: Erasure) -> dict[str, int]:
+        if isinstance(answer := answers.pop(0), Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(world, "erase", erase, raising=False)
+    context = world.context
+    agent = Store(context, cast(Sink, world), flush_ms=FLUSH_MS, block_bytes=1_000_000)
+    context.erasures.tell("store", Erasure(1, "shop", visitors=frozenset({"ann"})))
+    await agent.handle(batch("ledger"))
+    await agent.handle(batch("ledger", [ledger()], is_final=True))
+    assert context.erasures.partitions_done("store") == 0
+    assert world.taken()[0] == Inserted("ledger", 1, "ledger 0:0-0")
+    await agent.handle(batch("ledger", first=1))
+    assert (context.erasures.partitions_done("store"), context.erasures.removed) == (1, {"hits_rows": 2})
 
 
 async def test_rows_that_the_store_refuses_for_good_stop_the_hop() -> None:
