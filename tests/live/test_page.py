@@ -10,7 +10,7 @@ import pytest
 
 from bench.running import Running
 from tests.collector.chromium import Page
-from tests.system.kit import ask, hit, now_ms, post
+from tests.system.kit import hit, now_ms, post
 
 from .conftest import choose, click, open_live, running_shop, serious, text, until
 
@@ -54,14 +54,13 @@ async def test_figures_are_those_of_sql(shop: Running, page: Page) -> None:
     await open_live(page, f"{shop.url}/?site=shop")
     await click(page, "#window [data-name='2']")
     ((sums,),) = [
-        ask(
-            shop.data,
+        shop.query(
             "SELECT sum(sessions) AS sessions, sum(counted) AS counted, sum(bounced) AS bounced,"
             " sum(converted) AS converted FROM counters WHERE site = 'shop'",
         )
     ]
     assert sums["sessions"] > 100
-    active = ask(shop.data, "SELECT count() AS n FROM sessions WHERE site = 'shop' AND NOT closed")[0]["n"]
+    active = shop.query("SELECT count() AS n FROM sessions WHERE site = 'shop' AND NOT closed")[0]["n"]
     await until(
         lambda: shown(page, "[data-figure]", "data-figure"),
         lambda found: (
@@ -73,8 +72,7 @@ async def test_figures_are_those_of_sql(shop: Running, page: Page) -> None:
     )
     assert await text(page, "#figure-bounce .soft") == f"of {number(sums['sessions'])} closed sessions"
     outcomes = {
-        row["outcome"]: number(row["hits"])
-        for row in ask(shop.data, "SELECT * FROM ledger WHERE site = 'shop'")
+        row["outcome"]: number(row["hits"]) for row in shop.query("SELECT * FROM ledger WHERE site = 'shop'")
     }
     await until(
         lambda: shown(page, "[data-outcome]", "data-outcome"),
@@ -87,8 +85,7 @@ async def test_figures_are_those_of_sql(shop: Running, page: Page) -> None:
 async def test_channels_are_those_of_sql(shop: Running, page: Page) -> None:
     await open_live(page, f"{shop.url}/?site=shop")
     await click(page, "#window [data-name='2']")
-    rows = ask(
-        shop.data,
+    rows = shop.query(
         "SELECT channel, sum(sessions) AS n, sum(counted) AS counted, sum(bounced) AS bounced,"
         " sum(converted) AS converted FROM counters WHERE site = 'shop' GROUP BY channel",
     )
@@ -110,7 +107,7 @@ async def test_channels_are_those_of_sql(shop: Running, page: Page) -> None:
 
 async def test_stages_of_all_models_are_those_of_sql(shop: Running, page: Page) -> None:
     stages: dict[str, dict[str, str]] = {}
-    for row in ask(shop.data, _STAGES):
+    for row in shop.query(_STAGES):
         stages.setdefault(row["model"], {})[row["stage"]] = number(row["persons"])
     assert set(stages) == set(MODELS)
     await open_live(page, f"{shop.url}/?site=shop")
@@ -121,8 +118,7 @@ async def test_stages_of_all_models_are_those_of_sql(shop: Running, page: Page) 
 
 
 async def test_people_about_to_leave_are_those_of_sql(shop: Running, page: Page) -> None:
-    persons = ask(
-        shop.data,
+    persons = shop.query(
         "SELECT person_id, churn_score, churn_reasons FROM persons WHERE site = 'shop' AND churn_score > 0"
         " ORDER BY churn_score DESC",
     )
@@ -157,8 +153,7 @@ async def test_timeline_has_all_that_is_stored_of_the_person(shop: Running, page
         )
     await until(lambda: page.run("document.querySelectorAll('.entries li').length"), bool, "a timeline")
     of = f"WHERE site = 'shop' AND person_id = '{person}'"
-    counts: Any = ask(
-        shop.data,
+    counts: Any = shop.query(
         f"SELECT (SELECT count() FROM hits {of}) AS hits, (SELECT count() FROM transitions {of}) AS stage,"
         f" (SELECT count() FROM signals {of}) AS signal",
     )[0]
