@@ -76,12 +76,12 @@ def verify(context: click.Context, data: str | None, as_json: bool) -> None:
 def _verify(reader: Reader, settings: Settings) -> dict[str, list[Difference]]:
     sites, splits = sites_of(settings), settings.splits
     cuts = Cuts(splits.midnight, splits.campaign, splits.longest_ms, settings.time_zone, zones_of(sites))
-    rules = Rules(settings.timeout_ms, settings.bounce, settings.pane_ms, cuts)
+    rules = Rules(settings.timeout_ms, settings.bounce, settings.pane_ms, cuts, settings.person_max_visitors)
     sources = SignalSources(rules, settings.signal_rules, settings.cancel_urls, settings.churn_regress_models)
     models = load_models(texts_in_force(settings.models), models_of(sites))
     more = [
         transition_check(models),
-        *person_checks(),
+        *person_checks(rules),
         signal_check(sources),
         person_row_check(sources, models),
     ]

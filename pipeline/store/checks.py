@@ -14,6 +14,7 @@ gone and the checks that need them fail.
 
 from typing import Final, NamedTuple
 
+from pipeline.core.persons.identity import MOST_VISITORS
 from pipeline.store.cuts import CAMPAIGN, IS_NAMED, Cuts, numbered
 from pipeline.store.sql import differing, named_tuple
 
@@ -55,6 +56,13 @@ class Rules(NamedTuple):
     bounce: str = "pages"
     pane_ms: int = 10_000
     cuts: Cuts = Cuts()
+    most_visitors: int = MOST_VISITORS
+
+    @property
+    def crowded(self) -> str:
+        """A query for the users who have as many visitors as they may: further ones are not linked to them."""
+        linked = "SELECT site, user_id FROM links GROUP BY site, user_id"
+        return f"{linked} HAVING count() >= {self.most_visitors}"
 
 
 PERSON: Final = "site, person_id"

@@ -63,14 +63,14 @@ def _persons(rules: Rules, transitions: str, signals: str, models: Models) -> st
         p.orders AS orders, p.revenue AS revenue, v.sessions AS sessions,
         s.stages AS stages, s.highest_stages AS highest_stages,
         r.churn_score AS churn_score, r.churn_reasons AS churn_reasons
-    FROM ({_seen()}) AS p
+    FROM ({_seen(rules)}) AS p
     LEFT ANY JOIN ({_visits(rules)}) AS v ON p.{joined.format("v")}
     LEFT ANY JOIN ({_stages(transitions, models)}) AS s ON p.{joined.format("s")}
     LEFT ANY JOIN ({_risks(signals)}) AS r ON p.{joined.format("r")}
     """
 
 
-def _seen() -> str:
+def _seen(rules: Rules) -> str:
     hits = f"""
     SELECT site, visitor_id, user_id, {_MS}(event_time) AS at, event, goal, revenue_micros
     FROM hits_rows FINAL
@@ -84,7 +84,7 @@ def _seen() -> str:
         min(at) AS first_seen, max(at) AS last_seen,
         sum(event = 'purchase') AS orders,
         toDecimal128(sum(if(goal = 1, ifNull(revenue_micros, 0), 0)), 6) / 1000000 AS revenue
-    FROM ({_owned(hits, "at")})
+    FROM ({_owned(rules, hits, "at")})
     GROUP BY site, owner
     """
 
@@ -101,7 +101,7 @@ def _visits(rules: Rules) -> str:
     """
     return f"""
     SELECT site, owner AS person_id, count() AS sessions
-    FROM ({_owned(sessions, "start_time")}) AS b
+    FROM ({_owned(rules, sessions, "start_time")}) AS b
     LEFT ANY JOIN ({latest}) AS h ON h.of_partition = b.source_partition
     WHERE b.end_time + {rules.timeout_ms + FINAL_AFTER_MS} < h.latest
         OR (site, b.visitor_id, if(b.visitor_id = '', b.user_id, ''), b.start_time) IN (
@@ -112,10 +112,9 @@ def _visits(rules: Rules) -> str:
     """
 
 
-def _owned(rows: str, at: str) -> str:
+def _owned(rules: Rules, rows: str, at: str) -> str:
     """The rows of a query with their ``owner``: the user, or who owned the visitor by the time ``at``, or first."""
     known = "SELECT site, visitor_id, user_id FROM links"
-    too_many = "SELECT site, user_id FROM links GROUP BY site, user_id HAVING count() >= 100"
     owners = f"""
     SELECT site AS of_site, visitor_id AS of_visitor, arraySort(groupArray((since, user_id))) AS owners
     FROM
@@ -126,7 +125,10 @@ def _owned(rows: str, at: str) -> str:
         GROUP BY site, visitor_id, user_id
     )
     WHERE (site, visitor_id, user_id) IN ({known})
-        OR ((site, visitor_id) NOT IN (SELECT site, visitor_id FROM links_rows) AND (site, user_id) NOT IN ({too_many}))
+        OR (
+            (site, visitor_id) NOT IN (SELECT site, visitor_id FROM links_rows)
+            AND (site, user_id) NOT IN ({rules.crowded})
+        )
     GROUP BY site, visitor_id
     """
     return f"""

@@ -11,16 +11,16 @@ that have outgrown their limit and then met late hits may differ.
 from typing import Final
 
 from pipeline.core.persons.attribution import HALF_LIFE_MS, LOOK_BACK_MS, MODELS, WHOLE
-from pipeline.store.checks import PERSON, Check
+from pipeline.store.checks import PERSON, Check, Rules
 from pipeline.store.sql import ACCEPTED, differing
 
 
-def person_checks() -> list[Check]:
+def person_checks(rules: Rules) -> list[Check]:
     """Of links and of attribution."""
-    return [Check("links", _links()), Check("attribution", _attribution(), by=PERSON)]
+    return [Check("links", _links(rules)), Check("attribution", _attribution(), by=PERSON)]
 
 
-def _links() -> str:
+def _links(rules: Rules) -> str:
     """A link that hits tell of and the stream does not know, or knows with another time; and one of no hit."""
     batch = f"""
     SELECT site, visitor_id, user_id, min(toUnixTimestamp64Milli(event_time)) AS since
@@ -48,7 +48,7 @@ def _links() -> str:
     )
     WHERE (in_stream AND NOT in_batch) OR (in_stream AND in_batch AND said != found)
         OR (in_batch AND NOT in_stream AND (site, visitor_id) NOT IN (SELECT site, visitor_id FROM links_rows)
-            AND (site, user_id) NOT IN (SELECT site, user_id FROM links GROUP BY site, user_id HAVING count() >= 100))
+            AND (site, user_id) NOT IN ({rules.crowded}))
     ORDER BY key
     """
 

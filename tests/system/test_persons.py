@@ -65,6 +65,14 @@ def test_batch_agrees(ways: tuple[Path, Path]) -> None:
         assert verify(data)["agrees"]
 
 
+def test_a_person_has_no_more_visitors_than_the_setting_says(tmp_path: Path) -> None:
+    hits = [hit(f"v{n}", T0 + n * HOUR, user_id="ann", hit_id=f"h{n}") for n in range(4)]
+    process(tmp_path / "data", write_lines(tmp_path / "hits.ndjson", hits), person_max_visitors=2)
+    linked = "SELECT visitor_id FROM links WHERE user_id = 'ann' ORDER BY visitor_id"
+    assert ask(tmp_path / "data", linked) == [{"visitor_id": "v0"}, {"visitor_id": "v1"}]
+    assert verify(tmp_path / "data", person_max_visitors=2)["agrees"]
+
+
 def test_the_story_is_told(ways: tuple[Path, Path]) -> None:
     data = ways[0]
     mine = (
