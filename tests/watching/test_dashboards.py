@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
-from system.kit import masir
+from click.testing import CliRunner
 
 from deploy.grafana.source.kit import ROW_KINDS, ROWS
 from deploy.grafana.source.write import texts
+from pipeline.cli import main
 from pipeline.store.client import STORE_DIRECTORY, Client, connect, rows
 from watching.grafana import (
     FOLDER,
@@ -95,7 +96,8 @@ def test_data_sources_are_those_that_are_provisioned() -> None:
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """The store of the demo, and what no demo has: a dead letter, and signals of every customer."""
     data = tmp_path_factory.mktemp("demo") / "data"
-    masir("demo", "--data", data)
+    done = CliRunner().invoke(main, ["demo", "--data", str(data)])
+    assert done.exit_code == 0, done.output
     with connect(data / STORE_DIRECTORY) as client:
         for state, time, who in (
             ("raised", "last_seen", "orders > 0"),
