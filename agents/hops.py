@@ -33,7 +33,7 @@ from pipeline.zones import zone_of
 from schemas import topics
 
 STORE = "store"
-WARM_UP_AGENT = "Mozilla/5.0"  # the first user agent loads the pattern sets: a second that no hit should wait
+WARM_UP_AGENT = "Mozilla/5.0"  # the first user agent loads the pattern sets: half a second that no visitor should wait
 
 
 class Plan(NamedTuple):
@@ -61,7 +61,8 @@ def plans(
     rules = intake_rules(settings, models, bounded=bounded)._replace(sites=context.sites)
     if watched := watch_sites(settings):
         put_sites(context.sites, watched.current, settings)
-    rules.classifier.device(WARM_UP_AGENT)
+    if not bounded:
+        rules.classifier.device(WARM_UP_AGENT)
     person_rules = PersonRules(settings.signal_rules, settings.person_max_visitors, bounded)
 
     def sessionizer() -> Sessionizer:
