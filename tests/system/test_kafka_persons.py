@@ -1,5 +1,5 @@
 """What a person may ask for, and what is told of them, over Kafka and a ClickHouse server: erased and kept out, a wrong
-link undone, the webhook told, a hit followed.
+link undone, the webhook told, a hit followed. And sites that change.
 """
 
 import base64
@@ -30,9 +30,12 @@ pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 def cluster(tmp_path: Path, broker: str, crm: Crm, receiver: Receiver) -> Iterator[Cluster]:  # noqa: F811
     secret = tmp_path / "secret"
     secret.write_text(f"whsec_{base64.b64encode(KEY).decode()}")
+    registry = tmp_path / "sites.toml"
+    registry.write_text("[shop]\n[left]\n[lent]\n")
     with running_cluster(
         tmp_path,
         broker,
+        sites=registry,
         out_of_orderness_seconds=0,
         webhook_url=f"http://127.0.0.1:{crm.port}/masir",
         webhook_secret_file=secret,
@@ -61,6 +64,7 @@ def holds(cluster: Cluster, topic: str) -> bool:
 
 def test_persons(cluster: Cluster, crm: Crm, receiver: Receiver) -> None:  # noqa: F811
     _undo_a_link(cluster)
+    _change_a_site(cluster)
     _erase(cluster)
     _tell(cluster, crm)
     _erase_while_workers_are_killed(cluster)
@@ -81,6 +85,16 @@ def _undo_a_link(cluster: Cluster) -> None:
     cluster.wait_for_value(persons, ["tablet"])
     command(cluster, "unlink", *ids, "--again")
     cluster.wait_for_value(persons, ["bob"])
+
+
+def _change_a_site(cluster: Cluster) -> None:
+    """Workers judge by its new goals without a restart."""
+    Path(str(cluster.settings["sites"])).write_text('[shop]\n[left]\n[lent]\ngoal_events = ["booked"]\n')
+    booked = "SELECT count() > 0 FROM conversions WHERE site = 'lent' AND event = 'booked'"
+    wait_for(
+        lambda: post(cluster, hit("guest", now_ms(), site="lent", event="booked")) and cluster.value(booked),
+        "it is a goal",
+    )
 
 
 def _erase(cluster: Cluster) -> None:
