@@ -30,9 +30,9 @@ import click
 import lz4.frame  # type: ignore[import-untyped]
 import msgspec
 from aiohttp import web
-from chdb.state.sqlitelike import (
-    ChdbError,
-)  # the one it raises: the packages chdb and chdb-core have one each
+
+# The one it raises: the packages chdb and chdb-core have one each.
+from chdb.state.sqlitelike import ChdbError
 
 NO_SETTINGS = frozenset(
     {

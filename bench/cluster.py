@@ -29,9 +29,8 @@ HOPS = ",".join(hop for hop in ALL_HOPS if hop != SINK)
 READ_MS = 200
 STEPS = (  # hop after hop
     frozenset({topics.HITS.name}),
-    *(
-        frozenset({topics.EVIDENCE.name, topics.TOUCHPOINTS.name}) for _ in range(3)
-    ),  # they write to each other
+    # They write to each other.
+    *(frozenset({topics.EVIDENCE.name, topics.TOUCHPOINTS.name}) for _ in range(3)),
     frozenset({topics.FACTS.name}),
     frozenset(topic.name for topic in topics.TOPICS if "store" in topic.readers),
 )
