@@ -33,7 +33,9 @@ from pipeline.zones import zone_of
 from schemas import topics
 
 STORE = "store"
-WARM_UP_AGENT = "Mozilla/5.0"  # the first user agent loads the pattern sets: half a second that no visitor should wait
+WARM_UP_AGENT = (
+    "Mozilla/5.0"  # the first user agent loads the pattern sets: half a second that no visitor should wait
+)
 
 
 class Plan(NamedTuple):

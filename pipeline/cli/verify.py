@@ -86,8 +86,10 @@ def _verify(reader: Reader, settings: Settings) -> dict[str, list[Difference]]:
         person_row_check(sources, models),
     ]
     is_live = isinstance(reader, SocketReader) or bool(settings.clickhouse)
-    found = settled(lambda: verify_store(reader, rules, more), SETTLE_SECONDS if is_live else ())
-    return _without_erased(found, settings)
+    return settled(
+        lambda: _without_erased(verify_store(reader, rules, more), settings),
+        SETTLE_SECONDS if is_live else (),
+    )
 
 
 def erased(settings: Settings) -> set[str]:
