@@ -55,18 +55,25 @@ class Collectors:
 
     async def _keep(self, name: str) -> None:
         while not self._stopping.is_set():
-            process = await self._spawn(name)
-            stop = asyncio.create_task(self._stop_it(process))
-            await self._listen_to(process, name)
-            await process.wait()
-            stop.cancel()
-            ended = self._running.pop(name, Tally())
-            ended.spooled = 0
-            self._of_ended = self._of_ended.plus(ended)
+            try:
+                code = await self._run(name)
+            except OSError as error:  # no memory, no descriptor for another process
+                code = error.errno
             if not self._stopping.is_set():
-                _log.error("collector %s ended with code %s, starting it again", name, process.returncode)
+                _log.error("collector %s ended with code %s, starting it again", name, code)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), RESTART_SECONDS)
+
+    async def _run(self, name: str) -> int | None:
+        process = await self._spawn(name)
+        stop = asyncio.create_task(self._stop_it(process))
+        await self._listen_to(process, name)
+        await process.wait()
+        stop.cancel()
+        ended = self._running.pop(name, Tally())
+        ended.spooled = 0
+        self._of_ended = self._of_ended.plus(ended)
+        return process.returncode
 
     async def _spawn(self, name: str) -> Process:
         own = {f"{PREFIX}DATA": self._settings.data, f"{PREFIX}LISTEN": self._settings.listen}

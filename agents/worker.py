@@ -197,6 +197,8 @@ class Worker:
                 _log.warning("the broker does not say how far behind the hops are: %r", error)
             except StoreError as error:
                 _log.warning("the store has no room: %s", error)
+            except Exception as error:
+                self._crashed(error)
 
     async def _listen(self) -> None:
         application = web.Application()

@@ -13,7 +13,9 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from http.client import HTTPException
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -148,21 +150,35 @@ def undisturbed(data: Path, hits: Sequence[bytes]) -> dict[str, bytes]:
 def disturbed(
     data: Path, hits: Sequence[bytes], fault: str, *, rounds: int, seed: int, expected: Mapping[str, bytes]
 ) -> Result:
-    """Strike ``rounds`` times while the hits are sent, each time at a random one of its share of them."""
+    """Strike ``rounds`` times, each under load."""
     rng, started = random.Random(f"{fault}/{seed}"), time.monotonic()
-    share = len(hits) // rounds
     with Running(data, **SETTINGS, **FEW) as running:
-        with sending(
-            hits, lambda: running.url, connections=CONNECTIONS, batch=BATCH, pause_seconds=PAUSE_SECONDS
-        ) as senders:
-            for number in range(rounds):
-                wait_for_hits(senders, number * share + rng.randrange(share))
-                FAULTS[fault](running, rng)
-            wait_for_hits(senders, len(hits))
+        strikes = [partial(FAULTS[fault], running, rng)] * rounds
+        senders = strike_under_load(hits, lambda: running.url, strikes, rng)
         settle(running, hits)
         return result_of(
             running, hits, fault=fault, rounds=rounds, senders=senders, expected=expected, started=started
         )
+
+
+def strike_under_load(
+    hits: Sequence[bytes],
+    address: Callable[[], str],
+    strikes: Sequence[Callable[[], object]],
+    rng: random.Random,
+) -> list[Sender]:
+    """Each strike while its share of the hits is sent, at a random one of them. Who sent them."""
+    ends = [len(hits) * number // len(strikes) for number in range(len(strikes) + 1)]
+    everyone: list[Sender] = []
+    for strike, (start, end) in zip(strikes, pairwise(ends), strict=True):
+        with sending(
+            hits[start:end], address, connections=CONNECTIONS, batch=BATCH, pause_seconds=PAUSE_SECONDS
+        ) as senders:
+            wait_for_hits(senders, rng.randrange(end - start))
+            strike()
+            wait_for_hits(senders, end - start)
+        everyone += senders
+    return everyone
 
 
 def result_of(

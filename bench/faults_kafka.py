@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from functools import partial
 from pathlib import Path
 
 import click
@@ -20,11 +20,8 @@ from rich.console import Console
 
 from bench.cluster import HOPS, Cluster, Process
 from bench.faults import (
-    BATCH,
-    CONNECTIONS,
     FEW,
     HITS_PER_ROUND,
-    PAUSE_SECONDS,
     SEED,
     SETTINGS,
     Result,
@@ -32,11 +29,10 @@ from bench.faults import (
     result_of,
     settle,
     shop_hits,
+    strike_under_load,
     undisturbed,
-    wait_for_hits,
 )
 from bench.kafka import Brokers
-from bench.senders import Sender, sending
 
 ROUNDS = 10
 LOST_SECONDS = 6  # worker_lost_seconds: the least that the broker allows by default
@@ -119,32 +115,20 @@ def disturbed(
     expected: Mapping[str, bytes],
     **settings: object,
 ) -> Result:
-    """Strike with one fault after the other, each while its share of the hits is sent, at a random one of them."""
+    """Strike with one fault after the other, each under load."""
     named = ", ".join(dict.fromkeys(faults))
     rng, started = random.Random(f"{named}/{seed}"), time.monotonic()
-    ends = [len(hits) * number // len(faults) for number in range(len(faults) + 1)]
-    everyone: list[Sender] = []
     settings = {"broker_replication": len(brokers.nodes), **SETTINGS, **FEW, **settings}
     with Cluster(data, brokers.address, **settings) as cluster:  # type: ignore[arg-type]
-        for fault, (start, end) in zip(faults, pairwise(ends), strict=True):
-            with sending(
-                hits[start:end],
-                lambda: cluster.url,
-                connections=CONNECTIONS,
-                batch=BATCH,
-                pause_seconds=PAUSE_SECONDS,
-            ) as senders:
-                wait_for_hits(senders, rng.randrange(end - start))
-                FAULTS.get(fault, kill_broker)(cluster, brokers, rng)
-                wait_for_hits(senders, end - start)
-            everyone += senders
+        strikes = [partial(FAULTS.get(fault, kill_broker), cluster, brokers, rng) for fault in faults]
+        senders = strike_under_load(hits, lambda: cluster.url, strikes, rng)
         settle(cluster, hits)
         return result_of(
             cluster,
             hits,
             fault=named,
             rounds=len(faults),
-            senders=everyone,
+            senders=senders,
             expected=expected,
             started=started,
         )

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,10 +15,7 @@ from rich.console import Console
 
 from bench.clickhouse import ClickHouse
 from bench.faults import (
-    BATCH,
-    CONNECTIONS,
     HITS_PER_ROUND,
-    PAUSE_SECONDS,
     SEED,
     SETTINGS,
     Result,
@@ -25,11 +23,10 @@ from bench.faults import (
     result_of,
     settle,
     shop_hits,
+    strike_under_load,
     undisturbed,
-    wait_for_hits,
 )
 from bench.running import Running
-from bench.senders import sending
 
 ROUNDS = 5
 SHORT_SECONDS, LONG_SECONDS = 3.0, 60.0
@@ -81,19 +78,14 @@ FAULTS = {
 def disturbed(
     directory: Path, hits: Sequence[bytes], fault: str, *, rounds: int, expected: Mapping[str, bytes]
 ) -> Result:
-    """Strike ``rounds`` times while the hits are sent."""
-    rng, started, share = random.Random(f"{fault}/{SEED}"), time.monotonic(), len(hits) // rounds
+    """Strike ``rounds`` times, each under load."""
+    rng, started = random.Random(f"{fault}/{SEED}"), time.monotonic()
     with (
         ClickHouse(directory / "ch") as server,
         Running(directory / "data", clickhouse=server.url, **SETTINGS) as running,
     ):
-        with sending(
-            hits, lambda: running.url, connections=CONNECTIONS, batch=BATCH, pause_seconds=PAUSE_SECONDS
-        ) as senders:
-            for number in range(rounds):
-                wait_for_hits(senders, number * share + rng.randrange(share))
-                FAULTS[fault](server, running, rng)
-            wait_for_hits(senders, len(hits))
+        strikes = [partial(FAULTS[fault], server, running, rng)] * rounds
+        senders = strike_under_load(hits, lambda: running.url, strikes, rng)
         settle(running, hits)
         return result_of(
             running, hits, fault=fault, rounds=rounds, senders=senders, expected=expected, started=started

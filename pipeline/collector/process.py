@@ -10,6 +10,7 @@ import os
 import sqlite3
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
@@ -29,13 +30,17 @@ BUSY_SECONDS = 0.8  # for the file's lock: less than the spool's patience, so a 
 
 
 class _InThread:
-    """The publisher of the log, whose waiting for the disk and the lock holds nobody else up."""
+    """The publisher of the log, whose waiting for the disk and the lock holds nobody else up.
+
+    One thread: who was waited for too long may still be at work, and the next must not meddle with its transaction.
+    """
 
     def __init__(self, inner: LogPublisher) -> None:
         self._inner = inner
+        self._thread = ThreadPoolExecutor(max_workers=1)
 
     async def publish(self, records: list[Record]) -> None:
-        await asyncio.to_thread(self._inner.append, records)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._inner.append, records)
 
     def backlog(self) -> int:
         with suppress(sqlite3.OperationalError):

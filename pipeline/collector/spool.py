@@ -124,17 +124,23 @@ class SpooledPublisher:
         self._filled.set()
 
     async def _drain(self) -> None:
+        """For ever, whatever happens: what waits has been acknowledged."""
         while True:
-            batch = self._spool.first()
-            if batch is None:
-                self._filled.clear()
-                await self._filled.wait()
-                continue
-            number, records = batch
             try:
-                async with asyncio.timeout(max(self._patience_s, RETRY_SECONDS)):
-                    await self._inner.publish(records)
+                await self._move_first()
             except (TimeoutError, Unavailable):
                 await asyncio.sleep(RETRY_SECONDS)
-                continue
-            self._spool.remove(number)
+            except Exception:
+                _log.exception("what waits in the spool could not be moved, trying again")
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _move_first(self) -> None:
+        batch = self._spool.first()
+        if batch is None:
+            self._filled.clear()
+            await self._filled.wait()
+            return
+        number, records = batch
+        async with asyncio.timeout(max(self._patience_s, RETRY_SECONDS)):
+            await self._inner.publish(records)
+        self._spool.remove(number)

@@ -80,6 +80,22 @@ async def test_a_topic_that_is_away_gets_them_in_order_when_it_is_back(
     assert names(topic)[-1] == "g"
 
 
+@pytest.mark.parametrize(
+    "error", [sqlite3.IntegrityError("twice"), OSError("no disk"), RuntimeError("a fault")]
+)
+async def test_no_error_keeps_what_waits_from_following(
+    topic: MemoryTopic, spooled: SpooledPublisher, error: Exception
+) -> None:
+    topic.down = Unavailable("away")
+    await spooled.publish(records("a"))
+    topic.down = error
+    await asyncio.sleep(0.7)
+    assert spooled.waiting == 1
+    topic.down = None
+    await until_drained(spooled)
+    assert names(topic) == ["a"]
+
+
 async def test_the_spool_is_bounded(topic: MemoryTopic, tmp_path: Path) -> None:
     topic.down = Unavailable("away")
     spool = Spool(tmp_path / "spool.db", most_bytes=100)
