@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from http.client import HTTPException
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,15 +26,12 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.running import Running, command, export, wait_for, without_duplicates
-from bench.senders import Connection, Sender, sending
+from bench.senders import BATCH, CONNECTIONS, Connection, Sender, sending, strike_under_load, wait_for_hits
 from pipeline.demo.simulator import simulate
 
 ROUNDS = 20
 SEED = 7
 HITS_PER_ROUND = 400
-CONNECTIONS = 4
-BATCH = 5
-PAUSE_SECONDS = 0.05  # between the requests of a connection: a round's hits take a second at least
 MOST_STARTING_SECONDS = 4.0
 FROZEN_SECONDS = 3.0
 SITE = "shop"
@@ -161,26 +157,6 @@ def disturbed(
         )
 
 
-def strike_under_load(
-    hits: Sequence[bytes],
-    address: Callable[[], str],
-    strikes: Sequence[Callable[[], object]],
-    rng: random.Random,
-) -> list[Sender]:
-    """Each strike while its share of the hits is sent, at a random one of them. Who sent them."""
-    ends = [len(hits) * number // len(strikes) for number in range(len(strikes) + 1)]
-    everyone: list[Sender] = []
-    for strike, (start, end) in zip(strikes, pairwise(ends), strict=True):
-        with sending(
-            hits[start:end], address, connections=CONNECTIONS, batch=BATCH, pause_seconds=PAUSE_SECONDS
-        ) as senders:
-            wait_for_hits(senders, rng.randrange(end - start))
-            strike()
-            wait_for_hits(senders, end - start)
-        everyone += senders
-    return everyone
-
-
 def result_of(
     running: Target,
     hits: Sequence[bytes],
@@ -207,12 +183,6 @@ def result_of(
         differing=[view for view in views if views[view] != expected[view]],
         disagreeing=disagreeing(running.data),
         seconds=seconds,
-    )
-
-
-def wait_for_hits(senders: Sequence[Sender], count: int) -> None:
-    wait_for(
-        lambda: sum(sender.acknowledged for sender in senders) >= count, f"{count} hits are acknowledged"
     )
 
 

@@ -29,10 +29,10 @@ from bench.faults import (
     result_of,
     settle,
     shop_hits,
-    strike_under_load,
     undisturbed,
 )
 from bench.kafka import Brokers
+from bench.senders import strike_under_load
 
 ROUNDS = 10
 LOST_SECONDS = 6  # worker_lost_seconds: the least that the broker allows by default

@@ -23,10 +23,10 @@ from bench.faults import (
     result_of,
     settle,
     shop_hits,
-    strike_under_load,
     undisturbed,
 )
 from bench.running import Running
+from bench.senders import strike_under_load
 
 ROUNDS = 5
 SHORT_SECONDS, LONG_SECONDS = 3.0, 60.0

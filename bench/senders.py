@@ -3,18 +3,24 @@
 Seconds are seconds. The address may change while they send: whoever starts a process again tells it by a function.
 """
 
+import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 from zlib import crc32
 
 import msgspec
 
+from bench.running import wait_for
 from pipeline.core.decode import keys_of
 
+CONNECTIONS = 4
+BATCH = 5
+PAUSE_SECONDS = 0.05  # between the requests of a connection: 400 hits take a second at least
 _REQUEST_SECONDS = 30.0
 _RETRY_SECONDS = 0.05
 
@@ -119,3 +125,29 @@ def sending(
             sender.give_up()
         for sender in senders:
             sender.join()
+
+
+def wait_for_hits(senders: Sequence[Sender], count: int) -> None:
+    wait_for(
+        lambda: sum(sender.acknowledged for sender in senders) >= count, f"{count} hits are acknowledged"
+    )
+
+
+def strike_under_load(
+    hits: Sequence[bytes],
+    address: Callable[[], str],
+    strikes: Sequence[Callable[[], object]],
+    rng: random.Random,
+) -> list[Sender]:
+    """Each strike while its share of the hits is sent, at a random one of them. Who sent them."""
+    ends = [len(hits) * number // len(strikes) for number in range(len(strikes) + 1)]
+    everyone: list[Sender] = []
+    for strike, (start, end) in zip(strikes, pairwise(ends), strict=True):
+        with sending(
+            hits[start:end], address, connections=CONNECTIONS, batch=BATCH, pause_seconds=PAUSE_SECONDS
+        ) as senders:
+            wait_for_hits(senders, rng.randrange(end - start))
+            strike()
+            wait_for_hits(senders, end - start)
+        everyone += senders
+    return everyone

@@ -6,16 +6,19 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
 
+from pipeline.collector.process import _InThread
 from pipeline.collector.publisher import Record, Unavailable
 from pipeline.collector.server import Collector
 from pipeline.collector.spool import Spool, SpooledPublisher
+from pipeline.transport.publish import LogPublisher
 
 from .conftest import NOW_MS, MemoryTopic, hit
 
@@ -94,6 +97,29 @@ async def test_no_error_keeps_what_waits_from_following(
     topic.down = None
     await until_drained(spooled)
     assert names(topic) == ["a"]
+
+
+async def test_a_slow_append_is_over_before_the_next_begins(tmp_path: Path) -> None:
+    """Also when nobody waits for it any more."""
+    events: list[str] = []
+
+    class Slow(LogPublisher):
+        def __init__(self) -> None: ...
+
+        def append(self, records: Sequence[Record]) -> None:
+            events.append("begin")
+            time.sleep(0.1)
+            events.append("end")
+
+    publisher = SpooledPublisher(
+        _InThread(Slow()), Spool(tmp_path / "spool.db", most_bytes=MUCH), patience_s=0.02
+    )
+    publisher.start()
+    await publisher.publish(records("a"))
+    await until_drained(publisher)
+    await publisher.stop()
+    assert len(events) >= 4
+    assert events == ["begin", "end"] * (len(events) // 2)
 
 
 async def test_the_spool_is_bounded(topic: MemoryTopic, tmp_path: Path) -> None:
