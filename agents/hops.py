@@ -34,7 +34,7 @@ from schemas import topics
 
 STORE = "store"
 WARM_UP_AGENT = (
-    "Mozilla/5.0"  # the first user agent loads the pattern sets: half a second that no visitor should wait
+    "Mozilla/5.0"  # the first one loads the pattern sets: half a second that no visitor should wait
 )
 
 

@@ -185,14 +185,14 @@ class Worker:
             if self._sites is not None:
                 self._sites.refresh()
             try:
-                if self._client is not None:
-                    await asyncio.to_thread(self._client.look_after_disk)
                 lags: Counter[tuple[str, int]] = Counter()
                 for (topic, partition), lag in (await transport.lags()).items():
                     lags.update({(reader, partition): lag for reader in readers[topic]})
                 for (reader, partition), lag in lags.items():
                     self.metrics.consumer_lag(reader, partition, lag)
                 await transport.owning.delete_unneeded()
+                if self._client is not None:
+                    await asyncio.to_thread(self._client.look_after_disk)
             except KafkaError as error:
                 _log.warning("the broker does not say how far behind the hops are: %r", error)
             except StoreError as error:

@@ -49,9 +49,10 @@ def sql(query: str | None, data: str | None, output_format: str | None, export: 
                 export_views(reader, export)
                 click.echo(f"{len(VIEWS)} views written to {export}", err=True)
                 return
+            out = click.get_binary_stream("stdout")
             with closing(reader.pieces(query, output_format or _default_format())) as answer:
                 for piece in answer:
-                    click.get_binary_stream("stdout").write(piece)
+                    out.write(piece)
     except KNOWN_ERRORS as error:
         raise told(error) from error
 
