@@ -10,7 +10,7 @@ import logging
 import re
 import resource
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any, Protocol, Self
 from urllib.parse import unquote, urlsplit
@@ -123,9 +123,7 @@ class Client:
 
         Has it been written? :meth:`look_after_disk` tells, for many at once.
         """
-        with mapped(QueryError):
-            if self._disk is not None:
-                self._disk.before()
+        with mapped(QueryError), self._writing(is_checked=False):
             for each in self._on_cluster(statement) if self._cluster else (statement,):
                 self._driver.command(each)
 
@@ -159,19 +157,16 @@ class Client:
 
     def insert_arrow(self, table: str, block: pa.Table, token: str) -> None:
         """Insert a block. Another block with the same ``token`` is taken for the same and dropped."""
-        with mapped(RowsRefusedError):
-            if self._disk is not None:
-                self._disk.before()
+        with mapped(RowsRefusedError), self._writing():
             self._driver.insert_arrow(table, block, settings={"insert_deduplication_token": token} | _INSERT)
-            if self._disk is not None:
-                self._disk.after()
 
     def look_after_disk(self) -> None:
         """Raises StoreUnavailableError if commands, or merges, could not write; to be called now and then."""
-        if self._disk is not None:
-            with mapped(QueryError):
-                self._disk.before()
-                self._disk.after()
+        with mapped(QueryError), self._writing():
+            pass
+
+    def _writing(self, *, is_checked: bool = True) -> AbstractContextManager[None]:
+        return nullcontext() if self._disk is None else self._disk.writing(is_checked=is_checked)
 
     def _on_cluster(self, statement: str) -> list[str]:
         return cluster.on_cluster(

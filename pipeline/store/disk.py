@@ -9,6 +9,9 @@ was being written is refused, to be written again.
 
 import logging
 import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +42,7 @@ def check_free(directory: Path) -> None:
 
 
 class Disk:
-    """Watches what one writing client of the engine does. ``driver``: of clickhouse-connect."""
+    """Watches what one writing client of the engine does, one thing at a time. ``driver``: of clickhouse-connect."""
 
     def __init__(self, driver: Any, directory: Path) -> None:
         self._driver = driver
@@ -48,9 +51,21 @@ class Disk:
         # What the engine finds broken when it starts it leaves out by itself, but it keeps the tokens.
         self._is_damaged = self._count(_BROKEN) > 0
         self._is_resting = False
+        # Another thread may not mend, and forget, what failed before the writer has been told.
+        self._lock = threading.Lock()
 
-    def before(self) -> None:
-        """Before something is written. Raises StoreUnavailableError while there is no room."""
+    @contextmanager
+    def writing(self, *, is_checked: bool = True) -> Iterator[None]:
+        """Something is written. Raises StoreUnavailableError while there is no room, and, if it ``is_checked``, when it
+        may not have been written.
+        """
+        with self._lock:
+            self._before()
+            yield
+            if is_checked:
+                self._check()
+
+    def _before(self) -> None:
         try:
             check_free(self._directory)
         except StoreUnavailableError:
@@ -62,8 +77,7 @@ class Disk:
             self._driver.command("SYSTEM START MERGES")
             self._is_resting = False
 
-    def after(self) -> None:
-        """After it was written. Raises StoreUnavailableError if it may not have been."""
+    def _check(self) -> None:
         failed = self._count(_FAILED)
         self._is_damaged |= failed > self._failed
         self._failed = failed

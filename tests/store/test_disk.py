@@ -4,8 +4,9 @@ A limit to the size of files stands for the end of a disk: write(2) fails beyond
 """
 
 import resource
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -80,6 +81,33 @@ def test_a_block_is_not_done_when_anything_was_not_written_meanwhile(client: Cli
         client.insert_arrow("t", rows, "two")
     client.insert_arrow("t", rows, "two")
     assert client.query(READ) == client.query("SELECT 1, cityHash64('x')")
+
+
+def test_nobody_mends_before_the_writer_has_been_told(client: Client) -> None:
+    others = [threading.Thread(target=_look, args=[client]) for _ in range(2)]
+    with pytest.raises(StoreUnavailableError, match="did not take"):
+        _fail_while_they_look(client, others)
+    for other in others:
+        other.join()
+    assert client.query("SELECT count() FROM t") == [(0,)]
+
+
+def _fail_while_they_look(client: Client, others: list[threading.Thread]) -> None:
+    assert client._disk is not None
+    with client._disk.writing():
+        with files_of(FULL):
+            client._driver.command(
+                "INSERT INTO t SELECT number, randomPrintableASCII(99) FROM numbers(10, 2000)"
+            )
+        for other in others:
+            other.start()
+        others[0].join(0.3)
+        assert all(other.is_alive() for other in others)
+
+
+def _look(client: Client) -> None:
+    with suppress(StoreUnavailableError):
+        client.look_after_disk()
 
 
 def test_what_a_merge_could_not_write_is_taken_from_its_sources(client: Client) -> None:
