@@ -51,6 +51,15 @@ async def not_let_in(settings: Settings) -> SettingsError | None:
     return None
 
 
+async def start(client: Any) -> None:
+    """A producer or consumer of aiokafka, which by itself keeps its connections where its start fails."""
+    try:
+        await client.start()
+    except BaseException:
+        await client.stop()
+        raise
+
+
 async def cut_off(producer: Any) -> None:
     """Close aiokafka's producer without sending what it still has; its own way to stop waits for the broker."""
     producer._closed = True

@@ -12,7 +12,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
-from pipeline.transport.kafka.connection import BrokerError, cut_off
+from pipeline.transport.kafka.connection import BrokerError, cut_off, start
 
 POLL_MS = 500
 RETRY_SECONDS = 1.0
@@ -126,7 +126,7 @@ class Followed:
         """Durable when it returns. :class:`KafkaError`: try again."""
         if self._producer is None:
             producer = AIOKafkaProducer(**self._options, acks="all", enable_idempotence=True)
-            await producer.start()
+            await start(producer)
             self._producer = producer
         for key, value in records:
             await self._producer.send_and_wait(self._source.topic, value, key=key, partition=0)

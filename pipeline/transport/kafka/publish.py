@@ -21,7 +21,7 @@ from pipeline.core.decode import keys_of
 from pipeline.core.ids import partition_of
 from pipeline.settings import Settings
 from pipeline.traces import Range, Traces
-from pipeline.transport.kafka.connection import BrokerError, client_options, cut_off, reaching
+from pipeline.transport.kafka.connection import BrokerError, client_options, cut_off, reaching, start
 from pipeline.transport.kafka.names import Names
 from pipeline.transport.kafka.topics import usable_partitions
 from pipeline.transport.kafka.unit import RECEIVED_BYTES
@@ -124,11 +124,7 @@ class KafkaPublisher:
             max_batch_size=BATCH_BYTES,
             request_timeout_ms=REQUEST_MS,
         )
-        try:
-            await producer.start()
-        except BaseException:
-            await producer.stop()
-            raise
+        await start(producer)
         self._producer = producer
         return producer
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from pipeline.transport.kafka.connection import start
 from pipeline.transport.kafka.memory import KafkaJournal, KafkaState, Memory
 from pipeline.transport.kafka.names import Names, Store
 from pipeline.transport.kafka.records import fetch
@@ -52,7 +53,7 @@ async def read(source: TopicPartition, options: dict[str, Any], take: Callable[[
         request_timeout_ms=REQUEST_MS,
         check_crcs=False,  # of what the broker has checked when it came, over TCP
     )
-    await consumer.start()
+    await start(consumer)
     try:
         consumer.assign([source])
         end = (await consumer.end_offsets([source]))[source]

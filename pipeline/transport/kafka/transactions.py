@@ -88,14 +88,33 @@ class Transactions:
             retry_backoff_ms=BACKOFF_MS,
         )
         self._staged = Staged()
+        self._starting: asyncio.Task[None] | None = None
         self._committing: asyncio.Task[None] | None = None
         self._moved = asyncio.Event()
         self._handed_in = self._committed = 0  # units
         self._error: BaseException | None = None
 
     async def start(self) -> None:
-        """Shut earlier owners out; what they left unfinished is aborted when this returns."""
-        await self._producer.start()
+        """Shut earlier owners out; what they left unfinished is aborted when this returns. Raises when it is lost."""
+        self._check()
+        self._starting = _heard(asyncio.create_task(self._start()))
+        await asyncio.wait([self._starting])
+        self._check()
+        self._starting.result()
+
+    async def _start(self) -> None:
+        """As aiokafka's producer starts. Closed meanwhile: nobody is shut out, who may be the next owner."""
+        await self._producer.client.bootstrap()
+        self._check()
+        await self._producer._sender.start()
+
+    async def _break_off_start(self) -> None:
+        if self._starting is not None and not self._starting.done():
+            if (
+                self._producer.client._sync_task is not None
+            ):  # before that, aiokafka would leave a connection open
+                self._starting.cancel()
+            await asyncio.wait([self._starting])
 
     async def submit(self, sent: Sent, memory: Iterable[Memory], next_offset: int | None) -> None:
         """Hand in a unit. Returns when it has its place: it is committed a little later, or the partition is lost."""
@@ -109,7 +128,12 @@ class Transactions:
             self._committing = asyncio.create_task(self._commit_all())
 
     async def drain(self) -> None:
-        """Until everything that was handed in is committed, and nothing comes after. Raises when it is lost."""
+        """Until everything that was handed in is committed, and nothing comes after. Raises when it is lost.
+
+        Also until it has started: the next owner, who comes after this, is not to be shut out.
+        """
+        if self._starting is not None:
+            await asyncio.wait([self._starting])
         while self._committing is not None:
             await asyncio.wait([self._committing])
         self._check()
@@ -125,6 +149,7 @@ class Transactions:
     async def close(self) -> None:
         """Let the producer go. What is not committed has not happened."""
         self._fail(PartitionLostError("closed"))
+        await self._break_off_start()
         if self._committing is not None:
             self._committing.cancel()
             with suppress(asyncio.CancelledError):

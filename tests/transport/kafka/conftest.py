@@ -1,6 +1,8 @@
-"""Settings for the tests of this folder."""
+"""Settings for the tests of this folder, and a look at what each leaves open."""
 
+import asyncio
 import uuid
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -17,3 +19,16 @@ def settings(broker: str) -> Settings:
         partitions=2,
         worker_lost_seconds=6,
     )
+
+
+@pytest.fixture(autouse=True)
+async def _nothing_stays_open() -> AsyncIterator[None]:
+    """A connection that is left open fails the test that left it, not whichever runs when it is collected."""
+    yield
+    watched = asyncio.get_running_loop()._selector.get_map()  # type: ignore[attr-defined]
+    try:
+        async with asyncio.timeout(5):
+            while len(watched) > 1:  # the loop itself has one
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        pytest.fail(f"left open: {[key.data for key in watched.values()]}")

@@ -1,10 +1,10 @@
 """Units of work as transactions, against a real broker: all or nothing, in order, and only by the present owner."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from faust.types import TP
 
 from pipeline.settings import Settings
@@ -31,7 +31,13 @@ class Bench:
         self._open: list[Transactions] = []
 
     async def transactions(self) -> Transactions:
-        one = Transactions(
+        one = self.not_started()
+        await one.start()
+        self._open.append(one)
+        return one
+
+    def not_started(self) -> Transactions:
+        return Transactions(
             TopicPartition(*self.source),
             transactional_id=self.names.transactional_id("facts", 0),
             group=self.names.group,
@@ -39,9 +45,6 @@ class Bench:
             on_commit=self.committed.append,
             on_lost=self.lost.append,
         )
-        await one.start()
-        self._open.append(one)
-        return one
 
     def sent(self, *values: bytes) -> Sent:
         """To the rows."""
@@ -201,3 +204,37 @@ async def test_a_journal_is_read_back_and_cut(bench: Bench) -> None:
     assert isinstance(restored, KafkaJournal)
     assert restored.next == 4
     assert list(restored.entries()) == [(2, b"2"), (3, b"3")]
+
+
+REACHED: dict[str, Callable[[AIOKafkaProducer], object]] = {
+    "nothing": lambda _: True,
+    "connected": lambda producer: producer.client.cluster.brokers(),
+    "coordinator found": lambda producer: producer._sender._coordinators,
+}
+
+
+@pytest.mark.parametrize("step", REACHED)
+async def test_closed_while_it_starts_it_shuts_nobody_out(bench: Bench, step: str) -> None:
+    """As when a rebalance takes a partition that is being taken up: the next owner may have started already."""
+    one = bench.not_started()
+    starting = asyncio.create_task(one.start())
+    async with asyncio.timeout(20):
+        while not REACHED[step](one._producer):
+            await asyncio.sleep(0)
+    await one.close()
+    await asyncio.wait([starting])
+    assert isinstance(starting.exception(), PartitionLostError)
+    assert one._producer._txn_manager.producer_id == -1, "it was never given one"
+    client = one._producer.client
+    assert not client._sync_task
+    assert not [conn for conn in client._conns.values() if conn.connected()]
+
+
+async def test_a_rebalance_waits_for_one_that_starts(bench: Bench) -> None:
+    one = bench.not_started()
+    starting = asyncio.create_task(one.start())
+    await asyncio.sleep(0)
+    await one.drain()
+    assert one._producer._txn_manager.has_pid()
+    await starting
+    await one.close()
