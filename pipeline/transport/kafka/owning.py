@@ -10,7 +10,8 @@ group is asked for a rebalance, a little later each time, and whoever gets the p
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from aiokafka import TopicPartition
@@ -116,7 +117,7 @@ class Owning:
             on_commit=lambda offset: self._committed(one, offset),
             on_lost=lambda error: self.failed(one, error, reader),
         )
-        try:
+        with self._at_risk([one], reader):
             await one.transactions.start()
             one.check()
             offsets = await self._starts({tp})
@@ -127,20 +128,26 @@ class Owning:
                     )
             one.check()
             await self._read(one, offsets[tp], reader)
-        except PartitionLostError:
-            return
-        except Exception as error:
-            self.failed(one, error, reader)
 
     async def _take_up_rows(self, ones: list[Partition], reader: Reader) -> None:
         """Without transactions, all at once."""
         if not ones:
             return
-        try:
+        with self._at_risk(ones, reader):
             offsets = await self._starts({one.tp for one in ones})
-            for one in ones:
-                if not one.is_lost:
-                    await self._read(one, offsets[one.tp], reader)
+            await asyncio.gather(*(self._read_rows(one, offsets[one.tp], reader) for one in ones))
+
+    async def _read_rows(self, one: Partition, offset: int, reader: Reader) -> None:
+        with self._at_risk([one], reader):
+            await self._read(one, offset, reader)
+
+    @contextmanager
+    def _at_risk(self, ones: Sequence[Partition], reader: Reader) -> Iterator[None]:
+        """What goes wrong meanwhile costs these."""
+        try:
+            yield
+        except PartitionLostError:
+            pass
         except Exception as error:
             for one in ones:
                 self.failed(one, error, reader)
