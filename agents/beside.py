@@ -90,6 +90,9 @@ class Beside:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+    async def close(self) -> None:
+        """After the hops have stopped: partitions that are being taken up ask the control topic."""
         await self._stack.aclose()
 
     async def _hits_taken(self) -> int:

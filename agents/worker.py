@@ -133,6 +133,8 @@ class Worker:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self.transport.owning.close()
             await self._app.stop()
+        if self._beside is not None:
+            await self._beside.close()
         if self._queries is not None:
             await self._queries.stop()
         if self._client is not None:
