@@ -124,7 +124,7 @@ class Owning:
             for store in STORES:
                 if store.topic.name == bare:
                     one.memory[store.name] = await restore(
-                        store, self.names, tp.partition, self._options, self._cold
+                        store, self.names, tp.partition, self._options, self._cold, check=one.check
                     )
             one.check()
             await self._read(one, offsets[tp], reader)

@@ -20,28 +20,47 @@ FETCH_SECONDS = 1.0
 REQUEST_MS = 10_000
 
 
+def _never() -> None:
+    """Nobody else can get the partition meanwhile."""
+
+
 async def restore(
-    store: Store, names: Names, partition: int, options: dict[str, Any], cold: Cold | None = None
+    store: Store,
+    names: Names,
+    partition: int,
+    options: dict[str, Any],
+    cold: Cold | None = None,
+    check: Callable[[], None] = _never,
 ) -> Memory:
-    """What a hop remembers under this name. By key it is never in memory as a whole."""
+    """What a hop remembers under this name. By key it is never in memory as a whole.
+
+    ``check`` raises when the partition is another worker's by now: then no more of it is read.
+    """
     topic = names.topic(store.topic_name)
     source = TopicPartition(topic, partition)
     if store.is_journal:
-        return KafkaJournal(topic, await read_all(source, options))
+        return KafkaJournal(topic, await read_all(source, options, check))
     state = KafkaState(topic, rows=rows_of(store.name, cold))
-    await read(source, options, state.take_up)
+    await read(source, options, state.take_up, check)
     state.taken_up()
     return state
 
 
-async def read_all(source: TopicPartition, options: dict[str, Any]) -> list[Any]:
+async def read_all(
+    source: TopicPartition, options: dict[str, Any], check: Callable[[], None] = _never
+) -> list[Any]:
     """All records of the partition, in order."""
     found: list[Any] = []
-    await read(source, options, found.extend)
+    await read(source, options, found.extend, check)
     return found
 
 
-async def read(source: TopicPartition, options: dict[str, Any], take: Callable[[list[Any]], None]) -> None:
+async def read(
+    source: TopicPartition,
+    options: dict[str, Any],
+    take: Callable[[list[Any]], None],
+    check: Callable[[], None] = _never,
+) -> None:
     """All records of the partition, in order, some at a time."""
     consumer = AIOKafkaConsumer(
         **options,
@@ -59,6 +78,7 @@ async def read(source: TopicPartition, options: dict[str, Any], take: Callable[[
         end = (await consumer.end_offsets([source]))[source]
         await consumer.seek_to_beginning(source)
         while await consumer.position(source) < end:
+            check()
             batches = await fetch(consumer, {source}, seconds=FETCH_SECONDS, most=None)
             take(batches.get(source, []))
     finally:

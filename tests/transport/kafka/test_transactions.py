@@ -1,7 +1,9 @@
 """Units of work as transactions, against a real broker: all or nothing, in order, and only by the present owner."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -204,6 +206,36 @@ async def test_a_journal_is_read_back_and_cut(bench: Bench) -> None:
     assert isinstance(restored, KafkaJournal)
     assert restored.next == 4
     assert list(restored.entries()) == [(2, b"2"), (3, b"3")]
+
+
+async def test_what_is_lost_while_it_is_restored_is_not_read_to_its_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, state = await bench.transactions(), bench.state()
+    for number in range(100):
+        state[f"{number}"] = random.randbytes(100_000)
+    await one.submit({}, [state], 1)
+    await one.drain()
+    (store,) = (store for store in STORES if store.name == "counters")
+    checks = 0
+
+    def check() -> None:
+        nonlocal checks
+        checks += 1
+        if checks == 2:
+            raise PartitionLostError("for the test")
+
+    fetches, take_up = 0, KafkaState.take_up
+
+    def counting(state: KafkaState, records: list[Any]) -> None:
+        nonlocal fetches
+        fetches += bool(records)
+        take_up(state, records)
+
+    monkeypatch.setattr(KafkaState, "take_up", counting)
+    with pytest.raises(PartitionLostError):
+        await restore(store, bench.names, 0, bench.options, check=check)
+    assert fetches == 1, "and ten megabytes take two"
 
 
 REACHED: dict[str, Callable[[AIOKafkaProducer], object]] = {
