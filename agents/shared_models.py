@@ -134,6 +134,7 @@ class SharedModels:
         """For ever: follow the phases. ``on_crash`` is told what cannot be gone on with."""
         while True:
             try:
+                self._control.check()
                 is_in_force = self.check()
                 phase = self._known.phase
                 if phase is not None and (is_in_force or phase.name == PREPARE):

@@ -31,11 +31,16 @@ class World:
         self.files = OLD
         self.submitted: list[Any] = []
         names = Names("t")
-        control: Any = SimpleNamespace(models=self.known)
+        control: Any = SimpleNamespace(models=self.known, check=self._check)
+        self.ended_with: Exception | None = None
         transport: Any = SimpleNamespace(cluster=SimpleNamespace(names=names))
         monkeypatch.setattr(shared_models, "load_models", lambda _: self.files)
         self.models = SharedModels(Settings(), transport, control, models, None)
         self.partition: Callable[[str], Partition] = lambda topic: Partition(TP(names.topic(topic), 0))
+
+    def _check(self) -> None:
+        if self.ended_with is not None:
+            raise self.ended_with
 
     def batch(self, owner: Partition, *, first: int | None = None) -> KafkaBatch:
         """Three records, or a tick at the same place."""
@@ -139,3 +144,10 @@ async def test_hits_are_matched_anew_from_the_next_batch_on_and_that_is_said_onc
     world.known.parts = again.parts
     await world.models.before(Matching(), world.batch(world.partition("hits"), first=30))
     assert len(world.submitted) == 2, "and this one does"
+
+
+async def test_a_control_topic_that_cannot_be_read_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, told = World(OLD, monkeypatch), list[Exception]()
+    world.ended_with = ValueError("for the test")
+    await world.models.watch(told.append)
+    assert told == [world.ended_with]

@@ -103,12 +103,24 @@ class Followed:
         await self.until(lambda: self._position >= end)
 
     async def until(self, is_so: Callable[[], object]) -> None:
-        """Until what is known makes it so."""
+        """Until what is known makes it so. Raises as :meth:`check`."""
         while not is_so():
+            self.check()
             self._moved.clear()
             await self._moved.wait()
 
+    def check(self) -> None:
+        """Raises what following has ended with: a record that cannot be read, say of a later version."""
+        if self._following is not None and self._following.done() and not self._following.cancelled():
+            self._following.result()
+
     async def _follow(self) -> None:
+        try:
+            await self._read_on()
+        finally:
+            self._moved.set()
+
+    async def _read_on(self) -> None:
         while True:
             try:
                 found = await self._consumer.getmany(timeout_ms=POLL_MS)

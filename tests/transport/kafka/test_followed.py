@@ -1,6 +1,7 @@
 """A topic that every process follows: waited for where it can be read only a while later, named where it never can."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -36,4 +37,27 @@ async def test_not_for_ever(salts: Followed, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(BrokerError, match=r"\.salts cannot be read for 2 s"):
         async with asyncio.timeout(15):
             await salts.start()
+    await salts.stop()
+
+
+async def test_what_cannot_be_read_is_said_and_not_waited_for(settings: Settings) -> None:
+    """Whoever went on without a record of erasures would let a person in who is to stay out."""
+
+    def take(record: Any) -> None:
+        if record.value == b"of a later version":
+            raise ValueError("for the test")
+
+    async with TopicAdmin(settings) as admin:
+        await admin.create()
+    salts = Followed(Names(settings.broker_prefix).topic(SALTS), client_options(settings), take)
+    await salts.start()
+    await salts.add([(b"key", b"known")])
+    await salts.catch_up()
+    salts.check()
+    await salts.add([(b"key", b"of a later version")])
+    async with asyncio.timeout(15):
+        with pytest.raises(ValueError, match="for the test"):
+            await salts.catch_up()
+    with pytest.raises(ValueError, match="for the test"):
+        salts.check()
     await salts.stop()
