@@ -81,7 +81,7 @@ class Beside:
             ledger = LedgerCheck(self._client, self._metrics, self._hits_taken)
             self._tasks += [
                 asyncio.create_task(leader.watch(errands, on_crash)),
-                asyncio.create_task(report_figures(leader, money, ledger)),
+                asyncio.create_task(report_figures(leader, money, ledger, on_crash)),
             ]
 
     async def stop(self) -> None:
@@ -114,8 +114,19 @@ class Place(Protocol):
     def is_ours(self) -> bool: ...
 
 
-async def report_figures(place: Place, money: Money, ledger: LedgerCheck) -> None:
-    """For ever, while it is for us to say. A store or a broker that is away says nothing."""
+async def report_figures(
+    place: Place, money: Money, ledger: LedgerCheck, on_crash: Callable[[Exception], None]
+) -> None:
+    """For ever, while it is for us to say. A store or a broker that is away says nothing. ``on_crash`` is told what
+    cannot be gone on with.
+    """
+    try:
+        await _report(place, money, ledger)
+    except Exception as error:
+        on_crash(error)
+
+
+async def _report(place: Place, money: Money, ledger: LedgerCheck) -> None:
     looks = 0
     while True:
         if place.is_ours:

@@ -184,9 +184,9 @@ class Worker:
         transport, readers = self.transport, {topic.name: topic.readers for topic in TOPICS}
         while True:
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
-            if self._sites is not None:
-                self._sites.refresh()
             try:
+                if self._sites is not None:
+                    self._sites.refresh()
                 lags: Counter[tuple[str, int]] = Counter()
                 for (topic, partition), lag in (await transport.lags()).items():
                     lags.update({(reader, partition): lag for reader in readers[topic]})

@@ -17,6 +17,8 @@ from pipeline.metrics import Metrics
 MONEY = b'masir_customer_lifetime_value{currency="EUR",site="shop"} 120.5'
 DIFFERENCE = b"masir_ledger_difference_hits -3.0"
 
+BROKEN = -1  # hits
+
 
 class Store:
     """Hits came to other workers, so only the store knows the sites; its ledger has 13 hits."""
@@ -35,12 +37,15 @@ class World:
     def __init__(self) -> None:
         self.is_ours = False
         self.taken: int | None = 10
+        self.told: list[Exception] = []
         self.metrics = Metrics(version="1")
         store: Any = Store()
         self.money = Money(store, self.metrics, claims=True)
         self.ledger = LedgerCheck(store, self.metrics, self._taken)
 
     async def _taken(self) -> int:
+        if self.taken == BROKEN:
+            raise ValueError("not foreseen")
         if self.taken is None:
             raise KafkaConnectionError("away")
         return self.taken
@@ -59,7 +64,7 @@ def world() -> World:
 @pytest.fixture
 async def reporting(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     monkeypatch.setattr(beside, "LOOK_SECONDS", 0.01)
-    task = asyncio.create_task(report_figures(world, world.money, world.ledger))
+    task = asyncio.create_task(report_figures(world, world.money, world.ledger, world.told.append))
     yield world
     task.cancel()
 
@@ -82,6 +87,15 @@ async def test_a_broker_that_is_away_says_nothing_of_the_ledger_and_stops_nothin
     assert DIFFERENCE not in reporting.metrics.expose()
     reporting.taken = 10
     await reporting.until_said(DIFFERENCE, True)
+
+
+async def test_what_was_not_foreseen_ends_the_worker(reporting: World) -> None:
+    """And not the reports alone, without a word."""
+    reporting.taken, reporting.is_ours = BROKEN, True
+    async with asyncio.timeout(10):
+        while not reporting.told:
+            await asyncio.sleep(0.01)
+    assert isinstance(reporting.told[0], ValueError)
 
 
 async def test_what_was_known_when_it_was_ours_before_is_not_held_against_the_ledger(world: World) -> None:

@@ -141,7 +141,7 @@ class KafkaPublisher:
         return self._backlog + self._since_count
 
     async def _count(self) -> None:
-        """For ever. The broker's being away leaves the last count as it is: publishing will say so."""
+        """For ever: an old count could refuse all hits. The broker's being away leaves it: publishing will say so."""
         while True:
             admin = AIOKafkaAdminClient(**self._options)
             consumer = AIOKafkaConsumer(**self._options)
@@ -151,7 +151,7 @@ class KafkaPublisher:
                 while True:
                     await self._count_once(admin, consumer)
                     await asyncio.sleep(BACKLOG_SECONDS)
-            except KafkaError as error:
+            except Exception as error:
                 _log.warning("how far the workers are behind is not known: %r", error)
             finally:
                 await consumer.stop()

@@ -75,8 +75,9 @@ async def test_backlog(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> N
     await publisher.stop()
 
 
+@pytest.mark.parametrize("error", [KafkaConnectionError("busy"), KeyError("not foreseen")])
 async def test_the_backlog_is_counted_although_the_first_try_failed(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """Else each hit would count as waiting, and the collector would take none any more in the end."""
     monkeypatch.setattr(publish, "BACKLOG_SECONDS", 0.1)
@@ -86,7 +87,7 @@ async def test_the_backlog_is_counted_although_the_first_try_failed(
     async def at_the_second_try(admin: AIOKafkaAdminClient) -> None:
         tries.append(admin)
         if len(tries) == 1:
-            raise KafkaConnectionError("busy")
+            raise error
         await start(admin)
 
     monkeypatch.setattr(AIOKafkaAdminClient, "start", at_the_second_try)
