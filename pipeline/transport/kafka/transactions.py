@@ -103,16 +103,15 @@ class Transactions:
         self._starting.result()
 
     async def _start(self) -> None:
-        """As aiokafka's producer starts. Closed meanwhile: nobody is shut out, who may be the next owner."""
+        """As aiokafka's producer does it. Closed meanwhile, it shuts nobody out: the next owner may be there."""
         await self._producer.client.bootstrap()
         self._check()
         await self._producer._sender.start()
 
     async def _break_off_start(self) -> None:
         if self._starting is not None and not self._starting.done():
-            if (
-                self._producer.client._sync_task is not None
-            ):  # before that, aiokafka would leave a connection open
+            has_connected = self._producer.client._sync_task is not None
+            if has_connected:  # until then aiokafka would leave a connection open
                 self._starting.cancel()
             await asyncio.wait([self._starting])
 
