@@ -19,7 +19,7 @@ from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.traces import Traces
 from pipeline.traces import start as start_traces
-from pipeline.transport.kafka.connection import client_options, reaching
+from pipeline.transport.kafka.connection import client_options, reaching, say_less
 from pipeline.transport.kafka.names import Names
 from pipeline.transport.kafka.publish import KafkaPublisher
 from pipeline.transport.kafka.salts import SharedSalts
@@ -90,4 +90,5 @@ async def run(
     signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM),
 ) -> None:
     """Run until a signal comes."""
+    say_less()
     await run_role(Collect(settings), on_started, signals)

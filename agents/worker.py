@@ -39,7 +39,7 @@ from pipeline.store.sink import Sink
 from pipeline.store.vocabulary import set_vocabulary
 from pipeline.traces import Traces
 from pipeline.traces import start as start_traces
-from pipeline.transport.kafka.connection import client_options, faust_urls
+from pipeline.transport.kafka.connection import client_options, faust_urls, say_less
 from pipeline.transport.kafka.driver import Cluster, Transport
 from pipeline.transport.kafka.names import Names
 from pipeline.transport.kafka.topics import hits_read, usable_partitions
@@ -247,4 +247,5 @@ async def run(
     signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM),
 ) -> None:
     """Run until a signal comes. Raises what a hop could not go on with."""
+    say_less()
     await run_role(Worker(settings, hops), on_started, signals)

@@ -1,7 +1,6 @@
 """``masir collect``: the collector of the distributed form."""
 
 import asyncio
-import logging
 from typing import Any
 
 import click
@@ -24,7 +23,6 @@ def collect(listen: str | None) -> None:
 
     A hit is acknowledged when all in-sync replicas have it. Any number of collectors can run side by side.
     """
-    logging.getLogger("aiokafka.producer.sender").setLevel(logging.ERROR)  # each thing it tries again
     settings = with_broker(settings_of(listen=listen))
     try:
         asyncio.run(runner("collect")(settings, _say_started))

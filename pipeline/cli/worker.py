@@ -1,7 +1,6 @@
 """``masir worker``: one of the workers of the distributed form."""
 
 import asyncio
-import logging
 from typing import Any
 
 import click
@@ -38,7 +37,6 @@ def worker(hops: tuple[str, ...], data: str | None, listen: str | None) -> None:
     Partitions are shared among the workers. One that stops hands its own over; those of one that is killed are taken
     over when it has been silent for `worker_lost_seconds`. `masir topics --create` makes the topics.
     """
-    logging.getLogger("aiokafka.producer.sender").setLevel(logging.ERROR)  # each thing it tries again
     settings = with_broker(settings_of(data=data, listen=listen))
     try:
         asyncio.run(runner("worker")(settings, hops, _say_started))

@@ -4,6 +4,7 @@ A password is kept in here and in the settings, and printed nowhere.
 """
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ DRIVER_SCHEME = "kafka+batch://"  # as registered in faust.transports
 DEFAULT_PORT = 9092
 REASON_MS = 5_000
 CANCEL_SECONDS = 0.1
+REBALANCE_BEGINS = "Heartbeat failed for group %s because it is rebalancing"  # aiokafka's words
 _REFUSED = (AuthenticationFailedError, SaslAuthenticationFailed, UnsupportedSaslMechanismError)
 
 
@@ -68,6 +70,16 @@ async def cut_off(producer: Any) -> None:
         sending.cancel()  # once for each request that it waits for
         await asyncio.wait([sending], timeout=CANCEL_SECONDS)
     await producer.client.close()
+
+
+def say_less() -> None:
+    """aiokafka's log without what is no news: each thing that it tries again, and that a rebalance has begun."""
+    logging.getLogger("aiokafka.producer.sender").setLevel(logging.ERROR)
+    logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return record.msg != REBALANCE_BEGINS
 
 
 @contextmanager

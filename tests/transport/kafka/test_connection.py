@@ -1,11 +1,20 @@
 """Where the cluster is and by what right: from settings to aiokafka's options."""
 
+import inspect
+import logging
 from pathlib import Path
 
 import pytest
+from aiokafka.consumer import group_coordinator
 
 from pipeline.settings import Settings, SettingsError
-from pipeline.transport.kafka.connection import client_options, faust_urls, servers_of
+from pipeline.transport.kafka.connection import (
+    REBALANCE_BEGINS,
+    client_options,
+    faust_urls,
+    say_less,
+    servers_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -55,3 +64,18 @@ def test_a_certificate_that_cannot_be_read(tmp_path: Path) -> None:
     settings = Settings(broker="kafka://a:1", broker_tls=True, broker_ca_file=str(tmp_path / "ca.pem"))
     with pytest.raises(SettingsError, match="broker_ca_file"):
         client_options(settings)
+
+
+def test_that_a_rebalance_begins_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    assert REBALANCE_BEGINS in inspect.getsource(group_coordinator), (
+        "else aiokafka says it in other words by now"
+    )
+    log = logging.getLogger(group_coordinator.__name__)
+    try:
+        say_less()
+        log.warning(REBALANCE_BEGINS, "workers")
+        log.warning("Heartbeat failed: %s", "away")
+    finally:
+        log.filters.clear()
+        logging.getLogger("aiokafka.producer.sender").setLevel(logging.NOTSET)
+    assert caplog.messages == ["Heartbeat failed: away"]
