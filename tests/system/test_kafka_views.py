@@ -126,6 +126,7 @@ def test_real_data_has_its_published_figures(broker: str, server: ClickHouse, tm
             hits = read_hits(str(file), read_options(maps=[str(BUNDLED / mapping)]))
             sent += asyncio.run(fill(load(variables), hits))
         cluster.wait_for_value("SELECT sum(hits) FROM ledger", sent)
+        cluster.wait_until_drained()  # the newest hit may be a row later than the ledger's
         _let_a_day_pass(cluster)
         cluster.wait_for_value(HITS_NOT_IN_CLOSED_SESSIONS, 0)
         found = cluster.query(

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupLoadInProgressError, KafkaError
 from faust.types import TP
 
 REQUEST_MS = 10_000  # aiokafka's 40 seconds are long where a partition waits to be read
@@ -59,8 +59,8 @@ class Offsets:
 
     async def committed(self, tps: set[TP]) -> dict[TP, int]:
         """Where the group goes on with each; -1: it has not begun."""
-        found = await self._admin.list_consumer_group_offsets(self._group, partitions=_plain(tps))
-        return {tp: found[TopicPartition(*tp)].offset for tp in tps}
+        found = await committed_by(self._admin, self._group, _plain(tps))
+        return {TP(*tp): offset for tp, offset in found.items()}
 
     async def delete(self, before: dict[TP, int]) -> None:
         """Of each partition the records before this offset. What does not work out now does with the next."""
@@ -69,6 +69,14 @@ class Offsets:
             await self._admin.delete_records(wanted)
         except KafkaError as error:
             _log.warning("records that are needed no more could not be deleted: %r", error)
+
+
+async def committed_by(admin: Any, group: str, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+    """Where the group goes on with each; -1: it has not begun. :class:`KafkaError`: that is not known now."""
+    found = await admin.list_consumer_group_offsets(group, partitions=partitions)
+    if len(found) < len(partitions):  # aiokafka does not look at the error of the whole answer
+        raise GroupLoadInProgressError(f"the broker does not know the offsets of {group} yet")
+    return {one: found[one].offset for one in partitions}
 
 
 def _plain(tps: set[TP]) -> list[TopicPartition]:

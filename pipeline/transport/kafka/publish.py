@@ -23,6 +23,7 @@ from pipeline.settings import Settings
 from pipeline.traces import Range, Traces
 from pipeline.transport.kafka.connection import BrokerError, client_options, cut_off, reaching, start
 from pipeline.transport.kafka.names import Names
+from pipeline.transport.kafka.offsets import committed_by
 from pipeline.transport.kafka.topics import usable_partitions
 from pipeline.transport.kafka.unit import RECEIVED_BYTES
 from schemas.topics import HITS
@@ -161,10 +162,10 @@ class KafkaPublisher:
     async def _count_once(self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer) -> None:
         partitions = [TopicPartition(self._topic, number) for number in range(self._partitions)]
         sent = self._since_count
-        committed = await admin.list_consumer_group_offsets(self._group, partitions=partitions)
+        committed = await committed_by(admin, self._group, partitions)
         begins = await consumer.beginning_offsets(partitions)
         ends = await consumer.end_offsets(partitions)
-        self._backlog = sum(ends[p] - max(committed[p].offset, begins[p]) for p in partitions)
+        self._backlog = sum(ends[p] - max(committed[p], begins[p]) for p in partitions)
         self._since_count -= sent
 
 

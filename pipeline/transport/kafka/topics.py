@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from pipeline.settings import Settings, SettingsError
 from pipeline.transport.kafka.connection import BrokerError, client_options, not_let_in, reaching
 from pipeline.transport.kafka.names import ERASURES, SALTS, STORES, Names
+from pipeline.transport.kafka.offsets import committed_by
 from pipeline.transport.kafka.transactions import MAX_REQUEST_BYTES
 from schemas.topics import HITS, HOUR_MS, TOPICS
 
@@ -189,8 +190,8 @@ class TopicAdmin:
         """As the workers' group has committed; 0, too, where it is forgotten, since no worker ran for days."""
         names = Names(self._settings.broker_prefix)
         wanted = [TopicPartition(names.topic(HITS.name), at) for at in range(self._settings.partitions)]
-        found = await self._admin.list_consumer_group_offsets(names.group, partitions=wanted)
-        return sum(max(0, found[one].offset) for one in wanted)
+        found = await committed_by(self._admin, names.group, wanted)
+        return sum(max(0, offset) for offset in found.values())
 
     async def _configs(self, topics: list[str]) -> dict[str, dict[str, str]]:
         if not topics:

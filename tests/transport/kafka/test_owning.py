@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from aiokafka.errors import KafkaError
+from aiokafka import TopicPartition
+from aiokafka.errors import GroupLoadInProgressError, KafkaError
 from faust.types import TP
 
 from pipeline.settings import Settings
 from pipeline.transport.kafka.connection import client_options
 from pipeline.transport.kafka.names import Names
-from pipeline.transport.kafka.offsets import Offsets
+from pipeline.transport.kafka.offsets import Offsets, committed_by
 from pipeline.transport.kafka.owning import Owning
 from pipeline.transport.kafka.partition import Partition
 from pipeline.transport.kafka.topics import TopicAdmin
@@ -37,11 +38,13 @@ async def owning(settings: Settings) -> AsyncIterator[Owning]:
     names, options = Names(settings.broker_prefix), client_options(settings)
     offsets = Offsets(names.group, options)
     await offsets.start()
-    await _group_is_led(offsets, {TP(names.topic("counters"), 0)})
-    owning = Owning(names, options, offsets)
-    yield owning
-    await owning.close()
-    await offsets.stop()
+    try:
+        await _group_is_led(offsets, {TP(names.topic("counters"), 0)})
+        owning = Owning(names, options, offsets)
+        yield owning
+        await owning.close()
+    finally:
+        await offsets.stop()
 
 
 async def _group_is_led(offsets: Offsets, tps: set[TP]) -> None:
@@ -74,6 +77,17 @@ async def test_one_does_not_wait_until_another_can_be_read(owning: Owning, rows:
         while len(reader.read) < len(rows):
             await asyncio.sleep(0.01)
     assert all(one.is_ready for one in owning.partitions.values())
+
+
+async def test_offsets_that_are_not_known_yet_are_not_taken_for_none() -> None:
+    """A broker that has just come says so of the whole answer, at which aiokafka does not look."""
+
+    class Admin:
+        async def list_consumer_group_offsets(self, *_: object, **__: object) -> dict[TopicPartition, object]:
+            return {}
+
+    with pytest.raises(GroupLoadInProgressError, match="workers"):
+        await committed_by(Admin(), "workers", [TopicPartition("hits", 0)])
 
 
 @pytest.mark.parametrize("error", [None, OSError("for the test")])
