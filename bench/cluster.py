@@ -23,6 +23,7 @@ from bench.running import MASIR, PATIENCE_SECONDS, Asked, LateError, command, en
 from pipeline.cli.worker import HOPS as ALL_HOPS
 from pipeline.store.client import connect, rows
 from pipeline.transport.kafka.names import SINK, Names
+from pipeline.transport.kafka.offsets import committed_by
 from schemas import topics
 
 HOPS = ",".join(hop for hop in ALL_HOPS if hop != SINK)
@@ -200,8 +201,8 @@ async def _ends(broker: str, names: Names, topics: frozenset[str]) -> dict[Topic
 async def unread_of(broker: str, names: Names, ends: Mapping[TopicPartition, int]) -> list[TopicPartition]:
     """Transactions' markers and what was aborted are offsets, too, and nobody commits them: so it is read on."""
     async with _clients(broker) as (admin, consumer), asyncio.timeout(PATIENCE_SECONDS):
-        committed = await admin.list_consumer_group_offsets(names.group, partitions=list(ends))
-        behind = {tp: max(0, committed[tp].offset) for tp, end in ends.items() if committed[tp].offset < end}
+        committed = await committed_by(admin, names.group, list(ends))
+        behind = {tp: max(0, committed[tp]) for tp, end in ends.items() if committed[tp] < end}
         consumer.assign(list(behind))
         for tp, offset in behind.items():
             consumer.seek(tp, offset)

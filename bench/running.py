@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -84,15 +85,15 @@ def without_duplicates(views: Mapping[str, bytes]) -> dict[str, bytes]:
     return {**views, "ledger": kept}
 
 
-class Asked:
+class Asked(ABC):
     """What runs on a data directory, asked through the process that holds the store. ``said``: what was printed."""
 
     data: Path
 
     @property
+    @abstractmethod
     def said(self) -> str:
         """What was printed since the start."""
-        raise NotImplementedError
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """Ask the store through the process that holds it."""

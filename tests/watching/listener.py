@@ -1,13 +1,14 @@
 """Somebody whom Masir, or what watches it, tells something by HTTP."""
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
 
-class Listener:
+class Listener(ABC):
     """``take`` is given each POST and says the status of the answer."""
 
     def __init__(self) -> None:
@@ -25,8 +26,9 @@ class Listener:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
 
+    @abstractmethod
     def take(self, request: BaseHTTPRequestHandler, body: bytes) -> int:
-        raise NotImplementedError
+        """Its status."""
 
     @contextmanager
     def listening(self) -> Iterator[Self]:

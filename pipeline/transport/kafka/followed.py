@@ -61,6 +61,7 @@ class Followed:
         await self._ends.start()
         self._consumer.assign([self._source])
         self._following = asyncio.create_task(self._follow())
+        self._following.add_done_callback(lambda _: self._moved.set())  # whoever waits is to be told
         try:
             async with asyncio.timeout(START_SECONDS):
                 await self._read_first()
@@ -115,12 +116,6 @@ class Followed:
             self._following.result()
 
     async def _follow(self) -> None:
-        try:
-            await self._read_on()
-        finally:
-            self._moved.set()
-
-    async def _read_on(self) -> None:
         while True:
             try:
                 found = await self._consumer.getmany(timeout_ms=POLL_MS)
