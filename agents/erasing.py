@@ -7,7 +7,7 @@ Each step can be taken again: after a crash the request is still there, and star
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -92,7 +92,6 @@ class Eraser:
         scrubbed: Scrubbed = await asyncio.to_thread(
             scrub,
             Path(embedded.database),
-            needles=cleaner.needles,
             clean=cleaner.clean,
             is_persons=cleaner.is_persons,
         )
@@ -134,20 +133,23 @@ class _Cleaner:
         keys += [f"{erasure.site}{SEPARATOR}{one}" for one in erasure.ids]
         self.is_persons = frozenset((*keys, *(AWAY + key for key in keys))).__contains__
         self._keys = [msgspec.msgpack.encode(key) for key in keys]
-        plain = [one.encode("utf-8", "surrogatepass") for one in erasure.ids]
-        as_json = [msgspec.json.encode(one)[1:-1] for one in erasure.ids]
-        escaped = [one.encode("ascii", "backslashreplace").replace(b"\\x", b"\\u00") for one in erasure.ids]
-        self.needles = {*plain, *as_json, *escaped, *(one.encode() for one in sessions)}
+        self._in_rows = [one.encode("utf-8", "surrogatepass") for one in (*erasure.ids, *sessions)]
+        # What JSON escapes, and how, is the sender's choice: what holds a backslash is read.
+        self._in_json = [b"\\", *(one.encode("utf-8", "surrogatepass") for one in erasure.ids)]
 
     def clean(self, topic: str, partition: int, base: int, values: list[bytes]) -> list[bytes]:
         """See :data:`pipeline.transport.scrub.Clean`."""
         if topic == topics.HITS.name:
-            return [b"" if self._is_hit(value) else value for value in values]
+            return [
+                b"" if _holds(value, self._in_json) and self._is_hit(value) else value for value in values
+            ]
         if topic in TABLE_OF:
-            return [self._cleaned_rows(TABLE_OF[topic], value) for value in values]
+            table = TABLE_OF[topic]
+            needles = self._in_json if topic == topics.DEAD_LETTERS.name else self._in_rows
+            return [self._cleaned_rows(table, value) if _holds(value, needles) else value for value in values]
         read_until = self._committed.get((topic, partition), 0)
         return [
-            b"" if base + at < read_until and any(key in value for key in self._keys) else value
+            b"" if base + at < read_until and _holds(value, self._keys) else value
             for at, value in enumerate(values)
         ]
 
@@ -178,6 +180,10 @@ class _Cleaner:
             return True
         ids = [str(row.get(name) or "") for name in ("visitor_id", "user_id", "person_id")]
         return self._erasure.is_of(*ids)
+
+
+def _holds(value: bytes, needles: Iterable[bytes]) -> bool:
+    return any(needle in value for needle in needles)
 
 
 async def _until(is_so: Callable[[], bool]) -> None:

@@ -12,6 +12,7 @@ Source: https://www.sqlite.org/pragma.html#pragma_synchronous
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,7 +62,6 @@ class Payload(msgspec.Struct, array_like=True):
 
     values: list[bytes]
     timestamps: list[int]
-    keys: list[bytes] | None = None
 
 
 Change = tuple[str, bytes | None]
@@ -151,11 +151,10 @@ class Log:
         *,
         now_ms: int,
         timestamps: list[int] | None = None,
-        keys: list[bytes] | None = None,
     ) -> int:
         """Append records inside the current transaction; returns the offset of the first."""
         base = self.end(topic, partition)
-        payload = encode(Payload(values, timestamps or [now_ms] * len(values), keys))
+        payload = encode(Payload(values, timestamps or [now_ms] * len(values)))
         self._db.execute(
             "insert into batches values (?, ?, ?, ?, ?, ?)",
             (topic, partition, base, len(values), now_ms, payload),
@@ -268,11 +267,12 @@ class Log:
         """
         deleted = 0
         with self.transaction():
+            committed = {reader: self.committed(reader) for reader in {*chain(*readers.values())}}
             topics = self._db.execute("select name, partitions, retention_ms from topics").fetchall()
             for name, partitions, retention_ms in topics:
                 for partition in range(partitions):
                     consumed = [
-                        self.committed(reader).get((name, partition), 0) for reader in readers.get(name, ())
+                        committed[reader].get((name, partition), 0) for reader in readers.get(name, ())
                     ]
                     upto = min(consumed, default=self.end(name, partition))
                     deleted += self._db.execute(

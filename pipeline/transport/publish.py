@@ -46,13 +46,7 @@ class LogPublisher:
             with self._log.transaction():
                 for partition in sorted(set(targets)):
                     mine = [target == partition for target in targets]
-                    self._log.append(
-                        HITS.name,
-                        partition,
-                        list(compress(values, mine)),
-                        keys=list(compress(keys, mine)),
-                        now_ms=now_ms,
-                    )
+                    self._log.append(HITS.name, partition, list(compress(values, mine)), now_ms=now_ms)
         except sqlite3.OperationalError as error:  # locked, or the disk is full
             raise Unavailable(f"{self._log.path.name}: {error}") from error
         self._backlog += len(values)

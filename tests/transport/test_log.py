@@ -72,7 +72,7 @@ def test_partitions_and_topics_are_apart(log: Log) -> None:
 def test_timestamps_are_the_time_of_appending_unless_given(log: Log) -> None:
     append(log, b"a", b"b", now_ms=7)
     with log.transaction():
-        log.append("t", 0, [b"c"], now_ms=8, timestamps=[3], keys=[b"k"])
+        log.append("t", 0, [b"c"], now_ms=8, timestamps=[3])
     assert log.read("t", 0, 0, most=EVERYTHING).timestamps == [7, 7, 3]
 
 
