@@ -25,8 +25,11 @@ from pipeline.collector.protocols.base import Event, Refusal, Request
 from pipeline.collector.sites.registry import Caller, Denial, Denied, Registry, Trust, origin_of
 from pipeline.collector.sites.site import Site
 from pipeline.collector.tokens import Tokens
+from pipeline.core.decode import Flaw
+from pipeline.core.decode import decode as judge
 from pipeline.core.event_time import SKEW_TOLERANCE_MS, to_ms
 from schemas.hit import MAX_HIT_BYTES, Hit
+from schemas.outcome import Reason
 
 OWN = "masir"  # our own form: /v1/hits and the pixel
 _BEARER = "bearer "
@@ -79,8 +82,10 @@ class SiteGate:
             return raw  # nobody will look into it: a dead letter
         try:
             hit = _decode(raw)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            return raw
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            if isinstance(judge(raw), Flaw):
+                return raw  # a dead letter
+            return Refusal(Reason.BAD_VALUE.value, "", str(error))  # the judge leaves fields unread, the gate none
         named = hit.get("site")
         if not isinstance(named, str):
             return raw

@@ -17,6 +17,7 @@ from pipeline.collector.sites.site import EmailRule, IpRule, Policy, Privacy
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _PERSONAL = ("user_id", "order_id", "ip")
+_NAMES_SOMEBODY = re.compile(r"user|visitor|customer|client|distinct|anonymous|device|session|e?mail$|phone", re.I)
 _REFUSED = frozenset({"denied", "false", "0", "no", "refused", "opt_out", "opt-out"})
 
 
@@ -75,10 +76,21 @@ def consent_of(hit: Mapping[str, Any]) -> str:
 
 
 def make_anonymous(hit: dict[str, Any], visitor_id: str) -> None:
-    """Takes out who it was."""
+    """Takes out who it was. Of the props those stay that are no lists or objects, have no name as ids and addresses have,
+    and hold no e-mail address; those of ``identify`` are the person's own.
+    """
     for field in _PERSONAL:
         hit.pop(field, None)
     hit["visitor_id"] = visitor_id
+    props = hit.pop("props", None)
+    if isinstance(props, dict) and hit.get("event") != "identify":
+        hit["props"] = {name: value for name, value in props.items() if not _is_personal(name, value)}
+
+
+def _is_personal(name: str, value: object) -> bool:
+    if isinstance(value, str):
+        return bool(_NAMES_SOMEBODY.search(name) or _EMAIL.search(value))
+    return isinstance(value, dict | list) or bool(_NAMES_SOMEBODY.search(name))
 
 
 def kept_user(user: str) -> str:

@@ -55,15 +55,20 @@ def letters_of(client: Client, erasure: Erasure) -> list[Letter]:
 
 
 def tells_of(raw: bytes, erasure: Erasure) -> bool:
-    """Is this, which may be no hit at all, about the person?"""
+    """Is this, which may be no hit at all, about the person? By its ids; where it has none, by an id in quotes."""
     try:
         fields = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return any(msgspec.json.encode(an_id) in raw for an_id in erasure.ids)
-    if not isinstance(fields, dict) or fields.get("site", erasure.site) != erasure.site:
-        return False
-    visitor, user = (fields.get(name) for name in ("visitor_id", "user_id"))
-    return erasure.is_of(*(one if isinstance(one, str) else "" for one in (visitor, user)))
+        fields = None
+    if isinstance(fields, dict):
+        site = fields.get("site")
+        if isinstance(site, str) and site != erasure.site:
+            return False
+        ids = [one if isinstance(one, str) else "" for one in map(fields.get, ("visitor_id", "user_id"))]
+        if any(ids):
+            return erasure.is_of(*ids)
+    text = raw if fields is None else msgspec.json.encode(fields)  # written with our own escapes
+    return any(msgspec.json.encode(an_id) in text for an_id in erasure.ids)
 
 
 def sessions_of(client: Client, erasure: Erasure) -> set[str]:
