@@ -7,7 +7,7 @@ import msgspec
 
 from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told, visible
 from pipeline.collector.from_settings import zone_finder
-from pipeline.journey.customers import Forecast, forecast
+from pipeline.journey.customers import Forecast, currency_of, forecast
 from pipeline.journey.lifetime import FitError, loose
 from pipeline.journey.scope import Scope, ScopeError, scope_of
 from pipeline.journey.tables import show, table
@@ -65,32 +65,48 @@ def clv(
     """Customer lifetime value, twice.
 
     By the formula: mean order value, times orders a year, times expected years, over all stored orders. By a model
-    (BG/NBD with Gamma-Gamma): when each customer will order again within the next DAYS, and for how much.
+    (BG/NBD with Gamma-Gamma): when each customer will order again within the next DAYS, and for how much. Where too few
+    have ordered again for a model, it says so.
     """
     settings = settings_of(data=data)
     try:
         with closing(reader_of(settings)) as reader:
             scope = scope_of(reader, site=site, start=start, end=end, zone_of=zone_finder(settings))
-            weeks = days / DAYS_PER_WEEK
-            found = forecast(reader, scope, weeks=weeks, yearly_discount=discount, currency=currency)
-            formula = _formula(reader, scope, found.currency)
+            chosen = currency or currency_of(reader, scope)
+            formula = _formula(reader, scope, chosen)
+            found = _model(reader, scope, days / DAYS_PER_WEEK, discount, chosen)
     except (ScopeError, FitError) as error:
         raise Wrong(str(error)) from error
     except KNOWN_ERRORS as error:
         raise told(error) from error
     if as_json:
-        click.echo(msgspec.json.encode(_as_json(scope, days, formula, found, customers)))
+        head = {"site": scope.site, "currency": chosen, "formula": formula}
+        click.echo(msgspec.json.encode(head | _as_json(days, found, customers)))
+        return
+    _show_formula(scope, formula, chosen)
+    if isinstance(found, Forecast):
+        _show_model(scope, days, found, customers)
     else:
-        _show(scope, days, formula, found, customers)
+        show("", f"No model: {found}.")
 
 
 def _formula(reader: Reader, scope: Scope, currency: str) -> dict[str, float | None]:
-    (row,) = rows(
+    found = rows(
         reader,
         "SELECT customers, customers_left, mean_order_value, orders_per_year, expected_lifetime_years, lifetime_value "
         f"FROM lifetime_values WHERE site = {text(scope.site)} AND currency = {text(currency)}",
     )
-    return row
+    if not found:
+        raise FitError(f"{scope.site} has no orders in {currency}")
+    return found[0]
+
+
+def _model(reader: Reader, scope: Scope, weeks: float, discount: float, currency: str) -> Forecast | FitError:
+    """What the model foretells, or why there is none."""
+    try:
+        return forecast(reader, scope, currency, weeks=weeks, yearly_discount=discount)
+    except FitError as error:
+        return error
 
 
 def _best(found: Forecast, number: int) -> list[dict[str, object]]:
@@ -106,13 +122,10 @@ def _best(found: Forecast, number: int) -> list[dict[str, object]]:
     ]
 
 
-def _as_json(
-    scope: Scope, days: int, formula: dict[str, float | None], found: Forecast, number: int
-) -> dict[str, object]:
+def _as_json(days: int, found: Forecast | FitError, number: int) -> dict[str, object]:
+    if isinstance(found, FitError):
+        return {"model": None, "no_model": str(found), "customers": []}
     return {
-        "site": scope.site,
-        "currency": found.currency,
-        "formula": formula,
         "model": {
             "days": days,
             "customers": len(found.person_ids),
@@ -128,17 +141,21 @@ def _as_json(
     }
 
 
-def _show(scope: Scope, days: int, formula: dict[str, float | None], found: Forecast, number: int) -> None:
-    size = len(found.person_ids)
-    by_formula = table(f"By the formula, {scope.site}, {found.currency}", "", "")
+def _show_formula(scope: Scope, formula: dict[str, float | None], currency: str) -> None:
+    by_formula = table(f"By the formula, {scope.site}, {currency}", "", "")
     for name, unit in [
-        ("mean order value", found.currency),
+        ("mean order value", currency),
         ("orders per year", ""),
         ("expected lifetime years", ""),
-        ("lifetime value", found.currency),
+        ("lifetime value", currency),
     ]:
         value = formula[name.replace(" ", "_")]
         by_formula.add_row(name, "nobody has left yet" if value is None else f"{value:,.2f} {unit}".rstrip())
+    show(by_formula)
+
+
+def _show_model(scope: Scope, days: int, found: Forecast, number: int) -> None:
+    size = len(found.person_ids)
     by_model = table(f"By the model, {days} days after {scope.last_day}", "", "")
     by_model.add_row("customers", f"{size:,}")
     by_model.add_row("of them with a second order", f"{int((found.customers.orders > 0).sum()):,}")
@@ -161,6 +178,6 @@ def _show(scope: Scope, days: int, formula: dict[str, float | None], found: Fore
             f"{row['expected_orders']:.1f}",
             f"{row['lifetime_value']:,.2f}",
         )
-    show(by_formula, "", by_model)
+    show("", by_model)
     if number:
         show("", best)

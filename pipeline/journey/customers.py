@@ -1,7 +1,7 @@
 """The customers of a site as the lifetime model takes them, and what it foretells of them.
 
 Orders of one day (UTC) count as one, as those who published the model counted them. Values are net of refunds, in one
-currency: the one with most orders, or the one named.
+currency.
 """
 
 from typing import NamedTuple
@@ -72,14 +72,13 @@ def customers_of(reader: Reader, scope: Scope, currency: str) -> tuple[list[str]
 
 
 def forecast(
-    reader: Reader, scope: Scope, *, weeks: float, yearly_discount: float, currency: str | None = None
+    reader: Reader, scope: Scope, currency: str, *, weeks: float, yearly_discount: float
 ) -> Forecast:
-    """Fit both models to the orders of the scope. Raises FitError where they do not carry it."""
-    chosen = currency_of(reader, scope) if currency is None else currency
-    person_ids, customers = customers_of(reader, scope, chosen)
+    """Fit both models to the orders of the scope in this currency. Raises FitError where they do not carry it."""
+    person_ids, customers = customers_of(reader, scope, currency)
     times, values = fit_bg_nbd(customers), fit_gamma_gamma(customers)
     return Forecast(
-        chosen,
+        currency,
         person_ids,
         customers,
         times,

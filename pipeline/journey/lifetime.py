@@ -7,14 +7,15 @@ value of an order varies around the customer's own mean, whatever the rate; p, q
 A customer is ``orders`` after the first one (x), the time of the last one since the first (t_x) and the time observed
 since the first (T), both in weeks, and the mean value of the orders after the first. The fit is by maximum likelihood;
 FitError says when there is too little to learn from. Where the likelihood has no peak (nobody leaves, or all are alike)
-a parameter runs to the edge of the search: forecasts hold, the parameter itself says nothing. No library of such models
-was alive and light, so scipy searches.
+a parameter runs to the edge of the search: forecasts hold, the parameter itself says nothing. Where a few spend a
+hundred times what the others do, q runs to its edge: below it the mean would be whatever the model likes, or none.
+No library of such models was alive and light, so scipy searches.
 
 Sources: P. Fader, B. Hardie, K. L. Lee, "Counting your customers the easy way", Marketing Science 24 (2005); P. Fader,
 B. Hardie, "The Gamma-Gamma model of monetary value" (2013).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -26,6 +27,9 @@ Numbers = NDArray[np.float64]
 
 FEWEST_REPEATERS: Final = 10
 _EDGE: Final = 8.0  # of the logarithm of a parameter
+_LEAST_Q: Final = (
+    1.25  # towards 1 the mean of all, p gamma / (q - 1), grows beyond what was seen; below it is none
+)
 
 
 class FitError(ValueError):
@@ -100,7 +104,7 @@ def fit_gamma_gamma(customers: Customers) -> GammaGamma:
             )
         )  # fmt: skip
 
-    p, q, gamma = _most_likely(likelihood, np.log([5.0, 4.0, 0.5]))
+    p, q, gamma = _most_likely(likelihood, np.log([5.0, 4.0, 0.5]), lowest=(-_EDGE, np.log(_LEAST_Q), -_EDGE))
     return GammaGamma(p, q, gamma * unit)
 
 
@@ -144,7 +148,8 @@ def lifetime_values(
 def loose(times: BgNbd, values: GammaGamma) -> list[str]:
     """The parameters that ran to the edge: the orders do not settle them."""
     known = {**times._asdict(), "p": values.p, "q": values.q}
-    return [name for name, value in known.items() if abs(np.log(value)) > _EDGE - 0.01]
+    found = [name for name, value in known.items() if abs(np.log(value)) > _EDGE - 0.01]
+    return [*found, "q"] if values.q < _LEAST_Q + 0.01 else found
 
 
 def _ratio(model: BgNbd, customers: Customers) -> Numbers:
@@ -159,13 +164,15 @@ def _require(customers: Customers) -> None:
         )
 
 
-def _most_likely(likelihood: Callable[[Numbers], float], start: Numbers) -> list[float]:
-    """The parameters (above 0) of the greatest likelihood; searched in logarithms."""
+def _most_likely(
+    likelihood: Callable[[Numbers], float], start: Numbers, lowest: Sequence[float] = ()
+) -> list[float]:
+    """The parameters (above 0) of the greatest likelihood; searched in logarithms, which ``lowest`` bounds."""
 
     def cost(parameters: Numbers) -> float:
         return -likelihood(parameters)
 
-    bounds = [(-_EDGE, _EDGE)] * len(start)
+    bounds = [(low, _EDGE) for low in lowest or (-_EDGE,) * len(start)]
     near = minimize(
         cost, start, method="Nelder-Mead", bounds=bounds, options={"maxiter": 4000, "xatol": 1e-5}
     )

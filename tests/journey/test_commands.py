@@ -95,10 +95,22 @@ def test_clv_of_customers_who_order_again(data: Path) -> None:
     assert "BG/NBD" in masir("clv", data).output
 
 
-def test_clv_without_enough_orders_says_so(data: Path) -> None:
+def test_clv_without_enough_orders_is_the_formula_and_why_there_is_no_model(data: Path) -> None:
     result = masir("clv", data, "--to", "2026-01-08")
-    assert result.exit_code == 2
+    assert result.exit_code == 0
+    assert "By the formula, shop, EUR" in result.output
+    assert "No model: " in result.output
     assert "10 are needed to learn from" in result.output
+    found = said("clv", data, "--to", "2026-01-08")
+    assert (found["model"], found["customers"]) == (None, [])
+    assert found["formula"] == said("clv", data)["formula"]
+    assert "10 are needed" in str(found["no_model"])
+
+
+def test_clv_without_an_order_is_code_2(data: Path) -> None:
+    result = masir("clv", data, "--currency", "USD")
+    assert result.exit_code == 2
+    assert "shop has no orders in USD" in result.output
 
 
 def test_funnel_as_tables_and_as_json(data: Path) -> None:
