@@ -13,7 +13,7 @@ from pipeline.journey.scope import Scope, ScopeError, scope_of
 from pipeline.journey.tables import show, table
 from pipeline.store.place import reader_of
 
-_OUT, _IN = "(left)", "(new)"
+_OUT, _IN, _BACK = "(left)", "(new)", "(back)"
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 EXAMPLES = """
@@ -119,14 +119,13 @@ def _steps(scope: Scope, found: Funnel) -> Table:
 
 
 def _matrix(found: Funnel) -> Table:
-    """Persons by where they came from (rows) and where they went."""
+    """Persons, each once, by where they came from (rows) and where they went; a return is not new."""
     stages = [step.stage for step in found.steps]
     made = table("Who went where: persons", "from \\ to", *stages, _OUT)
-    moved: dict[tuple[str, str], int] = {}
-    for flow in found.flows:
-        key = (flow.from_stage, flow.to_stage)
-        moved[key] = moved.get(key, 0) + flow.persons
-    for origin in ("", *stages):
-        row = (f"{moved[origin, to]:,}" if (origin, to) in moved else "·" for to in (*stages, ""))
-        made.add_row(origin or _IN, *row)
+    persons = {
+        (of.from_stage or (_BACK if of.returned else _IN), of.to_stage): of.persons for of in found.went
+    }
+    for origin in (_IN, _BACK, *stages):
+        row = (f"{persons[origin, to]:,}" if (origin, to) in persons else "·" for to in (*stages, ""))
+        made.add_row(origin, *row)
     return made

@@ -51,6 +51,15 @@ class Flow(Struct):
     median_seconds: float | None
 
 
+class Went(Struct):
+    """``persons`` went from one stage to another, however often and of whatever kind; each is counted once."""
+
+    from_stage: str
+    to_stage: str
+    returned: bool  # a way in after a lapse, not the first
+    persons: int
+
+
 class Finding(Struct):
     """``persons`` of ``of``. kind: narrow, leaves, skipped, jumps, back, again."""
 
@@ -73,6 +82,7 @@ class Funnel(Struct):
     persons: int
     steps: list[Step]
     flows: list[Flow]
+    went: list[Went]
     findings: list[Finding]
 
 
@@ -87,11 +97,13 @@ def funnel_of(reader: Reader, scope: Scope, model: str) -> Funnel:
         raise ScopeError(f"the store knows no model {model}; there are {known}")
     for before, step in pairwise(steps):
         step.step_ratio = step.reached / before.reached if before.reached else None
-    flows = [Flow(**row) for row in rows(reader, _FLOWS.format(stays=stays, model=text(model)))]
+    moves = _MOVES.format(stays=stays)
+    flows = [Flow(**row) for row in rows(reader, _FLOWS.format(moves=moves))]
+    went = [Went(**row) for row in rows(reader, _WENT.format(moves=moves))]
     ((persons,),) = (
         row.values() for row in rows(reader, f"SELECT uniqExact(person_id) AS persons FROM ({stays})")
     )
-    return Funnel(model, persons, steps, flows, findings(steps, flows))
+    return Funnel(model, persons, steps, flows, went, findings(steps, flows))
 
 
 def findings(steps: Sequence[Step], flows: Sequence[Flow]) -> list[Finding]:
@@ -172,17 +184,22 @@ ORDER BY position
 SETTINGS join_use_nulls = 0
 """
 
+_MOVES = """
+SELECT previous_stage AS from_stage, stage AS to_stage, entered_kind AS kind, person_id, NULL AS dwell_ms
+FROM ({stays}) WHERE previous_stage = ''
+UNION ALL
+SELECT stage AS from_stage, next_stage AS to_stage, left_kind AS kind, person_id, dwell_ms
+FROM ({stays}) WHERE ended
+"""
+
 _FLOWS = """
-WITH moves AS
-    (
-        SELECT previous_stage AS from_stage, stage AS to_stage, entered_kind AS kind, person_id, NULL AS dwell_ms
-        FROM ({stays}) WHERE previous_stage = ''
-        UNION ALL
-        SELECT stage AS from_stage, next_stage AS to_stage, left_kind AS kind, person_id, dwell_ms
-        FROM ({stays}) WHERE ended
-    )
 SELECT
     from_stage, to_stage, kind, count() AS moves, uniqExact(person_id) AS persons,
     quantileExact(moves.dwell_ms) / 1000 AS median_seconds
-FROM moves GROUP BY from_stage, to_stage, kind ORDER BY from_stage, to_stage, kind
+FROM ({moves}) AS moves GROUP BY from_stage, to_stage, kind ORDER BY from_stage, to_stage, kind
+"""
+
+_WENT = """
+SELECT from_stage, to_stage, CAST(kind = 'return' AS Bool) AS returned, uniqExact(person_id) AS persons
+FROM ({moves}) GROUP BY from_stage, to_stage, returned ORDER BY from_stage, to_stage, returned
 """

@@ -117,9 +117,10 @@ def test_funnel_as_tables_and_as_json(data: Path) -> None:
     result = masir("funnel", data, "--model", "m")
     assert result.exit_code == 0
     assert "narrowest: 11 of 13 (85%) in awareness have not reached consideration" in result.output
-    assert "(left)" in result.output
+    assert all(row in result.output for row in ("(left)", "(new)", "(back)"))
     found = said("funnel", data, "--model", "m")
     assert [step["reached"] for step in found["steps"]] == [13, 2, 1, 0]
+    assert found["went"][0] == {"from_stage": "", "to_stage": "awareness", "returned": False, "persons": 13}
     assert found["findings"][0]["kind"] in ("narrow", "leaves")
 
 

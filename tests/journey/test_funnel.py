@@ -5,13 +5,15 @@ from collections import Counter, defaultdict
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from store.kit import hit
 
-from pipeline.journey.funnel import Finding, Flow, Step, findings, funnel_of
+from pipeline.journey.funnel import Finding, Flow, Step, Went, findings, funnel_of
 from pipeline.journey.scope import Scope, ScopeError
 from pipeline.store.client import Client
 from pipeline.store.sink import Sink
 from pipeline.store.stages import set_stages
+from schemas.transition import Kind
 
 from .kit import DAY, DAY_0, HOUR, STAGES, put, table, walk
 
@@ -79,6 +81,29 @@ def test_journeys_are_followed_from_their_beginning_to_the_end_of_the_scope(
     assert [(step.reached, step.now, step.median_seconds) for step in found.steps] == [
         (1, 0, 86_400), (1, 1, None), (0, 0, None), (0, 0, None),
     ]  # fmt: skip
+
+
+def test_who_goes_the_same_way_twice_is_one_person_and_who_returns_is_not_new(
+    client: Client, sink: Sink
+) -> None:
+    """ann leaves awareness by a lapse, returns, and falls silent there: two ways out of one person."""
+    steps = walk(client, "ann", (0, "awareness"), (40 * DAY, ""), (50 * DAY, "awareness"))
+    steps[2] = replace(steps[2], kind=Kind.RETURN)
+    put(
+        sink,
+        [hit(50 * DAY, "ann"), hit(0, "bob"), hit(90 * DAY, "cyd")],
+        transitions=[
+            *steps,
+            *walk(client, "bob", (0, "awareness")),
+            *walk(client, "cyd", (90 * DAY, "awareness")),
+        ],
+    )
+    assert funnel_of(client, SCOPE, "m").went == [
+        Went("", "awareness", returned=False, persons=3),
+        Went("", "awareness", returned=True, persons=1),
+        Went("awareness", "", returned=False, persons=2),
+    ]
+    assert funnel_of(client, SCOPE, "m").went[1].returned is True
 
 
 def test_the_command_and_the_view_say_the_same(client: Client, sink: Sink) -> None:
