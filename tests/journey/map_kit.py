@@ -24,7 +24,8 @@ def fill(client: Client, sink: Sink) -> None:
     hits = [hit(at, who, session_id=f"{who}-0", url="/blog/x") for who in names for at in (0, 60_000)]
     hits += [hit(HOUR, who, session_id=f"{who}-{HOUR}", url="/compare") for who in ("ann", "bob")]
     hits += [
-        order(2 * DAY, "ann", 99.5, "o1", session_id=f"ann-{HOUR}"),
+        order(2 * DAY, "ann", 120, "o1", session_id="ann-0"),
+        order(3 * DAY, "ann", 20.5, "o1", event="refund", outcome="background", goal=False),
         survey(3 * DAY, "ann", "csat", 9), survey(3 * DAY, "ann", "nps", 10), survey(3 * DAY, "cyd", "nps", 2),
         hit(3 * DAY, "cyd", event="churn_feedback", outcome="background", props='{"reason":"=too <dear>"}'),
         hit(4 * DAY, "ads", event="ad_cost", outcome="background", revenue_micros=5_000_000, currency="EUR",

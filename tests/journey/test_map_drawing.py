@@ -16,7 +16,7 @@ from pipeline.journey.map.campaigns import Campaign, Compared
 from pipeline.journey.map.canvas import Canvas
 from pipeline.journey.map.facts import Item, MapFacts, Stage, Totals
 from pipeline.journey.map.page import html, svg
-from pipeline.journey.map.sheet import draw_map
+from pipeline.journey.map.sheet import draw_map, mood_of
 from pipeline.journey.map.tongue import LANGUAGES, tongue
 from pipeline.journey.scope import Scope
 from pipeline.model_files import builtin_texts
@@ -170,6 +170,18 @@ def test_a_share_is_that_of_the_persons_however_thin_the_bar() -> None:
     facts.flows = [Flow(few.stage, next_.stage, "advance", 6, 6, 5.0)]
     drawn = draw_map(facts, tongue("en"), "m", {}).svg(title="t", language="en")
     assert ">75%<" in drawn, "of 1.2 million in the first stage"
+
+
+@pytest.mark.parametrize(
+    ("ces", "mood", "look"), [(1.0, 10.0, "good"), (5.5, 5.5, "fair"), (10.0, 1.0, "bad")]
+)
+def test_hard_effort_is_a_bad_mood(ces: float, mood: float, look: str) -> None:
+    facts = facts_of("classic5")
+    facts.stages = [Stage(stage.stage, stage.position) for stage in facts.stages]
+    facts.stages[0].ces = ces
+    assert mood_of(facts.stages[0]) == mood
+    drawn = draw_map(facts, tongue("en"), "m", {}).svg(title="t", language="en")
+    assert re.findall(r'<circle[^>]*r="5.5" class="(\w+)"', drawn) == [look]
 
 
 def test_what_a_campaign_is_compared_with_is_said() -> None:

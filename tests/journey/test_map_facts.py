@@ -78,6 +78,14 @@ def test_persons_at_risk_are_those_whose_signal_is_still_raised(client: Client, 
     assert map_facts(client, WEEK, "m").stages[0].at_risk == 1
 
 
+def test_a_signal_raised_before_the_scope_and_still_on_is_at_risk(client: Client, sink: Sink) -> None:
+    fill(client, sink)
+    signals = [signal("p0", "raised", -DAY), signal("p1", "raised", -DAY), signal("p1", "cleared", 1)]
+    signals += [signal("p2", "raised", 7 * DAY)]
+    sink.insert("signals", to_arrow("signals", signals), "signals")
+    assert map_facts(client, WEEK, "m").stages[0].at_risk == 1
+
+
 def test_a_campaign_beside_everyone_and_the_time_before(client: Client, sink: Sink) -> None:
     fill(client, sink)
     put(
@@ -96,6 +104,7 @@ def test_a_campaign_beside_everyone_and_the_time_before(client: Client, sink: Si
     )
     assert campaign.visits == [13, 0, 0, 0, 0, 0, 0]
     assert (campaign.channels, campaign.cost) == ([Item("sms", 13, 1.0)], {"EUR": 5.0})
+    assert campaign.revenue == {"EUR": 99.5}
     assert campaign.stages[0] == Compared("awareness", 13, 2 / 13, 3 / 14, 1.0)
     assert campaign.stages[3] == Compared("retention", 0, None, None, None)
     assert campaigns_of(client, WEEK, "m", 0) == []

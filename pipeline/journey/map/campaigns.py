@@ -28,7 +28,7 @@ class Compared(Struct):
 
 
 class Campaign(Struct):
-    """Everything on a campaign's sheet. Money in the currency's unit."""
+    """Everything on a campaign's sheet. Money in the currency's unit, revenue net of refunds."""
 
     name: str
     sessions: int
@@ -79,7 +79,7 @@ def _filled(
         )
     ]
     campaign.revenue = _money(
-        reader, f"SELECT currency, revenue AS amount FROM orders WHERE {scope.where('time')} "
+        reader, f"SELECT currency, net_revenue AS amount FROM orders WHERE {scope.where('time')} "
         f"AND session_id IN (SELECT session_id FROM sessions WHERE {in_sessions})"
     )  # fmt: skip
     campaign.cost = _money(

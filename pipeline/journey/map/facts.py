@@ -126,6 +126,7 @@ class _Asked:
             "AND stage != ''",
             "in_sessions": scope.where("start_time"),
             "in_time": scope.where("time"),
+            "so_far": f"site = {text(scope.site)} AND time < {instant(scope.end_ms)}",
             "bucket_ms": max((scope.end_ms - scope.start_ms) // BUCKETS, 1),
             "buckets": BUCKETS,
         }
@@ -200,7 +201,7 @@ FROM ({stays}) AS v
 INNER JOIN
 (
     SELECT person_id FROM (SELECT person_id, reason, argMax(state, (time, ordinal)) AS latest
-        FROM signals WHERE {in_time} GROUP BY person_id, reason)
+        FROM signals WHERE {so_far} GROUP BY person_id, reason)
     WHERE latest = 'raised'
 ) AS r ON r.person_id = v.person_id
 WHERE NOT v.ended GROUP BY stage
@@ -253,6 +254,6 @@ SELECT
         FROM survey_responses WHERE {in_time} AND metric = 'nps' AND normalised_score IS NOT NULL) AS nps
 """
 _REVENUE = """
-SELECT currency, toFloat64(sum(orders.revenue)) AS revenue FROM orders WHERE {in_time}
+SELECT currency, toFloat64(sum(net_revenue)) AS revenue FROM orders WHERE {in_time}
 GROUP BY currency HAVING revenue != 0 ORDER BY revenue DESC
 """

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Final
 
+from pipeline.core.scores import HIGHEST, LOWEST
 from pipeline.journey.map.canvas import HEIGHT, WIDTH, Canvas
 from pipeline.journey.map.facts import Item, MapFacts, Stage
 from pipeline.journey.map.flow import draw_flow
@@ -212,12 +213,12 @@ class Sheet:
 
 
 def mood_of(stage: Stage) -> float | None:
-    """Satisfaction on 1 to 10: CSAT, or else NPS brought to that scale, or CES."""
+    """Satisfaction on 1 to 10: CSAT, or else NPS brought to that scale, or CES turned round, since high is hard."""
     if stage.csat is not None:
         return stage.csat
     if stage.nps is not None:
         return 5.5 + stage.nps * 4.5 / 100
-    return stage.ces
+    return None if stage.ces is None else LOWEST["ces"] + HIGHEST - stage.ces
 
 
 def _mood_look(mood: float) -> str:
