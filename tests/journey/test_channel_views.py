@@ -69,6 +69,38 @@ def test_without_a_delivery_those_that_did_not_bounce_arrived(client: Client, si
     ]  # fmt: skip
 
 
+def test_bounces_are_of_what_is_known_to_have_been_sent_and_for_good(client: Client, sink: Sink) -> None:
+    """ann: a soft bounce, then delivered. bob, cyd: of a service that does not tell of sending. eve only opened."""
+    put(
+        sink,
+        [
+            mail(0, "sent"), mail(1, "bounce"), mail(2, "delivered"),
+            mail(0, "delivered", "bob"), mail(0, "bounce", "cyd"), mail(0, "open", "eve"),
+            mail(0, "bounce", campaign_name="x"),
+        ],
+    )  # fmt: skip
+    columns = "campaign_name, sent, arrived, bounced, dispatched, bounce_ratio"
+    assert table(client, "email_rates", columns) == [("spring", 1, 3, 1, 3, 1 / 3), ("x", 0, 0, 1, 1, 1.0)]
+
+
+def test_a_visit_without_a_campaign_clicks_no_email_and_only_true_is_a_machine(
+    client: Client, sink: Sink
+) -> None:
+    machines = ("true", "1", '"true"', "false")
+    put(
+        sink,
+        [mail(0, "sent", campaign_name="", props='{"email_id":"invoice"}')]
+        + [
+            mail(n, "open", f"m{n}", props=f'{{"email_id":"{n}","machine":{said}}}')
+            for n, said in enumerate(machines)
+        ],
+        [visit(DAY, "ann", "email")],
+    )
+    assert table(client, "email_messages", "email_id, clicked, opened, machine_opened") == [
+        ("0", 0, 0, 1), ("1", 0, 1, 0), ("2", 0, 1, 0), ("3", 0, 1, 0), ("invoice", 0, 0, 0),
+    ]  # fmt: skip
+
+
 def test_two_emails_of_one_campaign_are_two_by_their_id_and_a_visit_clicks_the_latest(
     client: Client, sink: Sink
 ) -> None:

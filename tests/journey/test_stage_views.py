@@ -150,6 +150,21 @@ def test_a_touchpoint_belongs_to_the_stage_before_it_moved_the_person(client: Cl
     ]  # fmt: skip
 
 
+def test_between_a_lapse_and_a_return_a_touchpoint_is_in_no_stage(client: Client, sink: Sink) -> None:
+    put(
+        sink,
+        [hit(at, "ann") for at in (0, DAY, 40 * DAY, 50 * DAY, 60 * DAY, 61 * DAY)],
+        transitions=walk(
+            client, "ann", (0, "awareness"), (DAY, "purchase"), (40 * DAY, ""), (60 * DAY, "awareness")
+        ),
+    )
+    found = client.query("SELECT stage, left_kind FROM touchpoints ORDER BY time")
+    assert found == [
+        ("awareness", "advance"), ("awareness", "advance"), ("purchase", "lapse"), ("", ""), ("awareness", ""),
+        ("awareness", ""),
+    ]  # fmt: skip
+
+
 def test_content_moves_people_on_within_seven_days(client: Client, sink: Sink) -> None:
     set_content(client, {})
     hits: list[Row] = [hit(0, name, url="/") for name in ("ann", "bob", "cyd", "dan")]
