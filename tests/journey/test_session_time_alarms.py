@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.store.blocks import to_arrow
 from pipeline.store.client import Client
@@ -100,6 +101,43 @@ def test_half_of_the_usual_is_the_boundary(client: Client, sink: Sink, seconds: 
 def test_in_the_first_week_the_day_before_is_the_usual(client: Client, sink: Sink) -> None:
     series: Series = lambda hour: 20 if hour == 50 else 120  # noqa: E731 - a series
     assert alarms(client, sink, series, weeks=0.5) == [("drop", at(50), at(51), 0)]
+
+
+def test_a_few_long_visits_a_week_ago_are_not_what_is_usual(client: Client, sink: Sink) -> None:
+    """Of an hour with 198 the day before is asked instead; of 200 the mean is theirs, whatever other hours say."""
+
+    def fires(visits_a_week_ago: int) -> bool:
+        found = list(rows("shop", lambda _: 120, WEEK + 2, 1000))
+        few = next(rows("shop", lambda _: 1500, 1, visits_a_week_ago * 2))
+        found[:2] = [few]
+        sink.insert("counters", to_arrow("counters", found), f"{visits_a_week_ago}")
+        ((number,),) = client.query(f"SELECT count() FROM session_time_alarms WHERE began = '{at(WEEK)}'")
+        client.command("TRUNCATE TABLE counters_rows")
+        return bool(number)
+
+    assert [fires(visits) for visits in (1, 199, 200)] == [False, False, True]
+
+
+def test_the_usual_is_a_mean_of_visits_and_not_of_weeks(client: Client, sink: Sink) -> None:
+    """1,000 visits of 100 s three weeks ago and 100 of 1,000 s a week ago: 182 s are usual and not 550 s."""
+    found = list(rows("shop", lambda _: 100, 1, 1000))
+    found += [
+        replace(row, pane_start=row.pane_start + 2 * WEEK * HOUR_MS)
+        for row in rows("shop", lambda _: 1000, 1, 100)
+    ]
+    found += [
+        replace(row, pane_start=row.pane_start + 3 * WEEK * HOUR_MS)
+        for row in rows("shop", lambda _: 95, 1, 200)
+    ]
+    sink.insert("counters", to_arrow("counters", found), "t")
+    assert client.query("SELECT * FROM session_time_alarms") == []
+
+
+def test_where_nobody_came_nothing_is_usual(client: Client, sink: Sink) -> None:
+    found = list(rows("shop", lambda _: 1000, 1, 100))
+    found += [replace(row, pane_start=row.pane_start + HOUR_MS) for row in rows("shop", lambda _: 95, 1, 200)]
+    sink.insert("counters", to_arrow("counters", found), "t")
+    assert client.query("SELECT * FROM session_time_alarms") == []
 
 
 def test_an_hour_that_is_not_over_says_nothing(client: Client, sink: Sink) -> None:
