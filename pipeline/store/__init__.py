@@ -2,7 +2,7 @@
 
 ``place`` says which, ``client`` talks to it, ``errors`` are sorted by who must act. ``migrations`` make the tables, on
 a ``cluster`` too. ``belonging``: always filled from the same topics. ``vocabulary`` tells it what settings and models
-name: ``stages``, kinds of ``content``.
+name: ``stages``, kinds of ``content``, ``goal_pages``.
 
 ``blocks`` of rows go in through the ``sink``. ``views`` are what readers may rely on, ``figures`` the main ones of
 them; ``query_socket`` lets other processes ask. ``erase`` takes a person out. ``history``: hits for other models.

@@ -5,7 +5,7 @@ Content: path globs of views (``/blog*``) or names of events, the first rule tha
 view ``person_facts``. A wrong one raises QueryError, which names the setting.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final
 
@@ -47,18 +47,20 @@ def _rules(kinds: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
 
 def set_content(client: Client, own: Mapping[str, str]) -> None:
     """Put the rules in force into the store; writes only what differs."""
-    wanted = dict(enumerate(content_rules(own), start=1))
-    stored = {position: tuple(rule) for position, *rule in client.query("SELECT * FROM content_rules")}
+    set_rules(client, "content_rules", ("content", "event", "path"), content_rules(own))
+
+
+def set_rules(client: Client, view: str, columns: Sequence[str], rules: Sequence[tuple[str, ...]]) -> None:
+    """Make these the rows of the view, in order; writes only what differs. A rule of empty texts is none."""
+    wanted = dict(enumerate(rules, start=1))
+    stored = {position: tuple(rule) for position, *rule in client.query(f"SELECT * FROM {view}")}
     changed = sorted(at for at in wanted.keys() | stored.keys() if wanted.get(at) != stored.get(at))
     if not changed:
         return
-    ((version,),) = client.query("SELECT max(version) + 1 FROM content_rules_rows")
-    rows = [(at, *wanted.get(at, ("", "", "")), version) for at in changed]
-    values = ", ".join(f"({at}, {text(kind)}, {text(event)}, {text(path)}, {version})"
-                       for at, kind, event, path, version in rows)  # fmt: skip
-    client.command(
-        f"INSERT INTO content_rules_rows (position, content, event, path, version) VALUES {values}"
-    )
+    ((version,),) = client.query(f"SELECT max(version) + 1 FROM {view}_rows")
+    none = ("",) * len(columns)
+    values = ", ".join(f"({at}, {', '.join(map(text, wanted.get(at, none)))}, {version})" for at in changed)
+    client.command(f"INSERT INTO {view}_rows (position, {', '.join(columns)}, version) VALUES {values}")
 
 
 def set_segments(client: Client, own: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ import pytest
 from store.kit import Row, hit
 
 from pipeline.store.client import Client
+from pipeline.store.goal_pages import set_goal_pages
 from pipeline.store.sink import Sink
 
 from .kit import DAY, order, put, table, visit
@@ -175,6 +176,37 @@ def test_calls_to_action(client: Client, sink: Sink) -> None:
     columns = "goal, conversions, persons, sessions, site_sessions, session_ratio, persons_asked, goal_ratio"
     assert table(client, "goal_rates", columns) == [
         ("purchase", 1, 1, 0, 4, 0.0, 0, None), ("sign_up", 2, 2, 0, 4, 0.0, 3, 1 / 3),
+    ]  # fmt: skip
+
+
+def test_goals_by_page_are_called_by_their_globs_and_one_never_reached_is_shown(
+    client: Client, sink: Sink
+) -> None:
+    set_goal_pages(client, {"": ["/booked*", "/thanks"], "shop": ["/booked/vip*"], "other": ["/*"]})
+
+    def asked(who: str, goal: str) -> Row:
+        return hit(0, who, event="cta_view", props=f'{{"cta":"hero","goal":"{goal}"}}')
+
+    put(
+        sink,
+        [
+            asked("ann", "/booked*"), asked("bob", "/booked*"), asked("cyd", "/booked*"), asked("cyd", "subscribe"),
+            hit(1, "ann", url="https://a.example/booked?x=1", goal=True, session_id="ann-0"),
+            hit(2, "ann", url="/booked", goal=True, session_id="ann-0"),
+            hit(1, "bob", url="https://a.example/booked/vip/7", goal=True),
+            hit(1, "cyd", url="https://a.example/thanks/7", goal=True),  # of a glob that is no more
+            hit(1, "cyd", event="purchase", url="https://a.example/booked", goal=True),
+        ],
+        [visit(0, "ann"), visit(0, "bob")],
+    )  # fmt: skip
+    columns = "goal, conversions, persons, sessions, site_sessions, session_ratio, persons_asked, goal_ratio"
+    assert table(client, "goal_rates", columns) == [
+        ("/booked*", 2, 1, 1, 2, 0.5, 3, 1 / 3), ("/booked/vip*", 1, 1, 0, 2, 0.0, 0, None),
+        ("page_view", 1, 1, 0, 2, 0.0, 0, None), ("purchase", 1, 1, 0, 2, 0.0, 0, None),
+        ("subscribe", 0, 0, 0, 2, 0.0, 1, 0.0),
+    ]  # fmt: skip
+    assert table(client, "calls_to_action", "goal, persons, persons_converted") == [
+        ("/booked*", 3, 1), ("subscribe", 1, 0)
     ]  # fmt: skip
 
 
