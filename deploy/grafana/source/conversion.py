@@ -58,7 +58,7 @@ def _rates() -> list[AnyPanel]:
         lines(
             "Conversions by goal", "Goals reached, each hit of a goal once.",
             over_time(f"""
-SELECT $__timeInterval(t.time) AS time, toString(event) AS goal, count() AS conversions
+SELECT $__timeInterval(t.time) AS time, t.goal AS goal, count() AS conversions
 FROM conversions AS t
 WHERE {SITES} AND {CHANNEL} AND $__timeFilter(t.time)
 GROUP BY time, goal
@@ -121,7 +121,7 @@ ORDER BY revenue DESC"""),
         cells(
             "Latest conversions", "The last hundred in the time chosen.",
             rows(f"""
-SELECT time, site, toString(event) AS goal, person_id, channel, campaign_name AS campaign, revenue, currency, order_id
+SELECT time, site, goal, person_id, channel, campaign_name AS campaign, revenue, currency, order_id
 FROM conversions
 WHERE {SITES} AND {CHANNEL} AND $__timeFilter(time)
 ORDER BY time DESC
