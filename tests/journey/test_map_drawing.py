@@ -120,6 +120,32 @@ async def test_nothing_sticks_out_and_it_prints_a_sheet_a_page_on_a3(
         assert page.errors == []
 
 
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_durations_and_risks_are_whole_in_any_number_of_columns(language: str, model: str) -> None:
+    facts, words = facts_of(model), tongue(language)
+    drawn = draw_map(facts, words, "m", {}).svg(title="t", language=language)
+    for stage in facts.stages[:-1]:
+        assert f">{words.duration(stage.median_seconds)}</text>" in drawn
+        assert f">{words.count(stage.at_risk)} {words['at_risk']}</text>" in drawn
+
+
+async def test_scores_and_answers_stand_in_their_order_where_one_writes_from_right_to_left(
+    browser: str, tmp_path: Path
+) -> None:
+    """NPS and its number; on the left of both how many answers, and the word."""
+    file = tmp_path / "map.html"
+    file.write_text(html(sheets("digital8", "fa"), tongue("fa"), "auto"), "utf-8")
+    async with open_page(browser) as page:
+        await page.open(file.as_uri())
+        places = await page.run("""document.fonts.ready.then(() => {
+          const text = [...document.querySelectorAll('svg text')].find(one => /NPS.*پاسخ/.test(one.textContent));
+          const at = part => text.getStartPositionOfChar(text.textContent.indexOf(part)).x;
+          return ['پ', '۵۴', 'N', '۱۰۰'].map(at);
+        })""")
+    assert places == sorted(places)
+
+
 async def test_dark_on_a_dark_screen_and_light_on_paper(browser: str, tmp_path: Path) -> None:
     file = tmp_path / "map.html"
     file.write_text(html(sheets("classic5", "en"), tongue("en"), "auto"), "utf-8")

@@ -135,12 +135,13 @@ class Sheet:
 
     def _time(self, y: float) -> None:
         for x, width, stage, _ in self._each():
+            size = 17 if width > _NARROW else 15
             for at, (value, name) in enumerate(
                 ((stage.median_seconds, "stay"), (stage.session_seconds, "visit")),
             ):
                 left = x + at * width / 2
                 self.canvas.text(
-                    left, y + 29, self._tongue.duration(value), 17, bold=True, width=width / 2 - 4
+                    left, y + 29, self._tongue.duration(value), size, bold=True, width=width / 2 - 4
                 )
                 self.canvas.text(left, y + 46, self._tongue[name], 11, "soft", width=width / 2 - 4)
 
@@ -182,10 +183,9 @@ class Sheet:
         rest = [*scores[most:], f"{tongue.count(stage.answers)} {tongue['answers']}"]
         # Where the curve runs high the words stand below it, else above.
         first = y + 76 if level < y + 50 else y + 20
-        self.canvas.text(
-            middle, first, "  ".join(scores[:most]), self._size - 0.5, anchor="middle", width=width, bold=True
-        )
-        self.canvas.text(middle, first + 15, "  ".join(rest), 10.5, "soft", anchor="middle", width=width)
+        above, below = tongue.joined(scores[:most]), tongue.joined(rest)
+        self.canvas.text(middle, first, above, self._size - 0.5, anchor="middle", width=width, bold=True)
+        self.canvas.text(middle, first + 15, below, 10.5, "soft", anchor="middle", width=width)
 
     def _exits(self, y: float) -> None:
         for x, width, stage, _ in self._each():
@@ -203,7 +203,8 @@ class Sheet:
             canvas.text(x, y + 42, tongue["left"], 11, "soft", width=width * 0.45)
             if stage.at_risk:
                 risk = f"{tongue.count(stage.at_risk)} {tongue['at_risk']}"
-                canvas.text(x + width, y + 25, risk, 11, "fair", anchor="end", width=width * 0.52)
+                size = 11 if width > _NARROW else 9.5
+                canvas.text(x + width, y + 25, risk, size, "fair", anchor="end", width=width * 0.58)
             for at, item in enumerate(stage.reasons):
                 line = y + 59 + at * 15
                 canvas.text(x, line, item.name, 11.5, width=width - 44)
