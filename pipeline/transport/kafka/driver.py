@@ -109,8 +109,12 @@ class Transport(stock.Transport):
         """Records that are not committed yet, of each (topic, partition) that this worker has."""
         owned = {tp: one.committed for tp, one in self.owning.partitions.items() if one.is_ready}
         ends = await self.offsets.ends(set(owned))
-        bare = self.cluster.names.bare
-        return {(bare(tp.topic), tp.partition): ends[tp] - committed for tp, committed in owned.items()}
+        bare, still = self.cluster.names.bare, self.owning.partitions
+        return {
+            (bare(tp.topic), tp.partition): ends[tp] - committed
+            for tp, committed in owned.items()
+            if tp in still  # what is lost meanwhile is another worker's to report
+        }
 
     async def _commit_as_member(self, consumed: Sequence[tuple[Partition, int]]) -> None:
         offsets: dict[TP, int] = {}
