@@ -1,14 +1,20 @@
 """What a protocol is given and what it gives. Times are ms UTC. See the package's docstring for the contract."""
 
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
 from pipeline.collector.pixel import GIF
 
 Hit = dict[str, Any]
+S = TypeVar("S", bound=Sequence[Any])
+
+
+class TooManyError(Exception):
+    """A request has more events than one may have: nothing of it is taken."""
 
 
 class Sites(Protocol):
@@ -53,7 +59,18 @@ class Request(Struct, frozen=True, kw_only=True):
     day_salt: str = ""  # go into the names of visitors that have no id (``visitors``), and change
     month_salt: str = ""
     max_body_bytes: int = 4 * 1024 * 1024  # for what a protocol itself inflates
+    max_events: int = 10_000
     sites: Sites = NoSites()
+
+    def listed(self, found: S, at_most: int = sys.maxsize) -> S:
+        """The list that events are to be made of, as it came. A few bytes can name millions: count before you build.
+
+        :class:`TooManyError` if it has more than ``max_events`` or ``at_most``.
+        """
+        limit = min(self.max_events, at_most)
+        if len(found) > limit:
+            raise TooManyError(f"a request has at most {limit} hits, this has {len(found)}")
+        return found
 
 
 class Event(NamedTuple):

@@ -16,7 +16,7 @@ from schemas.hit import MAX_PROPS_BYTES, MAX_PROPS_KEYS
 MAX_PARAMETERS = 1_000
 _MAX_CHARS = {
     "event": 64, "title": 512, "channel": 32, "country": 64, "screen": 32, "ip": 64, "language": 64,
-    "user_agent": 4_096,
+    "user_agent": 4_096, "url": 8_192, "referrer": 8_192,  # of these two the intake keeps less, and counts the cut
 }  # fmt: skip
 _MAX_ID_CHARS = {"visitor_id": 128, "user_id": 128, "order_id": 128, "hit_id": 64}
 _MAX_CAMPAIGN_CHARS = 256
@@ -158,11 +158,12 @@ def fitted(hit: Hit) -> Hit:
     if items := found.get("items"):
         found["items"] = items[:_MAX_ITEMS]
     if props := without_nothing(found.pop("props", {})):
-        found["props"] = _fitted_props(props)
+        found["props"] = fitted_props(props)
     return found
 
 
-def _fitted_props(props: dict[str, Any]) -> dict[str, Any]:
+def fitted_props(props: dict[str, Any]) -> dict[str, Any]:
+    """The props that a hit has room for. What events share is cut so once, before each of them works through it."""
     whole = encoded(props)
     if len(props) <= MAX_PROPS_KEYS and len(whole) <= MAX_PROPS_BYTES and whole != _NO_JSON:
         return props
