@@ -10,9 +10,8 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from pipeline.collector.body import TooLargeError, inflate
+from pipeline.collector.body import TooLargeError, TooManyError, inflate
 from pipeline.collector.limits import Limits
-from pipeline.collector.protocols.base import TooManyError
 
 
 class TurnedAwayError(Exception):

@@ -15,11 +15,11 @@ import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from pipeline.collector.body import split
+from pipeline.collector.body import TooManyError, split
 from pipeline.collector.entrance import Entrance
 from pipeline.collector.limits import Limits
 from pipeline.collector.pixel import GIF, hit_of
-from pipeline.collector.protocols.base import Gate, Request, Route, TooManyError
+from pipeline.collector.protocols.base import Gate, Request, Route
 from pipeline.collector.protocols.table import listening, parse
 from pipeline.collector.publisher import GroupCommit, Publisher, Unavailable
 from pipeline.collector.reading import Reader, TurnedAwayError
@@ -137,8 +137,9 @@ class Collector:
         self.counts.requests += 1
         try:
             self._knock(request)
+            most = self._limits.max_hits_per_request
             async with self._reader.body(request) as body:
-                accepted, refused = await self._own(request, split(body))
+                accepted, refused = await self._own(request, split(body, at_most=most))
         except TurnedAwayError as error:
             return self._turn_away(error)
         status = 400 if refused and not accepted else 200
@@ -229,8 +230,7 @@ class Collector:
 
     async def _own(self, request: web.Request, hits: list[bytes]) -> tuple[int, list[Refused]]:
         """How many hits of our own form were taken, and which were not, by their places in the request."""
-        asked = self._asked(request, b"")
-        admitted = self._entrance.own(asked, asked.listed(hits))
+        admitted = self._entrance.own(self._asked(request, b""), hits)
         self.counts.barred += len(admitted.barred)
         taken = await self._publish(request, admitted.hits)
         return len(taken.records) - len(taken.refused), admitted.refused(taken.refused)

@@ -3,18 +3,14 @@
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
+from pipeline.collector.body import S, counted
 from pipeline.collector.pixel import GIF
 
 Hit = dict[str, Any]
-S = TypeVar("S", bound=Sequence[Any])
-
-
-class TooManyError(Exception):
-    """A request has more events than one may have: nothing of it is taken."""
 
 
 class Sites(Protocol):
@@ -63,14 +59,8 @@ class Request(Struct, frozen=True, kw_only=True):
     sites: Sites = NoSites()
 
     def listed(self, found: S, at_most: int = sys.maxsize) -> S:
-        """The list that events are to be made of, as it came. A few bytes can name millions: count before you build.
-
-        :class:`TooManyError` if it has more than ``max_events`` or ``at_most``.
-        """
-        limit = min(self.max_events, at_most)
-        if len(found) > limit:
-            raise TooManyError(f"a request has at most {limit} hits, this has {len(found)}")
-        return found
+        """What events are to be made of, as it came; ``body.TooManyError`` if it is too much."""
+        return counted(found, min(self.max_events, at_most))
 
 
 class Event(NamedTuple):

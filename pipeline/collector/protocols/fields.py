@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from pipeline.collector.body import mended
 from pipeline.collector.protocols.base import Hit
 from schemas.hit import MAX_PROPS_BYTES, MAX_PROPS_KEYS
 
@@ -27,6 +28,7 @@ _CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
 _NOTHING: Final[tuple[Any, ...]] = (None, "", "undefined", "null", [], {})
 _LAST_MS = 4_102_444_800_000  # 2100-01-01
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _NO_JSON = b"null"
 _encode = msgspec.json.Encoder().encode
 
@@ -52,10 +54,14 @@ def clean(text: str) -> str:
 
 
 def decoded(raw: bytes | str) -> Any:
-    """The value that JSON holds; None if it is none."""
+    """The value that JSON holds; None if it is none. What can be mended is: it would cost a batch all its events."""
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except _UNREADABLE:
+        text = raw if isinstance(raw, str) else raw.decode(errors="replace")
+    try:
+        return msgspec.json.decode(mended(text.encode(errors="replace")))
+    except _UNREADABLE:
         return None
 
 
