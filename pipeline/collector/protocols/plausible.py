@@ -62,6 +62,8 @@ def _hit(body: dict[str, Any], url: str) -> Hit:
     props = object_of(_of(body, "p", "props")) or object_of(_of(body, "m", "meta"))
     props = fitted_props({k: v for k, v in props.items() if not isinstance(v, dict | list)})
     event = _NAMES.get(name) or event_of(name)
+    if _of(body, "i", "interactive") is False:
+        props["interactive"] = False
     if event == "user_engagement":
         props |= {"engagement_time_msec": number(body.get("e")), "percent_scrolled": _scrolled(body)}
     if event == "click":
