@@ -19,7 +19,6 @@ _GZIP_MAGIC = b"\x1f\x8b\x08"
 _MAX_GZIP_MEMBERS = 100  # each one costs a copy of what follows it; bgzip makes one per 64 KiB
 
 # What browsers make of a text that they cut within a character, and Python of a number that is none.
-_SUSPICIOUS = (rb"\ud", rb"\uD", b"NaN", b"Infinity")
 _STRING = rb'"(?:[^"\\]++|\\.)*+"?'
 _STRING_OR_NO_NUMBER = re.compile(_STRING + rb"|-?(?:NaN|Infinity)", re.DOTALL)
 _ESCAPE = re.compile(
@@ -27,6 +26,7 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 _STRING_OR_MARK = re.compile(_STRING + rb"|[\[\]{},]", re.DOTALL)
+_BACKSLASH, _N, _I = b"\\NI"
 _CLOSING = {b"[": b"]", b"{": b"}"}
 
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -100,7 +100,8 @@ def split(body: bytes, *, at_most: int) -> list[bytes]:
     if not _is_one_value(lines[0]) and (better := mended(text)) is not text:
         return [better]
     if any(line.startswith(b"{") and line.endswith(b"}") for line in lines):
-        return list(map(mended, counted(lines, at_most)))
+        counted(lines, at_most)
+        return list(map(mended, lines)) if _is_suspicious(text) else lines
     return [text]
 
 
@@ -109,10 +110,19 @@ def mended(text: bytes) -> bytes:
 
     As it came where it can be read, or cannot be read for another reason.
     """
-    if not any(part in text for part in _SUSPICIOUS) or _is_one_value(text):
+    if not _is_suspicious(text) or _is_one_value(text):
         return text
     better = _STRING_OR_NO_NUMBER.sub(_mended_part, text)
     return better if _is_one_value(better) else text
+
+
+def _is_suspicious(text: bytes) -> bool:
+    """May it have to be mended? Single bytes are looked for first: that is many times as fast."""
+    return (
+        (_BACKSLASH in text and (rb"\ud" in text or rb"\uD" in text))
+        or (_N in text and b"NaN" in text)
+        or (_I in text and b"Infinity" in text)
+    )
 
 
 def _mended_part(part: re.Match[bytes]) -> bytes:
