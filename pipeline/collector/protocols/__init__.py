@@ -4,7 +4,10 @@ A protocol is a pure function ``parse(request: Request) -> Parsed | None``: no I
 
 * ``Request``: one HTTP request as it came, its body inflated; ``received_ms`` and the visitor salts are handed in.
   The parser goes by path and bytes, never by Content-Type. None: "not mine", and the next route that matches is
-  asked. It never raises: any bytes give a ``Parsed``.
+  asked. Any bytes give a ``Parsed``, and nothing is raised but ``TooManyError``, by ``Request.listed``.
+* A list that becomes events goes through ``Request.listed`` before anything is built of it. What the events share is
+  read and fitted once, before each of them takes it up: a request costs about what it has bytes, and what its events
+  may hold.
 * ``Parsed.events``: what was found, in the request's order. An ``Event`` holds ``hit``, a dict in the contract's
   form (section 1) without ``site`` and ``received_time``; or, of what cannot be read, the bytes as they came.
   The parser does not judge: it leaves out what it does not find, and the judge (``core.decode``) refuses the hit
