@@ -23,6 +23,16 @@ class TurnedAwayError(Exception):
         self.retry_after_s = retry_after_s
 
 
+async def go_on(request: web.Request) -> None:
+    """Answers ``Expect: 100-continue`` (RFC 9110, 10.1.1). aiohttp's own way repeats what else it finds there, and breaks
+    on odd bytes.
+    """
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        raise web.HTTPExpectationFailed
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # nothing of the answer itself
+
+
 class Reader:
     """``backlog``: hits in the topic that nobody has consumed, and those on their way there."""
 

@@ -22,7 +22,7 @@ from pipeline.collector.pixel import GIF, hit_of
 from pipeline.collector.protocols.base import Gate, Request, Route
 from pipeline.collector.protocols.table import listening, parse
 from pipeline.collector.publisher import GroupCommit, Publisher, Unavailable
-from pipeline.collector.reading import Reader, TurnedAwayError
+from pipeline.collector.reading import Reader, TurnedAwayError, go_on
 from pipeline.collector.salts import Salts, SaltSource
 from pipeline.collector.stamping import Refused, Taken, stamp, take_in
 from pipeline.collector.tracking import admit, cors, preflight, request_of, response_of
@@ -108,14 +108,14 @@ class Collector:
         app = web.Application(client_max_size=self._limits.max_body_bytes)
         app.add_routes(
             [
-                web.post("/v1/hits", self._hits),
-                web.get("/v1/hit.gif", self._pixel, allow_head=False),
-                web.options("/v1/{rest:hits|hit.gif}", _preflight),
-                web.get("/masir.js", self._tracker),
-                web.get("/healthz", _health),
-                web.get("/readyz", self._readiness),
+                web.post("/v1/hits", self._hits, expect_handler=go_on),
+                web.get("/v1/hit.gif", self._pixel, allow_head=False, expect_handler=go_on),
+                web.options("/v1/{rest:hits|hit.gif}", _preflight, expect_handler=go_on),
+                web.get("/masir.js", self._tracker, expect_handler=go_on),
+                web.get("/healthz", _health, expect_handler=go_on),
+                web.get("/readyz", self._readiness, expect_handler=go_on),
                 *extra_routes,
-                web.route("*", "/{rest:.*}", self._tracked),
+                web.route("*", "/{rest:.*}", self._tracked, expect_handler=go_on),
             ]
         )
         return app
