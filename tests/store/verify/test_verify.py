@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.store.blocks import to_arrow
-from pipeline.store.checks import BOUNCE_PRESETS, FINAL_AFTER_MS, Check, Rules, checks
+from pipeline.store.checks import BOUNCE_PRESETS, Check, Rules, checks
 from pipeline.store.client import Client, rows
 from pipeline.store.sink import Sink
 from pipeline.store.verify import Difference, lasting, settled, verify
@@ -194,7 +194,7 @@ def test_a_missing_hit_is_named(client: Client, sink: Sink) -> None:
 
 
 @pytest.mark.parametrize(
-    ("later_ms", "checks"), [(FINAL_AFTER_MS, set()), (FINAL_AFTER_MS + 1, {"sessions"})]
+    ("later_ms", "checks"), [(RULES.final_after_ms, set()), (RULES.final_after_ms + 1, {"sessions"})]
 )
 def test_an_open_session_may_lag_until_it_should_have_closed(
     client: Client, sink: Sink, later_ms: int, checks: set[str]
