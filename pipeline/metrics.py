@@ -226,6 +226,9 @@ class Metrics:
     def links_refused(self, links: int) -> None:
         self._refused.inc(links)
 
+    def history_missed(self, hop: str, touchpoints: int) -> None:
+        self._missed.labels(hop).inc(touchpoints)
+
     def sink_rows(self, table: str, rows: int) -> None:
         self._sink_rows.labels(SINK, table).inc(rows)
 
@@ -263,6 +266,7 @@ class Metrics:
         )
         self._mended = self._counter("masir_hits_mended_total", "Hits of which not all is taken", "what")
         self._refused = self._counter("masir_links_refused_total", "Visitors a user has too many", "")
+        self._missed = self._counter("masir_history_missed_total", "Touchpoints too old to be placed", "hop")
         gauge = self._gauge
         self._churn_signals = self._counter("masir_churn_signals_total", "Signals raised", "site reason")
         self.customer_lifetime_value = gauge(

@@ -39,6 +39,7 @@ CONTRACT = {
     "masir_disk_size_bytes": set(),
     "masir_webhook_attempts_total": {"outcome"},
     "masir_links_refused_total": set(),
+    "masir_history_missed_total": {"hop"},
 }
 FED_LATER = {"masir_customer_lifetime_value", "masir_cost_per_acquisition"}
 
@@ -79,6 +80,7 @@ def test_every_metric_of_the_contract_with_its_labels(metrics: Metrics) -> None:
     metrics.publish(0, counters_with([session()], [step]).snapshot())
     metrics.hits({("shop", Outcome.SESSIONIZED): 1})
     metrics.dead_letters("sessionizer", {Reason.NOT_JSON: 1})
+    metrics.history_missed("journeys", 1)
     metrics.mended(unknown_fields=1, cut_urls=2)
     metrics.watermark("sessionizer", 0, 1.5)
     metrics.consumer_lag("sessionizer", 0, 10)
