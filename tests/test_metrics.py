@@ -90,17 +90,15 @@ def test_every_metric_of_the_contract_with_its_labels(metrics: Metrics) -> None:
     metrics.ledger_difference(0)
     metrics.register(Disk(Path(__file__).parent))
     metrics.webhook("delivered")
-    found = {name: {label for label, _ in labels} for name, labels in samples(metrics)}
-    assert {name: found.get(name) for name in CONTRACT} == CONTRACT
-    ours = {name for name in found if name.startswith("masir_")}
-    histogram = {"masir_end_to_end_seconds_bucket", "masir_end_to_end_seconds_sum"}
-    assert ours == CONTRACT.keys() | histogram
+    found = {name: {label for label, _ in labels} for name, labels in samples(metrics) if "masir_" in name}
+    histogram = {f"masir_end_to_end_seconds_{part}" for part in ("bucket", "sum")}
+    assert {name: found[name] for name in found.keys() - histogram} == CONTRACT
 
 
 def test_the_documentation_has_every_metric() -> None:
-    documented = (Path(__file__).parents[1] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    documented = (Path(__file__).parents[1] / "docs/metrics.md").read_text("utf-8")
     names = {name.removesuffix("_count") for name in CONTRACT} | FED_LATER
-    assert {name for name in names if f"`{name}" not in documented} == set()
+    assert not [name for name in names if f"`{name}" not in documented]
 
 
 def test_what_nothing_feeds_is_declared_and_has_no_sample(metrics: Metrics) -> None:

@@ -42,7 +42,6 @@ from schemas.evidence import Evidence, EvidenceBatch
 from schemas.transition import Kind, Transition
 
 MAX_EVIDENCE: Final = 2_000
-
 GRAIN_MS: Final = 60_000
 NEVER_MS: Final = -(1 << 62)
 StepKey = tuple[int, int, int]  # model, time, ordinal
@@ -56,8 +55,7 @@ class Output(NamedTuple):
 
     ``changes``: how many of each more, or less. ``state``: the journal's entry, which needs those from ``needed`` on.
     ``passed``: to the persons whose evidence it is. ``stays``: (site, model, stage, minute, was it a lapse) of stages
-    that were left, how many. ``regressed``: (person's key, model, time, 1 or -1) in the models that are watched for it.
-    ``missed``: pieces of evidence that were left out.
+    left, how many. ``regressed``: (person's key, model, time, 1 or -1) where watched. ``missed``: evidence left out.
     """
 
     columns: Columns | None
@@ -149,9 +147,8 @@ class Journeys:
         clock, table = self.clock, self._table
         for message in messages:
             if message.watermark is not None:
-                clock.sources[message.source] = max(
-                    message.watermark, clock.sources.get(message.source, NEVER_MS)
-                )
+                known = clock.sources.get(message.source, NEVER_MS)
+                clock.sources[message.source] = max(message.watermark, known)
         if not clock.sources or (self._bounded and not is_final):
             return []
         time = max(clock.sources.values()) if is_final else min(clock.sources.values())
