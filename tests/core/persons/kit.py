@@ -188,10 +188,7 @@ class Net:
 
 
 def split(message: Touchpoints, partitions: int) -> list[Touchpoints]:
-    found = [
-        Touchpoints(message.source, message.watermark, SessionColumns(), HitColumns(), LinkColumns())
-        for _ in range(partitions)
-    ]
+    found = [Touchpoints(message.source, message.watermark) for _ in range(partitions)]
     for table in ("sessions", "hits", "links", "words"):
         columns = getattr(message, table)
         for row in zip(*(getattr(columns, name) for name in columns.__struct_fields__), strict=True):
