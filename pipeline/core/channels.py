@@ -17,22 +17,20 @@ of a referrer its host. So all pages of a shop share one entry. It shows in noth
 import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_args
 
 from pipeline.core import devices, referrers
 from pipeline.core.bots import BotDetector
 from pipeline.core.campaigns import campaign_of, is_empty, query_of
 from pipeline.core.devices import MAX_AGENT_CHARS, Device
 from pipeline.core.referrers import Category
+from pipeline.core.rules import Channel
 from schemas.hit import Campaign
 
 CACHE_ENTRIES = 16_384
 QUERY_CACHE_ENTRIES = 4_096  # keeps whole urls, and most sites have few of them with a query that repeat
 
-CHANNELS: Final = (
-    "direct", "organic_search", "paid_search", "organic_social", "paid_social", "email", "referral",
-    "display", "affiliate", "video", "sms", "push", "chat", "offline", "app", "other",
-)  # fmt: skip
+CHANNELS: Final[tuple[str, ...]] = get_args(Channel)
 
 
 class Traffic(NamedTuple):

@@ -37,7 +37,6 @@ _BOUNCED = {
     "plausible": "page_views = 1 AND hits = 1",
     "ga4": "page_views = 1 AND duration_ms < 10000 AND conversions = 0",
 }
-BOUNCE_PRESETS: Final = tuple(_BOUNCED)
 
 _KEY = "site, visitor, start_time"
 _SESSION_VALUES = (
