@@ -9,7 +9,6 @@ Steps go through the topic ``erasures``. All of it can be done again: a leader t
 import asyncio
 import secrets
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
@@ -25,6 +24,7 @@ from pipeline.settings import Settings
 from pipeline.store.client import Client
 from pipeline.transport.kafka.known import KEY, out
 from pipeline.transport.kafka.topics import SEGMENT_MS
+from pipeline.zones import in_utc
 from schemas.erasure import Erasure, Request
 from schemas.topics import EVIDENCE, FACTS, HIT_ROWS, HITS, HOUR_MS, SIGNALS, TOUCHPOINTS
 
@@ -91,11 +91,11 @@ class SharedEraser:
         signals_ms = now_ms + SIGNALS.retention_ms + SEGMENT_MS
         hits_ms = now_ms + round(self._settings.hits_retention_hours * HOUR_MS) + SEGMENT_MS
         return [
-            f"hits in the topic {self._leader.name(HITS.name)} until {_text(hits_ms)} (hits_retention_hours): "
+            f"hits in the topic {self._leader.name(HITS.name)} until {in_utc(hits_ms)} (hits_retention_hours): "
             "whoever replays them, they stay out",
-            f"signals in the topic {self._leader.name(SIGNALS.name)} until {_text(signals_ms)}",
+            f"signals in the topic {self._leader.name(SIGNALS.name)} until {in_utc(signals_ms)}",
             "what hops remembered, in journals until later entries replace them, "
-            f"in topics that the broker compacts until {_text(now_ms + COMPACTED_MS)}",
+            f"in topics that the broker compacts until {in_utc(now_ms + COMPACTED_MS)}",
             "hashes of hit ids, which name nobody, for `dedupe_hours`",
             "copies that you have made",
         ]
@@ -121,7 +121,3 @@ class SharedEraser:
             bare = transport.cluster.names.bare(tp.topic)
             deleted[bare] = deleted.get(bare, 0) + offset - begins[tp]
         return deleted
-
-
-def _text(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

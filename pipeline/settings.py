@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct, field
 
+from pipeline.core.bounce import Preset
 from pipeline.core.goals import DEFAULT_GOALS
 from pipeline.core.parts import PRESETS, Splits
 from pipeline.core.persons.identity import MOST_VISITORS
@@ -87,7 +88,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     allowed_lateness_seconds: SecondsOrNone = 3_600.0
     out_of_orderness_seconds: SecondsOrNone = 10.0
     dedupe_hours: Hours = 24.0
-    bounce: Literal["pages", "plausible", "ga4"] = "pages"
+    bounce: Preset = "pages"
     goal_events: tuple[str, ...] = DEFAULT_GOALS
     goal_urls: tuple[str, ...] = ()
     background_events: tuple[str, ...] = ()

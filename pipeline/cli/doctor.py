@@ -5,7 +5,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -88,7 +88,8 @@ def _findings(settings: Settings) -> Iterator[Finding]:
             yield (tables := _tables(reader))
             if not tables.advice:
                 yield _ledger(reader, settings)
-                yield from _asked(reader, (_dead_letters, _clock))
+                yield _dead_letters(reader)
+                yield _clock(reader)
     except StoreRefusedError as error:
         yield Finding("store", str(error), "mend MASIR_CLICKHOUSE and the other settings of ClickHouse")
     except StoreUnavailableError as error:
@@ -170,11 +171,6 @@ def _broker(settings: Settings) -> Iterator[Finding]:
 async def _wrong_topics(settings: Settings) -> dict[str, list[str]]:
     async with TopicAdmin(settings) as admin:
         return await admin.check()
-
-
-def _asked(reader: Reader, checks: tuple[Callable[[Reader], Finding], ...]) -> Iterator[Finding]:
-    for check in checks:
-        yield check(reader)
 
 
 def _tables(reader: Reader) -> Finding:

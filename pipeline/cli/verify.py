@@ -31,6 +31,7 @@ from pipeline.transport.kafka.control import erased_sites
 from pipeline.transport.log import DATABASE
 
 SUMS = ("counters", "ledger")  # checks of what stays when a person is erased
+WRITTEN_WITHIN_SECONDS = 60.0  # of the time at which a row should be written
 SETTLE_SECONDS = (3.0, 6.0, 12.0)  # between one look at a running pipeline and the next
 
 EXAMPLES = """
@@ -76,7 +77,15 @@ def verify(context: click.Context, data: str | None, as_json: bool) -> None:
 def _verify(reader: Reader, settings: Settings) -> dict[str, list[Difference]]:
     sites, splits = sites_of(settings), settings.splits
     cuts = Cuts(splits.midnight, splits.campaign, splits.longest_ms, settings.time_zone, zones_of(sites))
-    rules = Rules(settings.timeout_ms, settings.bounce, settings.pane_ms, cuts, settings.person_max_visitors)
+    late_seconds = settings.out_of_orderness_seconds + settings.session_update_seconds
+    rules = Rules(
+        settings.timeout_ms,
+        settings.bounce,
+        settings.pane_ms,
+        cuts,
+        settings.person_max_visitors,
+        round((late_seconds + settings.store_flush_seconds + WRITTEN_WITHIN_SECONDS) * 1000),
+    )
     sources = SignalSources(rules, settings.signal_rules, settings.cancel_urls, settings.churn_regress_models)
     models = load_models(texts_in_force(settings.models), models_of(sites))
     more = [

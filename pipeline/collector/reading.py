@@ -24,8 +24,8 @@ class TurnedAwayError(Exception):
 
 
 async def go_on(request: web.Request) -> None:
-    """Answers ``Expect: 100-continue`` (RFC 9110, 10.1.1). aiohttp's own way repeats what else it finds there, and breaks
-    on odd bytes.
+    """Answers ``Expect: 100-continue`` (RFC 9110, 10.1.1). aiohttp's own way repeats what else there is, and breaks on
+    odd bytes.
     """
     if request.headers.get("Expect", "").lower() != "100-continue":
         raise web.HTTPExpectationFailed

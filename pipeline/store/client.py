@@ -104,7 +104,7 @@ class Client:
     ) -> None:
         self._driver = driver
         self._cluster = cluster_name
-        self._is_embedded = is_embedded
+        self.is_embedded = is_embedded
         self._disk = disk  # of the embedded engine, if it may write
         self.place = place
 
@@ -143,7 +143,7 @@ class Client:
         """See :class:`Reader`."""
         query, output_format = _asked(query, output_format)
         with mapped(QueryError):
-            if self._is_embedded:
+            if self.is_embedded:
                 yield from pieces(self._driver.command, self._kill, query, output_format, until)
                 return
             with closing(self._driver.raw_stream(query, fmt=output_format)) as stream:

@@ -15,8 +15,8 @@ A protocol is a pure function ``parse(request: Request) -> Parsed | None``: no I
 * ``Event.key`` is what the protocol calls the site (idsite, app id, domain, measurement id, write key),
   ``Event.secret`` a credential of server-to-server paths ("" where there is none), ``Event.consent`` what the wire
   says of analytics storage: "granted", "denied", or "" when it says nothing.
-* A *gate* (``Gate``) maps the event to a site or refuses it: the registry of sites does. Without a registry,
-  ``open_gate`` takes the key as the site's name, and the judge refuses a key that can be none.
+* A *gate* (``Gate``) maps the event to a site or refuses it: the registry of sites does. Without a registry
+  the key is the site's name, and the judge refuses a key that can be none.
 * ``Parsed.answer`` is an ``Answer``, or a function that makes it of the verdicts: one per event, in order, None for
   an event that was taken, else its ``Refusal``. It is sent after the hits are durable, also when all were refused.
 * A webhook's signature is checked by the protocol, with ``request.sites.secret_of(site, protocol)``; its events are

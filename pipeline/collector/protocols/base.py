@@ -138,11 +138,6 @@ Gate = Callable[[str, Request, Event], str | Refusal]
 """(protocol, request, event) -> the site of the event, or why it is refused."""
 
 
-def open_gate(_protocol: str, _request: Request, event: Event) -> str:
-    """The gate without a registry of sites: what the protocol calls the site is its name."""
-    return event.key
-
-
 NO_STORE = {"Cache-Control": "no-cache, no-store, must-revalidate"}
 IMAGE = Answer(200, GIF, "image/gif", NO_STORE)
 EMPTY = Answer(204)
