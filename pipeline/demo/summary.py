@@ -23,6 +23,10 @@ SELECT site, count(), countIf(page_views > 0), countIf(bounced), countIf(convert
        sum(revenue)
 FROM sessions GROUP BY site ORDER BY count() DESC, site LIMIT 8
 """
+_LETTERS = """
+SELECT reason, count(), replaceRegexpAll(any(message), '[^[:print:]]', '?')
+FROM dead_letters GROUP BY reason ORDER BY count() DESC, reason
+"""
 _CHANNELS = """
 SELECT channel, count(), countIf(converted), sum(revenue)
 FROM sessions {where} GROUP BY channel ORDER BY count() DESC, channel LIMIT 8
@@ -52,6 +56,7 @@ def summary(query: Query, data: str, program: str = "masir") -> RenderableType:
     return Group(
         Text(),
         *_ledger(found),
+        *(_letters(query(_LETTERS)) if found["dead_letter"] else ()),
         Text(),
         _sites(sites),
         Text(),
@@ -72,6 +77,12 @@ def _ledger(found: dict[str, int | float]) -> Iterator[Text]:
     yield Text("Ledger: every hit has one outcome", style="bold")
     yield _sum(found, "received", ("accepted", "duplicate", "bot", "dead_letter"))
     yield _sum(found, "accepted", ("sessionized", "background", "late"))
+
+
+def _letters(rows: Sequence[tuple[Any, ...]]) -> Iterator[Text]:
+    """Why hits could not be read, and what was said of one of each kind."""
+    for reason, letters, message in rows:
+        yield Text(f"    {letters:,} dead letters {reason}: {message}", no_wrap=True, overflow="ellipsis")
 
 
 def _sum(found: dict[str, int | float], total: str, parts: tuple[str, ...]) -> Text:

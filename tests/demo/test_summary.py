@@ -37,6 +37,7 @@ ANSWERS: dict[str, Rows] = {
         ("email", 150, 10, Decimal(0)),
     ],
     "WHERE site = 'shop' GROUP BY model": STAGES,
+    "FROM dead_letters": [("not_json", 2, "JSON is malformed"), ("missing_field", 1, "no [bold]site[/]")],
     "count() FROM": [(7,)],
 }
 
@@ -64,6 +65,14 @@ def test_ledger_adds_up() -> None:
     lines = lines_of(answer)
     assert "  1,239 received = 1,234 accepted + 0 duplicate + 2 bot + 3 dead letter" in lines
     assert "  1,234 accepted = 1,000 sessionized + 200 background + 34 late" in lines
+
+
+def test_dead_letters_say_why() -> None:
+    lines = lines_of(answer)
+    place = lines.index("    2 dead letters not_json: JSON is malformed")
+    assert lines[place + 1] == "    1 dead letters missing_field: no [bold]site[/]"
+    fine = {**ANSWERS, "FROM ledger": [("sessionized", 1)]}
+    assert not any("dead letters" in line for line in lines_of(lambda sql: _find(fine, sql)))
 
 
 def test_rates_are_of_the_right_whole() -> None:
@@ -131,12 +140,16 @@ def test_the_questions_fit_the_real_views(tmp_path: Path) -> None:
             ("bob", "awareness", 1),
             ("reader", "awareness", 0, "wiki"),
         ]
-        ledger = [LedgerRow(0, "shop", Outcome.SESSIONIZED, 5, 1), LedgerRow(1, "shop", Outcome.BOT, 2, 1)]
+        ledger = [
+            LedgerRow(0, "shop", Outcome.SESSIONIZED, 5, 1),
+            LedgerRow(1, "shop", Outcome.BOT, 2, 1),
+            LedgerRow(2, "", Outcome.DEAD_LETTER, 1, 1),
+        ]
         sink.insert("sessions", to_arrow("sessions", sessions), "s")
         sink.insert("transitions", to_arrow("transitions", [_transition(*step) for step in steps]), "t")
         sink.insert("ledger", to_arrow("ledger", ledger), "l")
         lines = lines_of(client.query)
-    assert "  7 received = 5 accepted + 0 duplicate + 2 bot + 0 dead letter" in lines
+    assert "  8 received = 5 accepted + 0 duplicate + 2 bot + 1 dead letter" in lines
     assert row(lines, "shop") == ["shop", "3", "50.0 %", "33.3 %", "20.0 s", "12.50"]
     assert row(lines, "wiki") == ["wiki", "5", "100.0 %", "0.0 %", "0.0 s", "0.00"]
     assert "Top channels of site shop" in lines  # not of both: readers would drown the customers
