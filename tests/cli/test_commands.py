@@ -164,6 +164,15 @@ def test_from_a_file_to_answers_and_a_mended_letter() -> None:
     listed = json.loads(masir("dlq", "ls", "--data", "d", "--json").output)["letters"]
     assert sorted(letter["reason"] for letter in listed) == ["missing_field", "not_json"]
     (mendable,) = [letter["id"] for letter in listed if letter["reason"] == "missing_field"]
+    lines = masir("dlq", "ls", "--data", "d", "--limit", "1").output.splitlines()
+    assert [len(line.split("\t")) for line in lines] == [7, 7, 1]  # plain, and ids are whole
+    assert lines[1].split("\t")[0] == listed[0]["id"]
+    assert lines[2] == (
+        "2 dead letters: 1 missing_field, 1 not_json; the newest 1 are shown, --limit shows more"
+    )
+    assert masir("dlq", "ls", "--data", "d", "--reason", "not_json").output.endswith(
+        "\n1 dead letters: 1 not_json\n"
+    )
     shown = masir("dlq", "show", mendable, "--data", "d").output
     assert "reason: missing_field" in shown
     assert '"visitor_id": "bob"' in shown
