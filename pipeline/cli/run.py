@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from pipeline.cli.runner import KNOWN_ERRORS, runner, settings_of, told, without_broker
+from pipeline.cli.runner import KNOWN_ERRORS, program, runner, settings_of, told, without_broker
+from pipeline.live.guard import is_loopback
 
 EXAMPLES = """
 \b
@@ -55,6 +56,12 @@ def say_started(live: Any) -> None:
     click.echo(f'  script   <script defer data-site="SITE" src="{base}/masir.js"></script>')
     shown = live.settings.metrics_listen
     shows = f"http://{shown}" if shown else base
-    click.echo(f"  page     {shows}/")
+    is_near = is_loopback((shown or live.settings.listen).rpartition(":")[0])
+    is_open = is_near or live.settings.page_token
+    click.echo(
+        f"  page     {shows}/"
+        if is_open
+        else "  page     closed: MASIR_PAGE_TOKEN opens it (it shows persons)"
+    )
     click.echo(f"  metrics  {shows}/metrics")
-    click.echo(f"  ask      masir sql --data {live.settings.data} 'SELECT * FROM sessions'")
+    click.echo(f"  ask      {program()} sql --data {live.settings.data} 'SELECT * FROM sessions'")

@@ -2,15 +2,17 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
 
 from pipeline.cli import COMMANDS, main
 from pipeline.cli import runner as cli_runner
+from pipeline.cli.run import say_started
 from pipeline.cli.runner import told
 from pipeline.collector.publisher import Unavailable
-from pipeline.settings import SettingsError
+from pipeline.settings import Settings, SettingsError
 from pipeline.store.errors import QueryError, StoreUnavailableError
 from tests.cli.kit import NOON, masir
 
@@ -208,3 +210,23 @@ def test_the_summary_for_people_has_no_progress_bar_in_a_pipe() -> None:
     assert result.exit_code == 0
     assert "5 hits in" in result.output
     assert "\x1b" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("settings", "page"),
+    [
+        ({}, "http://127.0.0.1:8088/"),
+        ({"listen": "0.0.0.0:8088"}, "closed: MASIR_PAGE_TOKEN opens it (it shows persons)"),
+        ({"listen": "0.0.0.0:8088", "page_token": 16 * "x"}, "http://0.0.0.0:8088/"),
+        ({"listen": "0.0.0.0:8088", "metrics_listen": "127.0.0.1:9101"}, "http://127.0.0.1:9101/"),
+        ({"metrics_listen": "0.0.0.0:9101"}, "closed: MASIR_PAGE_TOKEN opens it (it shows persons)"),
+    ],
+)
+def test_run_names_the_page_only_where_somebody_can_see_it(
+    settings: dict[str, str], page: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.cli.run.program", lambda: ".venv/bin/masir")
+    say_started(SimpleNamespace(settings=Settings(**settings), port=8088))
+    lines = capsys.readouterr().out.splitlines()
+    assert f"  page     {page}" in lines
+    assert lines[-1].startswith("  ask      .venv/bin/masir sql --data masir-data ")
