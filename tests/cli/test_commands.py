@@ -155,7 +155,7 @@ def _hits() -> str:
     return "hits.ndjson"
 
 
-def test_from_a_file_to_answers_and_a_mended_letter() -> None:
+def test_from_a_file_to_answers_and_a_mended_letter(monkeypatch: pytest.MonkeyPatch) -> None:
     """process, sql, dlq, verify and doctor on one small data directory, as a person would."""
     summary = json.loads(masir("process", _hits(), "--data", "d", "--json").output)
     figures = ("received", "accepted", "duplicate", "bot", "dead_letter", "sessionized", "background", "late")
@@ -194,6 +194,15 @@ def test_from_a_file_to_answers_and_a_mended_letter() -> None:
 
     verified = masir("verify", "--data", "d", "--json")
     assert (verified.exit_code, json.loads(verified.output)["agrees"]) == (0, True)
+    assert "Recomputed with" not in masir("verify", "--data", "d").output
+    with monkeypatch.context() as others:
+        others.setenv("MASIR_BOUNCE", "ga4")
+        others.setenv("MASIR_PERSON_MAX_VISITORS", "7")
+        differs = masir("verify", "--data", "d")
+    said = (
+        "Recomputed with session_timeout_seconds = 1800.0, bounce = ga4, person_max_visitors = 7.\nRows that"
+    )
+    assert (differs.exit_code, said in differs.output) == (1, True)
     doctor = _doctor()
     assert doctor["ledger"]["advice"] == doctor["topics"]["advice"] == doctor["store"]["advice"] == ""
     assert "masir dlq" in doctor["dead letters"]["advice"]
