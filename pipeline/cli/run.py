@@ -1,12 +1,15 @@
 """``masir run``: the embedded pipeline, live."""
 
 import asyncio
+import errno
+import socket
 from typing import Any
 
 import click
 
-from pipeline.cli.runner import KNOWN_ERRORS, program, runner, settings_of, told, without_broker
+from pipeline.cli.runner import KNOWN_ERRORS, Wrong, program, runner, settings_of, told, without_broker
 from pipeline.live.guard import is_loopback
+from pipeline.settings import Settings
 
 EXAMPLES = """
 \b
@@ -36,10 +39,29 @@ def run(data: str | None, listen: str | None, collectors: int | None) -> None:
     settings = without_broker(
         settings_of(data=data, listen=listen, collectors=collectors), "`masir collect` and `masir worker`"
     )
+    check_addresses(settings)
     try:
         asyncio.run(runner("run")(settings, say_started))
     except KNOWN_ERRORS as error:
         raise told(error) from error
+
+
+def check_addresses(settings: Settings) -> None:
+    """Before anything is made in the data directory: are they free?"""
+    _check_free(settings.listen, "--listen HOST:PORT")
+    if settings.metrics_listen:
+        _check_free(settings.metrics_listen, "MASIR_METRICS_LISTEN=HOST:PORT")
+
+
+def _check_free(address: str, option: str) -> None:
+    host, _, port = address.rpartition(":")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), int(port)))
+        except OSError as error:  # whatever else is wrong, the server says
+            if error.errno == errno.EADDRINUSE:
+                raise Wrong(f"{address} is in use; {option} chooses another address") from error
 
 
 def base_of(live: Any) -> str:

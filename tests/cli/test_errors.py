@@ -105,3 +105,20 @@ def test_the_demo_touches_nothing_that_is_not_its_own(monkeypatch: pytest.Monkey
     monkeypatch.setenv("MASIR_PARTITIONS", "0")
     assert masir("demo", "--data", "running").exit_code == 2
     assert Path("running/.made-by-masir-demo").exists(), "what is there is deleted last"
+
+
+@pytest.mark.parametrize("command", [("run",), ("demo", "--live")], ids=" ".join)
+def test_an_address_in_use_is_told_before_anything_is_made(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        result = masir(*command, "--data", "d", "--listen", address)
+        says = f"Error: {address} is in use; --listen HOST:PORT chooses another address\n"
+        assert (result.exit_code, result.output) == (2, says)
+        monkeypatch.setenv("MASIR_METRICS_LISTEN", address)
+        assert (
+            "MASIR_METRICS_LISTEN=HOST:PORT"
+            in masir(*command, "--data", "d", "--listen", "127.0.0.1:0").output
+        )
+    assert not Path("d").exists()
