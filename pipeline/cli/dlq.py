@@ -55,21 +55,21 @@ def dlq() -> None:
 def ls(data: str | None, reason: str | None, limit: int, as_json: bool) -> None:
     """List the dead letters, the newest first, and how many there are of each reason. In a pipe: lines with tabs."""
     settings = settings_of(data=data)
-    letters = _letters(settings, reason, limit)
-    ordered = f"{_REASONS} {_where(reason)} GROUP BY reason ORDER BY letters DESC, reason"
-    reasons = {row["reason"]: row["letters"] for row in _asked(settings, ordered)}
+    counted = f"{_REASONS} {_where(reason)} GROUP BY reason ORDER BY letters DESC, reason"
+    letters, counts = _asked(settings, f"{_newest(reason)} LIMIT {limit}", counted)
+    reasons = {row["reason"]: row["letters"] for row in counts}
     if as_json:
         click.echo(msgspec.json.encode({"letters": letters, "reasons": reasons}))
         return
-    lines = list(map(_cells, letters))
+    lines = [_cells(letter) for letter in letters]
     if sys.stdout.isatty():
         table = Table(Column(_HEADINGS[0], no_wrap=True), *_HEADINGS[1:])
         for line in lines:
             table.add_row(*map(Text, line))
         Console().print(table)
     else:
-        for line in (_HEADINGS, *lines):
-            click.echo("\t".join(line))
+        for cells in (_HEADINGS, *lines):
+            click.echo("\t".join(cells))
     total, shown = sum(reasons.values()), len(letters)
     of_each = ", ".join(f"{count:,} {name}" for name, count in reasons.items())
     rest = f"; the newest {shown:,} are shown, --limit shows more" if shown < total else ""
@@ -134,20 +134,22 @@ def replay(data: str | None, reason: str | None, sets: tuple[str, ...], as_json:
         click.echo(", ".join(f"{name.replace('_', ' ')}: {count:,}" for name, count in summary.items()))
 
 
-def _letters(settings: Settings, reason: str | None, limit: int | None = None) -> list[dict[str, Any]]:
-    most = "" if limit is None else f"LIMIT {limit}"
-    newest = "ORDER BY received_time DESC, partition, offset DESC"
-    return _asked(settings, f"{LETTERS} {_where(reason)} {newest} {most}")
+def _letters(settings: Settings, reason: str | None) -> list[dict[str, Any]]:
+    return _asked(settings, _newest(reason))[0]
+
+
+def _newest(reason: str | None) -> str:
+    return f"{LETTERS} {_where(reason)} ORDER BY received_time DESC, partition, offset DESC"
 
 
 def _where(reason: str | None) -> str:
     return f"WHERE reason = '{reason}'" if reason else ""
 
 
-def _asked(settings: Settings, query: str) -> list[dict[str, Any]]:
+def _asked(settings: Settings, *queries: str) -> list[list[dict[str, Any]]]:
     try:
         with closing(reader_of(settings)) as reader:
-            return rows(reader, query)
+            return [rows(reader, query) for query in queries]
     except KNOWN_ERRORS as error:
         raise told(error) from error
 

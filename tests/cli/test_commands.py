@@ -239,3 +239,9 @@ def test_run_names_the_page_only_where_somebody_can_see_it(
     lines = capsys.readouterr().out.splitlines()
     assert f"  page     {page}" in lines
     assert lines[-1].startswith("  ask      .venv/bin/masir sql --data masir-data ")
+
+
+def test_erase_says_when_nobody_was_known() -> None:
+    masir("process", _hits(), "--data", "d")
+    said = [masir("erase", "--site", "shop", "--visitor", "ann", "--data", "d").output for _ in range(2)]
+    assert ["Nobody of that id is known" in one for one in said] == [False, True]

@@ -35,7 +35,7 @@ def test_dead_letters_are_shown_harmless(
         "site": EVIL, "received_time": "2026-11-22 00:00:00", "raw": "GxtbMzFt", "id": "dlq-hits-0-1", "came_in": 0,
         "letters": 1,
     }  # fmt: skip
-    monkeypatch.setattr("pipeline.cli.dlq._asked", lambda *_: [letter])
+    monkeypatch.setattr("pipeline.cli.dlq._asked", lambda _, *queries: [[letter] for _ in queries])
     result = CliRunner().invoke(main, ["dlq", *command, "--data", str(tmp_path)])
     assert result.exit_code == 0, result.output
     lines = result.output.replace("\t", " ").split("\n")  # tabs are ours: the sender's are escaped
