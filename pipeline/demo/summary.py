@@ -24,7 +24,7 @@ SELECT site, count(), countIf(page_views > 0), countIf(bounced), countIf(convert
 FROM sessions GROUP BY site ORDER BY count() DESC, site LIMIT 8
 """
 _LETTERS = """
-SELECT reason, count(), replaceRegexpAll(any(message), '[^[:print:]]', '?')
+SELECT reason, count(), replaceRegexpAll(min(message), '[^[:print:]]', '?')
 FROM dead_letters GROUP BY reason ORDER BY count() DESC, reason
 """
 _CHANNELS = """
