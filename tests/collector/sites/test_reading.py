@@ -79,7 +79,11 @@ def test_a_directory_holds_a_file_per_site(tmp_path: Path) -> None:
         ("[shop]\n\nkeys.segmnet = ['wk']", 3, "'segmnet' is no protocol; there is segment"),
         (f"[shop]\nserver_keys.plausibel = ['{HASH}']", 2, "there is plausible"),
         ("[shop]\nsecrets.mailgunn = 'env:KEY'", 2, "there is mailgun"),
-        ("[shop]\nkeys.rudderstack = ['wk']", 2, "there is cloudevents, delighted, ga4, jitsu, mail, mailgun, masir"),
+        (
+            "[shop]\nkeys.rudderstack = ['wk']",
+            2,
+            "there is cloudevents, delighted, ga4, jitsu, mail, mailgun, masir",
+        ),
         ("[shop]\nsecrets.mailgun = 'the secret itself'", 2, "env:NAME or file:PATH"),
         ("[shop]\nname = 'other'", 2, "name is that of its table"),
         ("['no name']", 1, "no name of a site"),
