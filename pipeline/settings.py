@@ -6,7 +6,7 @@ setting and what is allowed. Examples: deploy/masir.minimal.toml, deploy/masir.r
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
@@ -198,20 +198,27 @@ def load(environ: Mapping[str, str], **overrides: Any) -> Settings:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        values = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not TOML: {error}") from error
+    for name in values:
+        if name not in Settings.__struct_fields__:
+            raise SettingsError(f"{path}: {name} is no setting; there is {', '.join(_near(name))}")
+    return values
 
 
 def _name_of(variable: str) -> str:
     name = variable.removeprefix(PREFIX).lower()
     if name not in Settings.__struct_fields__:
-        near = get_close_matches(name, Settings.__struct_fields__) or Settings.__struct_fields__
-        known = ", ".join(PREFIX + one.upper() for one in near)
+        known = ", ".join(PREFIX + one.upper() for one in _near(name))
         raise SettingsError(f"{variable} is no setting; there is {known}")
     return name
+
+
+def _near(name: str) -> Sequence[str]:
+    return get_close_matches(name, Settings.__struct_fields__) or Settings.__struct_fields__
 
 
 def _parse(name: str, text: str) -> Any:

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Collection, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -29,7 +29,7 @@ from pipeline.store.query_socket import SocketReader
 from pipeline.store.sql import text
 from pipeline.transport.kafka.connection import BrokerError
 from pipeline.transport.kafka.topics import TopicAdmin, wanted_topics
-from pipeline.transport.log import DATABASE
+from pipeline.transport.log import DATABASE, decode_changes
 from schemas.topics import TOPICS
 
 LEAST_FREE_BYTES = 2 * 1024**3  # the store's merges need room for the parts they write anew
@@ -96,6 +96,8 @@ def _findings(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "store", str(error), "start it, or mend host and port; hits wait in their topic meanwhile"
         )
+    except PermissionError as error:
+        yield Finding("store", f"{error.filename}: {error.strerror}", "change its owner or its mode")
     except KNOWN_ERRORS as error:
         yield Finding("store", str(error), "stop the other process, or ask where it runs")
 
@@ -112,7 +114,38 @@ def _models(settings: Settings) -> Finding:
         models = load_models(texts_in_force(settings.models))
     except KNOWN_ERRORS as error:
         return Finding("stage models", str(error), "`masir models check FILE` shows it after each change")
+    before = {} if settings.broker else _digests(Path(settings.data) / DATABASE)
+    both = before.keys() | models.digests.keys() if before else ()
+    if changed := sorted(name for name in both if before.get(name) != models.digests.get(name)):
+        rebuild = f"masir rebuild {' '.join(f'--model {name}' for name in changed)}"
+        says = f"{', '.join(changed)}: not as the data directory was made with, so nothing starts on it"
+        return Finding("stage models", says, f"put them back, or make their history anew: `{rebuild}`")
     return Finding("stage models", ", ".join(model.name for model in models.models))
+
+
+class _Entry(msgspec.Struct, array_like=True):
+    """How an entry of the journeys' journal begins (agents/journeys.py)."""
+
+    version: int
+    digests: dict[str, int]
+
+
+def _digests(database: Path) -> dict[str, int]:
+    """Of the models that journeys are remembered by; empty if none are, or if they are to be made anew."""
+    found: dict[str, int] = {}
+    if not database.exists():
+        return found
+    first = "select payload, min(sequence) from changelogs where store = 'journeys' group by partition"
+    with suppress(sqlite3.Error), closing(_open(database)) as db:  # what is wrong with the file `topics` says
+        if db.execute("select 1 from rebuilds where receipt is null").fetchone() is None:
+            for payload, _ in db.execute(first):
+                ((_, entry),) = decode_changes(payload)
+                found |= msgspec.msgpack.decode(entry or b"", type=_Entry).digests
+    return found
+
+
+def _open(database: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)
 
 
 def _sites(settings: Settings) -> Finding:
@@ -135,7 +168,7 @@ def _topics(database: Path, settings: Settings) -> Finding:
     if not database.exists():
         return Finding("topics", "none yet", "`masir run` or `masir process` makes them")
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as db:
+        with closing(_open(database)) as db:
             known = dict(db.execute("select name, partitions from topics"))
     except sqlite3.Error as error:
         return Finding("topics", f"{database}: {error}", "restore the directory from a backup")
