@@ -72,7 +72,7 @@ class SharedEraser:
         erasure = replace(erasure, visitors=erasure.visitors | found.visitors)
         await self._keep_out(erasure)
         (removed,) = await let_pass((HIT_ROWS.name,), erasure, partitions=1)
-        deleted = await self._delete_consumed()
+        await self._delete_consumed()
         return Receipt(
             number=request.number,
             site=request.site,
@@ -82,8 +82,6 @@ class SharedEraser:
             visitors=len(erasure.visitors),
             shared_visitors=len(shared),
             store_rows=removed,
-            topic_records=deleted,
-            state_changes={},
             remains=self._remains(wall_ms()),
         )
 
@@ -104,8 +102,7 @@ class SharedEraser:
         names = [("u", user) for user in erasure.users] + [("v", visitor) for visitor in erasure.visitors]
         await self._leader.write(out(self._known.digest(erasure.site, *name) for name in names))
 
-    async def _delete_consumed(self) -> dict[str, int]:
-        """Records by topic."""
+    async def _delete_consumed(self) -> None:
         transport = self._leader.transport
         offsets = transport.offsets
         tps = {
@@ -114,10 +111,4 @@ class SharedEraser:
             for partition in range(transport.partitions(topic))
         }
         committed, begins = await offsets.committed(tps), await offsets.begins(tps)
-        before = {tp: offset for tp, offset in committed.items() if offset > begins[tp]}
-        await offsets.delete(before)
-        deleted: dict[str, int] = {}
-        for tp, offset in sorted(before.items()):
-            bare = transport.cluster.names.bare(tp.topic)
-            deleted[bare] = deleted.get(bare, 0) + offset - begins[tp]
-        return deleted
+        await offsets.delete({tp: offset for tp, offset in committed.items() if offset > begins[tp]})

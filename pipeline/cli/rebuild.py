@@ -64,6 +64,10 @@ def rebuild(
     except KNOWN_ERRORS as error:
         raise told(error) from error
     _show(receipt, as_json=as_json)
+    if settings.broker and not as_json:
+        click.echo(
+            "said again a moment later, and not counted here: what hangs on touchpoints of other partitions"
+        )
 
 
 def _ask(settings: Settings, asked: ToRebuild) -> bytes:
