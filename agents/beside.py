@@ -17,6 +17,7 @@ from agents.shared_erasing import SharedEraser
 from agents.shared_erasures import SharedErasures
 from agents.shared_models import SharedModels
 from agents.shared_rebuilding import SharedRebuilder
+from agents.starting import cancelled
 from agents.upkeep import LedgerCheck, Money
 from agents.webhook import sharing
 from pipeline.core.models import Models
@@ -87,9 +88,7 @@ class Beside:
     async def stop(self) -> None:
         """Before the hops stop."""
         for task in self._tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await cancelled(task)
 
     async def close(self) -> None:
         """After the hops have stopped: partitions that are being taken up ask the control topic."""

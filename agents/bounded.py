@@ -80,6 +80,6 @@ async def _until_over(embedded: Embedded) -> None:
 def append(settings: Settings, hits: Iterable[bytes]) -> None:
     """Append hits to the topic of a pipeline that runs in another process."""
     with closing(Log(Path(settings.data) / DATABASE)) as log:
-        publisher = LogPublisher(log, APP, now_ms=wall_ms, on_append=lambda: None)
+        publisher = LogPublisher(log, APP, now_ms=wall_ms)
         values = list(hits)
         publisher.append_all(keys_of(values), values)

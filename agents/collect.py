@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from pipeline.collector.tally import TallyMetrics
 from pipeline.disk_metrics import Disk
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
-from pipeline.traces import Traces
 from pipeline.traces import start as start_traces
 from pipeline.transport.kafka.connection import client_options, reaching, say_less
 from pipeline.transport.kafka.names import Names
@@ -34,35 +34,35 @@ class Collect:
         self.settings = settings
         self.port = 0
         self.metrics = Metrics(version=version("masir"))
-        self._publisher: KafkaPublisher | None = None
-        self._salts: SharedSalts | None = None
-        self._traces: Traces | None = None
-        self._door: Door | None = None
+        self._stack = AsyncExitStack()
 
     async def start(self) -> None:
         """The topic first. Raises what the operator must mend."""
         settings = self.settings
         partitions = await usable_partitions(settings)
         names, options = Names(settings.broker_prefix), client_options(settings)
-        self._traces = start_traces(settings)
-        self._publisher = KafkaPublisher(
-            names, partitions[HITS.name], options, now_ms=wall_ms, traces=self._traces
-        )
-        self._salts = SharedSalts(names, options, now_ms=wall_ms)
+        traces = start_traces(settings)
+        if traces is not None:
+            self._stack.callback(traces.close)
+        publisher = KafkaPublisher(names, partitions[HITS.name], options, now_ms=wall_ms, traces=traces)
+        salts = SharedSalts(names, options, now_ms=wall_ms)
+        self._stack.push_async_callback(publisher.stop)
+        self._stack.push_async_callback(salts.stop)
         with reaching(settings.broker):
-            await self._publisher.start()
-            await self._salts.start()
-        self._door = Door(
+            await publisher.start()
+            await salts.start()
+        door = Door(
             settings,
-            self._publisher,
+            publisher,
             now_ms=wall_ms,
             extra_routes=[web.get("/metrics", self._expose)],
-            salts=self._salts,
+            salts=salts,
         )
-        self.metrics.register(TallyMetrics(self._door.tally))
+        self._stack.push_async_callback(door.stop)
+        self.metrics.register(TallyMetrics(door.tally))
         self.metrics.register(Disk(Path(settings.data)))
         host, _, port = settings.listen.rpartition(":")
-        self.port = await self._door.start(host, int(port))
+        self.port = await door.start(host, int(port))
 
     async def run_until(self, done: asyncio.Event) -> None:
         """Nothing of it can end by itself."""
@@ -70,14 +70,7 @@ class Collect:
 
     async def stop(self) -> None:
         """Answer the requests in hand, then close."""
-        if self._door is not None:
-            await self._door.stop()
-        if self._salts is not None:
-            await self._salts.stop()
-        if self._publisher is not None:
-            await self._publisher.stop()
-        if self._traces is not None:
-            self._traces.close()
+        await self._stack.aclose()
 
     async def _expose(self, _request: web.Request) -> web.Response:
         return web.Response(body=self.metrics.expose(), headers={"Content-Type": CONTENT_TYPE_LATEST})

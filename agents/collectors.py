@@ -41,11 +41,6 @@ class Collectors:
         self._stopping.set()
         await asyncio.gather(*self._tasks)
 
-    @property
-    def listening(self) -> int:
-        """How many are up."""
-        return len(self._running)
-
     def tally(self) -> Tally:
         """All of them together."""
         total = self._of_ended

@@ -35,8 +35,11 @@ FORGETTING = ("sessionizer", "journeys", "persons", "persons")
 _NAMING = ("site", "visitor_id", "user_id", "person_id", "session_id", "old_id", "raw", "users")
 
 
-class Receipt(Struct, kw_only=True):
-    """What was done. ``person``: keyed hash of the id; ``visitors``: browsers that were this person's alone."""
+class Receipt(Struct, kw_only=True, omit_defaults=True):
+    """What was done. ``person``: keyed hash of the id; ``visitors``: browsers that were this person's alone.
+
+    ``topic_records`` and ``state_changes``: of the file of the topics; over Kafka nobody counts them.
+    """
 
     number: int
     site: str
@@ -46,8 +49,8 @@ class Receipt(Struct, kw_only=True):
     visitors: int
     shared_visitors: int
     store_rows: dict[str, int]
-    topic_records: dict[str, int]
-    state_changes: dict[str, int]
+    topic_records: dict[str, int] | None = None
+    state_changes: dict[str, int] | None = None
     remains: list[str]
 
 

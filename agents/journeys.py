@@ -108,6 +108,7 @@ class Journeys:
         source = f"{NAME}-{batch.partition}"
         self._send_facts(unit, source, output.changes, output.stays, output.regressed)
         await unit.commit([batch], [journal, self._silent[batch.partition]], now_ms=self._context.now_ms())
+        self._context.metrics.history_missed(NAME, output.missed)
 
     def use(self, models: Models) -> None:
         """These models hold from the next history on, or from the first batch."""

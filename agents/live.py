@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, closing, suppress
+from contextlib import AsyncExitStack, closing
 from importlib.metadata import version
 
 from aiohttp import web
@@ -16,6 +16,7 @@ from agents.erasing import Eraser
 from agents.hop import wall_ms
 from agents.hops import put_sites
 from agents.rebuilding import Rebuilder
+from agents.starting import cancelled, run_role
 from agents.upkeep import Upkeep
 from agents.webhook import APP as WEBHOOK
 from agents.webhook import telling
@@ -41,25 +42,23 @@ class Live:
         self._queries = QueryServer(self.embedded.directory, lambda: open_beside(self.settings))
         self._door: Door | None = None
         self._others: Collectors | None = None
-        self._page: LivePage | None = None
-        self._asked: asyncio.Task[None] | None = None
-        self._shown: web.AppRunner | None = None
-        self._beside = AsyncExitStack()
+        self._stack = AsyncExitStack()
+        self._stack.callback(self.embedded.close)
 
     async def start(self) -> None:
         """Hops first, then the door: hits come when there is somebody to take them."""
-        embedded = self.embedded
+        embedded, settings = self.embedded, self.settings
+        self._stack.push_async_callback(embedded.stop)
         await embedded.start()
-        if self.settings.webhook_url:
-            await self._beside.enter_async_context(
-                telling(self.settings, embedded.broker, embedded.metrics, embedded.crashed)
+        if settings.webhook_url:
+            await self._stack.enter_async_context(
+                telling(settings, embedded.broker, embedded.metrics, embedded.crashed)
             )
         log = embedded.transport.log
         if embedded.traces is not None:
-            log = self._beside.enter_context(closing(TracedLog(embedded.database, embedded.traces)))
+            log = self._stack.enter_context(closing(TracedLog(embedded.database, embedded.traces)))
         publisher = LogPublisher(log, APP, now_ms=wall_ms, on_append=embedded.transport.wake)
-        settings = self.settings
-        self._page = LivePage(
+        page = LivePage(
             settings,
             embedded.metrics,
             embedded.models.models,
@@ -69,7 +68,7 @@ class Live:
             away=embedded.away,
             now_ms=wall_ms,
         )
-        shows = [web.get("/metrics", self._metrics), *self._page.routes()]
+        shows = [web.get("/metrics", self._metrics), *page.routes()]
         self._door = Door(
             settings,
             publisher,
@@ -80,35 +79,29 @@ class Live:
         )
         self.embedded.metrics.register(TallyMetrics(self.tally))
         self.embedded.metrics.register(Disk(self.embedded.directory))
+        if settings.metrics_listen:
+            await self._show(shows)
+        self._stack.push_async_callback(self._door.stop)
+        self._stack.push_async_callback(page.close)  # before what would wait for those who look
         host, _, port = settings.listen.rpartition(":")
         self.port = await self._door.start(host, int(port), shared=settings.collectors > 1)
         if settings.collectors > 1:
             self._others = Collectors(settings, f"{host}:{self.port}", settings.collectors - 1)
+            self._stack.push_async_callback(self._others.stop)
             self._others.start()
-        if settings.metrics_listen:
-            await self._show(shows)
+        self._stack.push_async_callback(self._queries.stop)
         await self._queries.start()
-        rebuilder = Rebuilder(embedded, self._page.tell)
-        self._asked = asyncio.create_task(watch([rebuilder, Eraser(embedded)], embedded.crashed))
+        asked = watch([Rebuilder(embedded, page.tell), Eraser(embedded)], embedded.crashed)
+        self._stack.push_async_callback(cancelled, asyncio.create_task(asked))
+        self._stack.push_async_callback(cancelled, asyncio.create_task(self._keep_house()))
+
+    async def run_until(self, done: asyncio.Event) -> None:
+        """Wait; raises what a hop could not go on with, if that comes first."""
+        await self.embedded.run_until(done.wait())
 
     async def stop(self) -> None:
-        """The door first; what was accepted stays in the topic for the next start."""
-        if self._asked is not None:
-            self._asked.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._asked
-        if self._page is not None:
-            await self._page.close()
-        if self._others is not None:
-            await self._others.stop()
-        if self._door is not None:
-            await self._door.stop()
-        if self._shown is not None:
-            await self._shown.cleanup()
-        await self._queries.stop()
-        await self._beside.aclose()
-        await self.embedded.stop()
-        self.embedded.close()
+        """The door before the hops; what was accepted stays in the topic for the next start."""
+        await self._stack.aclose()
 
     def tally(self) -> Tally:
         """What all collectors have counted."""
@@ -118,12 +111,13 @@ class Live:
     async def _show(self, routes: Sequence[web.AbstractRouteDef]) -> None:
         app = web.Application()
         app.add_routes(routes)
-        self._shown = web.AppRunner(app, access_log=None)
-        await self._shown.setup()
+        runner = web.AppRunner(app, access_log=None)
+        self._stack.push_async_callback(runner.cleanup)
+        await runner.setup()
         host, _, port = self.settings.metrics_listen.rpartition(":")
-        await web.TCPSite(self._shown, host, int(port)).start()
+        await web.TCPSite(runner, host, int(port)).start()
 
-    async def keep_house(self) -> None:
+    async def _keep_house(self) -> None:
         """For ever: report how the pipeline fares, and delete what retention does not keep."""
         log = self.embedded.transport.log
         readers: dict[str, tuple[str, ...]] = {
@@ -147,20 +141,4 @@ async def run(
     signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM),
 ) -> None:
     """Run until a signal comes. Raises what a hop could not go on with."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in signals:
-        loop.add_signal_handler(number, stop.set)
-    live = Live(settings)
-    house = None
-    try:
-        await live.start()
-        house = asyncio.create_task(live.keep_house())
-        on_started(live)
-        await live.embedded.run_until(stop.wait())
-    finally:
-        if house is not None:
-            house.cancel()
-            with suppress(asyncio.CancelledError):
-                await house
-        await live.stop()
+    await run_role(Live(settings), on_started, signals)

@@ -52,7 +52,6 @@ class OwnedHop:
         if not owner.begin(batch):
             return
         key = batch.partition if self._per_partition else 0
-        hop = self._hops.get(key)
         self._arrived(self._name, batch)
         try:
             hop = self.hop_of(key)

@@ -47,6 +47,7 @@ class Persons:
         self._send(unit, batch.partition, said)
         await unit.commit([batch], [store], now_ms=self._context.now_ms())
         self._context.metrics.links_refused(said.refused)
+        self._context.metrics.history_missed(NAME, said.missed)
         if erasure is not None:
             self._context.erasures.done(NAME, batch.partition)
 

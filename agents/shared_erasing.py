@@ -9,7 +9,6 @@ Steps go through the topic ``erasures``. All of it can be done again: a leader t
 import asyncio
 import secrets
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
@@ -25,6 +24,7 @@ from pipeline.settings import Settings
 from pipeline.store.client import Client
 from pipeline.transport.kafka.known import KEY, out
 from pipeline.transport.kafka.topics import SEGMENT_MS
+from pipeline.zones import in_utc
 from schemas.erasure import Erasure, Request
 from schemas.topics import EVIDENCE, FACTS, HIT_ROWS, HITS, HOUR_MS, SIGNALS, TOUCHPOINTS
 
@@ -72,7 +72,7 @@ class SharedEraser:
         erasure = replace(erasure, visitors=erasure.visitors | found.visitors)
         await self._keep_out(erasure)
         (removed,) = await let_pass((HIT_ROWS.name,), erasure, partitions=1)
-        deleted = await self._delete_consumed()
+        await self._delete_consumed()
         return Receipt(
             number=request.number,
             site=request.site,
@@ -82,8 +82,6 @@ class SharedEraser:
             visitors=len(erasure.visitors),
             shared_visitors=len(shared),
             store_rows=removed,
-            topic_records=deleted,
-            state_changes={},
             remains=self._remains(wall_ms()),
         )
 
@@ -91,11 +89,11 @@ class SharedEraser:
         signals_ms = now_ms + SIGNALS.retention_ms + SEGMENT_MS
         hits_ms = now_ms + round(self._settings.hits_retention_hours * HOUR_MS) + SEGMENT_MS
         return [
-            f"hits in the topic {self._leader.name(HITS.name)} until {_text(hits_ms)} (hits_retention_hours): "
+            f"hits in the topic {self._leader.name(HITS.name)} until {in_utc(hits_ms)} (hits_retention_hours): "
             "whoever replays them, they stay out",
-            f"signals in the topic {self._leader.name(SIGNALS.name)} until {_text(signals_ms)}",
+            f"signals in the topic {self._leader.name(SIGNALS.name)} until {in_utc(signals_ms)}",
             "what hops remembered, in journals until later entries replace them, "
-            f"in topics that the broker compacts until {_text(now_ms + COMPACTED_MS)}",
+            f"in topics that the broker compacts until {in_utc(now_ms + COMPACTED_MS)}",
             "hashes of hit ids, which name nobody, for `dedupe_hours`",
             "copies that you have made",
         ]
@@ -104,8 +102,7 @@ class SharedEraser:
         names = [("u", user) for user in erasure.users] + [("v", visitor) for visitor in erasure.visitors]
         await self._leader.write(out(self._known.digest(erasure.site, *name) for name in names))
 
-    async def _delete_consumed(self) -> dict[str, int]:
-        """Records by topic."""
+    async def _delete_consumed(self) -> None:
         transport = self._leader.transport
         offsets = transport.offsets
         tps = {
@@ -114,14 +111,4 @@ class SharedEraser:
             for partition in range(transport.partitions(topic))
         }
         committed, begins = await offsets.committed(tps), await offsets.begins(tps)
-        before = {tp: offset for tp, offset in committed.items() if offset > begins[tp]}
-        await offsets.delete(before)
-        deleted: dict[str, int] = {}
-        for tp, offset in sorted(before.items()):
-            bare = transport.cluster.names.bare(tp.topic)
-            deleted[bare] = deleted.get(bare, 0) + offset - begins[tp]
-        return deleted
-
-
-def _text(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        await offsets.delete({tp: offset for tp, offset in committed.items() if offset > begins[tp]})

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 
@@ -29,6 +30,13 @@ async def run_role(
             await role.run_until(stop)
     finally:
         await role.stop()
+
+
+async def cancelled(task: asyncio.Task[None]) -> None:
+    """Break it off, and wait until it has ended; raises what it ended with before."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 async def _has_started(role: Role, stop: asyncio.Event) -> bool:

@@ -86,18 +86,23 @@ class Store:
             erasures.done(NAME, 0)
 
     async def _insert(self, topic: str, batches: Sequence[Batch]) -> int:
-        """Insert until it is done: the store may be away, and then the pipeline waits."""
+        """Insert until it is done: the store may be away, and then the pipeline waits, unless the rows are now for
+        another worker to insert.
+        """
         table, token = TABLE_OF[topic], token_of(topic, batches)
-        while True:
-            try:
-                rows = await asyncio.to_thread(self._insert_now, table, batches, token)
-                self._context.away.pop(NAME, None)
-                return rows
-            except StoreUnavailableError as error:
-                self._context.away[NAME] = f"the store does not take {table}: {error}"
-                self._context.metrics.sink_error(table)
-                _log.warning("the store does not take %s, trying again: %s", table, error)
-                await asyncio.sleep(RETRY_SECONDS)
+        try:
+            while True:
+                for batch in batches:
+                    batch.check()
+                try:
+                    return await asyncio.to_thread(self._insert_now, table, batches, token)
+                except StoreUnavailableError as error:
+                    self._context.away[NAME] = f"the store does not take {table}: {error}"
+                    self._context.metrics.sink_error(table)
+                    _log.warning("the store does not take %s, trying again: %s", table, error)
+                    await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            self._context.away.pop(NAME, None)
 
     def _insert_now(self, table: str, batches: Sequence[Batch], token: str) -> int:
         values = [value for batch in batches for value in batch.values]

@@ -9,6 +9,7 @@ import logging
 import signal
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from agents.hops import STORE, load_models, metrics_of, plans, put_sites
 from agents.journeys import NAME as JOURNEYS
 from agents.owned import OwnedHop
 from agents.shared_tracing import TracedKafka
-from agents.starting import run_role
+from agents.starting import cancelled, run_role
 from pipeline.collector.from_settings import watch_sites
 from pipeline.collector.sites.watching import Watched
 from pipeline.disk_metrics import Disk
@@ -37,7 +38,6 @@ from pipeline.store.place import open_beside, open_store
 from pipeline.store.query_socket import QueryServer
 from pipeline.store.sink import Sink
 from pipeline.store.vocabulary import set_vocabulary
-from pipeline.traces import Traces
 from pipeline.traces import start as start_traces
 from pipeline.transport.kafka.connection import client_options, faust_urls, say_less
 from pipeline.transport.kafka.driver import Cluster, Transport
@@ -64,12 +64,8 @@ class Worker:
         self._models = load_models(settings)
         self._away: dict[str, str] = {}
         self._client: Client | None = None
-        self._queries: QueryServer | None = None
         self._app: faust.App | None = None
-        self._beside: Beside | None = None
-        self._traces: Traces | None = None
-        self._runner: web.AppRunner | None = None
-        self._upkeep: asyncio.Task[None] | None = None
+        self._stack = AsyncExitStack()
         self._sites: Watched | None = None
         self._crash: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -80,6 +76,9 @@ class Worker:
         cluster = Cluster(names, client_options(settings), await usable_partitions(settings), cold)
         if not self.hops or STORE in self.hops:
             await self._open_store()
+        traces = start_traces(settings)
+        if traces is not None:
+            self._stack.callback(traces.close)
         app = self._app = create_app(
             names.group,
             faust_urls(settings),
@@ -89,10 +88,10 @@ class Worker:
         )
         transport: Transport = app.transport
         transport.join(cluster)
-        beside = self._beside = Beside(settings, transport, self.metrics, self._client, self._models)
+        beside = Beside(settings, transport, self.metrics, self._client, self._models)
+        self._stack.push_async_callback(beside.close)
         await beside.prepare()
-        self._traces = start_traces(settings)
-        seen = TracedKafka(transport, self._traces) if self._traces else transport
+        seen = TracedKafka(transport, traces) if traces else transport
         context = Context(seen, self.metrics, away=self._away, erasures=beside.erasures)
         self._sites = watch_sites(
             settings, on_change=lambda registry: put_sites(context.sites, registry, settings)
@@ -113,34 +112,29 @@ class Worker:
                 transport.owning.on_lost.append(hop.forget)
                 attach(app, plan.name, hop, [names.topic(topic) for topic in plan.topics], self._crashed)
         app.finalize()
+        self._stack.push_async_callback(self._hand_over)
         await app.start()
         relieve_garbage_collector()
+        self._stack.push_async_callback(beside.stop)
         await beside.start(self._crashed)
         await self._listen()
-        self._upkeep = asyncio.create_task(self._keep_house())
+        self._stack.push_async_callback(cancelled, asyncio.create_task(self._keep_house()))
 
     async def stop(self) -> None:
-        """Hand over: finish the units of work under way, leave the group."""
-        if self._upkeep is not None:
-            self._upkeep.cancel()
-            await asyncio.wait([self._upkeep])
-        if self._runner is not None:
-            await self._runner.cleanup()
-        if self._beside is not None:
-            await self._beside.stop()
-        if self._app is not None:
-            self._app.consumer.stop_flow()
+        """Hand over: finish the units of work under way, leave the group. Whatever was begun is closed."""
+        await self._stack.aclose()
+
+    async def _hand_over(self) -> None:
+        assert self._app is not None
+        self._app.consumer.stop_flow()
+        try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self.transport.owning.close()
-            await self._app.stop()
-        if self._beside is not None:
-            await self._beside.close()
-        if self._queries is not None:
-            await self._queries.stop()
-        if self._client is not None:
-            self._client.close()
-        if self._traces is not None:
-            self._traces.close()
+        except TimeoutError:
+            _log.warning(
+                "not handed over within %d s: the next owner begins at the last commit", CLOSE_SECONDS
+            )
+        await self._app.stop()
 
     async def run_until(self, done: asyncio.Event) -> None:
         """Wait; raises what a hop or Faust could not go on with, if that comes first."""
@@ -170,14 +164,16 @@ class Worker:
 
     async def _open_store(self) -> None:
         self._client = await asyncio.to_thread(open_store, self.settings)
+        self._stack.callback(self._client.close)
         migrate(self._client, ttl_days=self.settings.ttl_days)
         if (hits := hits_in_ledger(self._client)) and not await hits_read(self.settings):
             raise of_others(self._client, hits, f"the topics {self.settings.broker_prefix}.*")
         models = self._models.models
         set_vocabulary(self._client, models, self.settings)
         if not self.settings.clickhouse:  # a server answers for itself
-            self._queries = QueryServer(Path(self.settings.data), lambda: open_beside(self.settings))
-            await self._queries.start()
+            queries = QueryServer(Path(self.settings.data), lambda: open_beside(self.settings))
+            self._stack.push_async_callback(queries.stop)
+            await queries.start()
 
     async def _keep_house(self) -> None:
         """For ever: report how far behind the hops are, delete what they need no more, read changed sites again."""
@@ -211,11 +207,12 @@ class Worker:
                 web.get("/readyz", self._ready),
             ]
         )
-        self._runner = web.AppRunner(application, access_log=None)
-        await self._runner.setup()
+        runner = web.AppRunner(application, access_log=None)
+        self._stack.push_async_callback(runner.cleanup)
+        await runner.setup()
         host, _, port = self.settings.listen.rpartition(":")
-        await web.TCPSite(self._runner, host, int(port)).start()
-        self.port = int(self._runner.addresses[0][1])
+        await web.TCPSite(runner, host, int(port)).start()
+        self.port = int(runner.addresses[0][1])
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=self.metrics.expose(), headers={"Content-Type": CONTENT_TYPE_LATEST})

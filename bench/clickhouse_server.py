@@ -70,9 +70,10 @@ _COMPRESS = {
 class Fault(msgspec.Struct):
     """What goes wrong, and how often still.
 
-    ``refuse``: the connection is closed, nothing is done. ``slow``: ``seconds`` pass first. ``error``: the answer is
-    ``code``, nothing is done. ``error_after``: it is done, and the answer is ``code`` nevertheless. ``cut_after``: it
-    is done, and the connection is closed without an answer. ``cut_answer``: half of the answer arrives.
+    ``refuse``: the connection is closed, nothing is done. ``slow``: ``seconds`` pass first. ``meet``: it waits
+    until all of the ``times`` are there. ``error``: the answer is ``code``, nothing is done. ``error_after``: it is
+    done, and the answer is ``code`` nevertheless. ``cut_after``: it is done, and the connection is closed without an
+    answer. ``cut_answer``: half of the answer arrives.
     """
 
     kind: str
@@ -136,6 +137,8 @@ class Server:
             return self._cut(request)
         if fault.kind == "slow":
             await asyncio.sleep(fault.seconds)
+        while fault.kind == "meet" and fault.times:
+            await asyncio.sleep(0.01)
         if fault.kind == "error":
             return self._error(f"Code: {fault.code}. DB::Exception: armed by a test. (FAULT)")
         if not self._may(request):

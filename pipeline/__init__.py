@@ -11,5 +11,5 @@ computed from stored rows. ``watching``: messages to others. ``demo``: bundled a
 
 ``settings`` are read once; ``model_files`` reads stage models, ``zones`` time zones. ``metrics`` are Prometheus's,
 with ``person_metrics``, ``segment_metrics`` and ``disk_metrics``; ``logs`` and ``traces`` tell of a process and of
-single hits.
+single hits. ``secret_files`` are nobody else's.
 """

@@ -28,7 +28,6 @@ MAX_CHANNELS = 16
 OTHER = "other"
 SINK = "store"  # the hop that writes rows
 SECONDS_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300)
-CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST
 
 # else every total has a second series: when it began
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -172,8 +171,7 @@ class Metrics:
     def hits(self, counts: Mapping[tuple[str, Outcome], int]) -> None:
         """Hits by (site, outcome). The site of a dead letter is not to be trusted, so it takes no label."""
         for (name, outcome), hits in counts.items():
-            dead = outcome is Outcome.DEAD_LETTER
-            site = self.sites.label(name) if dead else self.sites.claim(name)
+            site = self.sites.label(name) if outcome is Outcome.DEAD_LETTER else self.sites.claim(name)
             if site not in self._sites_with_hits:
                 self._sites_with_hits.add(site)
                 for each in Outcome:
@@ -226,6 +224,9 @@ class Metrics:
     def links_refused(self, links: int) -> None:
         self._refused.inc(links)
 
+    def history_missed(self, hop: str, touchpoints: int) -> None:
+        self._missed.labels(hop).inc(touchpoints)
+
     def sink_rows(self, table: str, rows: int) -> None:
         self._sink_rows.labels(SINK, table).inc(rows)
 
@@ -252,7 +253,7 @@ class Metrics:
         self.registry.register(collector)
 
     def expose(self) -> bytes:
-        """All metrics in Prometheus' text format, of type CONTENT_TYPE."""
+        """All metrics in Prometheus' text format."""
         return prometheus_client.generate_latest(self.registry)
 
     def _declare_journey(self) -> None:
@@ -263,12 +264,12 @@ class Metrics:
         )
         self._mended = self._counter("masir_hits_mended_total", "Hits of which not all is taken", "what")
         self._refused = self._counter("masir_links_refused_total", "Visitors a user has too many", "")
-        gauge = self._gauge
+        self._missed = self._counter("masir_history_missed_total", "Touchpoints too old to be placed", "hop")
         self._churn_signals = self._counter("masir_churn_signals_total", "Signals raised", "site reason")
-        self.customer_lifetime_value = gauge(
+        self.customer_lifetime_value = self._gauge(
             "masir_customer_lifetime_value", "Mean value of a customer, in the currency", "site currency"
         )
-        self.cost_per_acquisition = gauge(
+        self.cost_per_acquisition = self._gauge(
             "masir_cost_per_acquisition", "Cost of a conversion, in the currency", "site channel currency"
         )
 
@@ -288,7 +289,6 @@ class Metrics:
             self._dead_letters.labels(DEAD_LETTERS.writer, reason.value)
         self._sink_rows = self._counter("masir_sink_rows_total", "Rows written", "hop table")
         self._sink_errors = self._counter("masir_sink_errors_total", "Writes that failed", "hop table")
-
         self._webhook = self._counter(
             "masir_webhook_attempts_total", "Attempts to deliver a signal", "outcome"
         )

@@ -6,7 +6,7 @@ setting and what is allowed. Examples: deploy/masir.minimal.toml, deploy/masir.r
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct, field
 
+from pipeline.core.bounce import Preset
 from pipeline.core.goals import DEFAULT_GOALS
 from pipeline.core.parts import PRESETS, Splits
 from pipeline.core.persons.identity import MOST_VISITORS
@@ -87,7 +88,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     allowed_lateness_seconds: SecondsOrNone = 3_600.0
     out_of_orderness_seconds: SecondsOrNone = 10.0
     dedupe_hours: Hours = 24.0
-    bounce: Literal["pages", "plausible", "ga4"] = "pages"
+    bounce: Preset = "pages"
     goal_events: tuple[str, ...] = DEFAULT_GOALS
     goal_urls: tuple[str, ...] = ()
     background_events: tuple[str, ...] = ()
@@ -197,20 +198,27 @@ def load(environ: Mapping[str, str], **overrides: Any) -> Settings:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        values = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not TOML: {error}") from error
+    for name in values:
+        if name not in Settings.__struct_fields__:
+            raise SettingsError(f"{path}: {name} is no setting; there is {', '.join(_near(name))}")
+    return values
 
 
 def _name_of(variable: str) -> str:
     name = variable.removeprefix(PREFIX).lower()
     if name not in Settings.__struct_fields__:
-        near = get_close_matches(name, Settings.__struct_fields__) or Settings.__struct_fields__
-        known = ", ".join(PREFIX + one.upper() for one in near)
+        known = ", ".join(PREFIX + one.upper() for one in _near(name))
         raise SettingsError(f"{variable} is no setting; there is {known}")
     return name
+
+
+def _near(name: str) -> Sequence[str]:
+    return get_close_matches(name, Settings.__struct_fields__) or Settings.__struct_fields__
 
 
 def _parse(name: str, text: str) -> Any:

@@ -1,5 +1,6 @@
 """Time zones by their IANA names, such as Europe/Berlin; the core is given what they are and reads no files."""
 
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 
@@ -11,3 +12,8 @@ def zone_of(name: str) -> ZoneInfo:
         raise ValueError(
             f"{name!r} is no time zone of the IANA list, such as Europe/Berlin or UTC"
         ) from error
+
+
+def in_utc(time_ms: int) -> str:
+    """As people read it: ``2026-07-01 09:30 UTC``."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

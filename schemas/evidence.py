@@ -31,18 +31,18 @@ class EvidenceBatch(Struct, array_like=True, gc=False):
     ``known`` and ``sign``: int8, empty where all are 1; what is passed on from one person to another may be taken back
     (``sign`` -1). All little-endian. ``watermark``: of the source, ms, where it is one of hits. ``owners``: from the
     persons, key of a visitor, since when and who its owners are now, by time. ``epoch``: of the stage models that it
-    was matched with; grows with each rebuild over Kafka.
+    was matched with; grows with each rebuild.
     """
 
     source: int  # partition of hits it came from; -1 for others
-    persons: list[str]  # site, 0x1F, person_id
-    kinds: list[Kind]
-    urls: list[str]
-    person: bytes
-    time: bytes
-    kind: bytes
-    url: bytes
-    session: bytes
+    persons: list[str] = []  # site, 0x1F, person_id
+    kinds: list[Kind] = []
+    urls: list[str] = []
+    person: bytes = b""
+    time: bytes = b""
+    kind: bytes = b""
+    url: bytes = b""
+    session: bytes = b""
     known: bytes = b""
     sign: bytes = b""
     watermark: int | None = None

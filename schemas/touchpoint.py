@@ -121,9 +121,9 @@ class Touchpoints(Struct, array_like=True, gc=False):
 
     source: str
     watermark: int | None
-    sessions: SessionColumns
-    hits: HitColumns
-    links: LinkColumns
+    sessions: SessionColumns = field(default_factory=SessionColumns)
+    hits: HitColumns = field(default_factory=HitColumns)
+    links: LinkColumns = field(default_factory=LinkColumns)
     is_passed_on: bool = False
     claims: ClaimColumns = field(default_factory=ClaimColumns)
     answers: AnswerColumns = field(default_factory=AnswerColumns)

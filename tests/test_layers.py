@@ -34,7 +34,7 @@ MAPPED = (
 # What the core may use of the standard library and of others: nothing that knows time, disk or network.
 PURE = frozenset({
     "bisect", "collections", "copy", "datetime", "difflib", "enum", "functools", "hashlib", "heapq",
-    "itertools", "math", "operator", "re", "tomllib", "typing", "urllib.parse", "zlib",
+    "itertools", "json", "math", "operator", "re", "tomllib", "typing", "urllib.parse", "zlib",
     "msgspec", "numpy", "crawlerdetect", "ua_parser", "ua_parser_rs", "schemas", "pipeline.core",
 })  # fmt: skip
 IMPURE_CALLS = frozenset({"open", "print", "input", "exec", "eval", "now", "utcnow", "today"})
@@ -154,7 +154,7 @@ def test_every_package_is_installed_and_typed() -> None:
 
 
 def test_every_command_has_its_module_and_every_module_of_the_commands_is_one() -> None:
-    helpers = {"__init__", "runner"}
+    helpers = {"__init__", "runner", "scope"}
     assert {path.stem for path in of("pipeline/cli")} - helpers == set(COMMANDS)
 
 

@@ -39,6 +39,7 @@ CONTRACT = {
     "masir_disk_size_bytes": set(),
     "masir_webhook_attempts_total": {"outcome"},
     "masir_links_refused_total": set(),
+    "masir_history_missed_total": {"hop"},
 }
 FED_LATER = {"masir_customer_lifetime_value", "masir_cost_per_acquisition"}
 
@@ -79,6 +80,7 @@ def test_every_metric_of_the_contract_with_its_labels(metrics: Metrics) -> None:
     metrics.publish(0, counters_with([session()], [step]).snapshot())
     metrics.hits({("shop", Outcome.SESSIONIZED): 1})
     metrics.dead_letters("sessionizer", {Reason.NOT_JSON: 1})
+    metrics.history_missed("journeys", 1)
     metrics.mended(unknown_fields=1, cut_urls=2)
     metrics.watermark("sessionizer", 0, 1.5)
     metrics.consumer_lag("sessionizer", 0, 10)
@@ -88,17 +90,15 @@ def test_every_metric_of_the_contract_with_its_labels(metrics: Metrics) -> None:
     metrics.ledger_difference(0)
     metrics.register(Disk(Path(__file__).parent))
     metrics.webhook("delivered")
-    found = {name: {label for label, _ in labels} for name, labels in samples(metrics)}
-    assert {name: found.get(name) for name in CONTRACT} == CONTRACT
-    ours = {name for name in found if name.startswith("masir_")}
-    histogram = {"masir_end_to_end_seconds_bucket", "masir_end_to_end_seconds_sum"}
-    assert ours == CONTRACT.keys() | histogram
+    found = {name: {label for label, _ in labels} for name, labels in samples(metrics) if "masir_" in name}
+    histogram = {f"masir_end_to_end_seconds_{part}" for part in ("bucket", "sum")}
+    assert {name: found[name] for name in found.keys() - histogram} == CONTRACT
 
 
 def test_the_documentation_has_every_metric() -> None:
-    documented = (Path(__file__).parents[1] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    documented = (Path(__file__).parents[1] / "docs/metrics.md").read_text("utf-8")
     names = {name.removesuffix("_count") for name in CONTRACT} | FED_LATER
-    assert {name for name in names if f"`{name}" not in documented} == set()
+    assert not [name for name in names if f"`{name}" not in documented]
 
 
 def test_what_nothing_feeds_is_declared_and_has_no_sample(metrics: Metrics) -> None:

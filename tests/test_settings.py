@@ -34,6 +34,15 @@ def test_an_option_wins_over_the_variable_and_the_variable_over_the_file(tmp_pat
     assert settings.listen == Settings().listen, "an option that was not given wins over nothing"
 
 
+def test_a_file_with_an_unknown_name_is_named_with_what_is_near(tmp_path: Path) -> None:
+    file = tmp_path / "masir.toml"
+    file.write_text("session_timout_seconds = 60\n")
+    with pytest.raises(SettingsError) as caught:
+        load({"MASIR_CONFIG": str(file)})
+    says = f"{file}: session_timout_seconds is no setting; there is session_timeout_seconds"
+    assert str(caught.value).startswith(says)
+
+
 @pytest.mark.parametrize(
     ("variable", "text", "value"),
     [

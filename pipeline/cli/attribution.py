@@ -1,17 +1,14 @@
 """``masir attribution``: which channels, campaigns or sources led to the conversions."""
 
-from contextlib import closing
-
 import click
 import msgspec
 
-from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told, visible
-from pipeline.collector.from_settings import zone_finder
+from pipeline.cli.runner import settings_of, visible
+from pipeline.cli.scope import in_scope, scope_options
 from pipeline.journey.attribution import MODELS, Credit, attribute
 from pipeline.journey.paths import COLUMNS
-from pipeline.journey.scope import Scope, ScopeError, scope_of
+from pipeline.journey.scope import Scope
 from pipeline.journey.tables import show, table
-from pipeline.store.place import reader_of
 
 EXAMPLES = """
 \b
@@ -32,17 +29,7 @@ Examples:
 @click.option(
     "--goal", "goals", multiple=True, metavar="EVENT", help="Only conversions of this event.  [default: all]"
 )
-@click.option("--site", help="Which site.  [default: the only one of the store]")
-@click.option(
-    "--from",
-    "start",
-    metavar="TIME",
-    help="First day (of the site's time zone), or a time.  [default: the first hit]",
-)
-@click.option(
-    "--to", "end", metavar="TIME", help="The day after the last, or a time.  [default: after the last hit]"
-)
-@click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
+@scope_options()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def attribution(
     model: str,
@@ -60,16 +47,9 @@ def attribution(
     Learned from all paths, those that led nowhere included: markov (removal effect), shapley, counterfactual. Touches
     are the sessions of the 30 days before a conversion; credits of each add up to 1.
     """
-    settings = settings_of(data=data)
     models = MODELS if model == "all" else (model,)
-    try:
-        with closing(reader_of(settings)) as reader:
-            scope = scope_of(reader, site=site, start=start, end=end, zone_of=zone_finder(settings))
-            found = {name: attribute(reader, scope, name, by, goals) for name in models}
-    except ScopeError as error:
-        raise Wrong(str(error)) from error
-    except KNOWN_ERRORS as error:
-        raise told(error) from error
+    with in_scope(settings_of(data=data), site, start, end) as (reader, scope):
+        found = {name: attribute(reader, scope, name, by, goals) for name in models}
     if as_json:
         click.echo(msgspec.json.encode(_as_json(scope, by, found)))
     elif model == "all":

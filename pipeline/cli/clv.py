@@ -1,18 +1,15 @@
 """``masir clv``: what a customer is worth, by the formula and by a model of the stored orders."""
 
-from contextlib import closing
-
 import click
 import msgspec
 
-from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told, visible
-from pipeline.collector.from_settings import zone_finder
+from pipeline.cli.runner import Wrong, settings_of, visible
+from pipeline.cli.scope import in_scope, scope_options
 from pipeline.journey.customers import Forecast, currency_of, forecast
 from pipeline.journey.lifetime import FitError, loose
-from pipeline.journey.scope import Scope, ScopeError, scope_of
+from pipeline.journey.scope import Scope
 from pipeline.journey.tables import show, table
 from pipeline.store.client import Reader, rows
-from pipeline.store.place import reader_of
 from pipeline.store.sql import text
 
 DAYS_PER_WEEK = 7
@@ -41,15 +38,7 @@ Examples:
 @click.option(
     "--customers", type=click.IntRange(0), default=10, show_default=True, help="How many of the best to list."
 )
-@click.option("--site", help="Which site.  [default: the only one of the store]")
-@click.option(
-    "--from",
-    "start",
-    metavar="TIME",
-    help="First day (of the site's time zone), or a time.  [default: the first hit]",
-)
-@click.option("--to", "end", metavar="TIME", help="Look ahead from here.  [default: after the last hit]")
-@click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
+@scope_options(end="Look ahead from here.  [default: after the last hit]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def clv(
     days: int,
@@ -68,17 +57,13 @@ def clv(
     (BG/NBD with Gamma-Gamma): when each customer will order again within the next DAYS, and for how much. Where too few
     have ordered again for a model, it says so.
     """
-    settings = settings_of(data=data)
-    try:
-        with closing(reader_of(settings)) as reader:
-            scope = scope_of(reader, site=site, start=start, end=end, zone_of=zone_finder(settings))
+    with in_scope(settings_of(data=data), site, start, end) as (reader, scope):
+        try:
             chosen = currency or currency_of(reader, scope)
             formula = _formula(reader, scope, chosen)
-            found = _model(reader, scope, days / DAYS_PER_WEEK, discount, chosen)
-    except (ScopeError, FitError) as error:
-        raise Wrong(str(error)) from error
-    except KNOWN_ERRORS as error:
-        raise told(error) from error
+        except FitError as error:
+            raise Wrong(str(error)) from error
+        found = _model(reader, scope, days / DAYS_PER_WEEK, discount, chosen)
     if as_json:
         head = {"site": scope.site, "currency": chosen, "formula": formula}
         click.echo(msgspec.json.encode(head | _as_json(days, found, customers)))

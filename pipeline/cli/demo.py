@@ -14,7 +14,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from pipeline.cli.run import base_of, say_started
+from pipeline.cli.run import base_of, check_addresses, say_started
 from pipeline.cli.runner import KNOWN_ERRORS, Wrong, is_terminal, program, runner, settings_of, told
 from pipeline.demo.simulator import simulate
 from pipeline.demo.summary import print_summary
@@ -52,6 +52,8 @@ def demo(data: str, live: bool, listen: str | None) -> None:
     settings = settings_of(  # never into what is in use
         data=data, listen=listen, broker="", clickhouse="", clickhouse_cluster=""
     )
+    if live:
+        check_addresses(settings)
     try:
         _make_room(Path(data))
     except OSError as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -11,7 +12,7 @@ from typing import Any
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from pipeline.cli.runner import KNOWN_ERRORS, Wrong, runner, settings_of, told, visible
@@ -31,7 +32,9 @@ SELECT topic, partition, offset, reason, field, message, site, received_time, ba
        id IN (SELECT hit_id FROM hits WHERE hit_id != '') AS came_in
 FROM dead_letters
 """
+_REASONS = "SELECT reason, count() AS letters FROM dead_letters"
 _SHOWN_BYTES = 4_000
+_HEADINGS = ("id", "received", "reason", "field", "site", "came in", "message")
 
 data_option = click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
 reason_option = click.option(
@@ -47,23 +50,36 @@ def dlq() -> None:
 @dlq.command(epilog="\b\nExample:\n  masir dlq ls --reason missing_field")
 @data_option
 @reason_option
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def ls(data: str | None, reason: str | None, as_json: bool) -> None:
-    """List the dead letters, the newest first."""
-    letters = _letters(settings_of(data=data), reason)
+def ls(data: str | None, reason: str | None, limit: int, as_json: bool) -> None:
+    """List the dead letters, the newest first, and how many there are of each reason. In a pipe: lines with tabs."""
+    settings = settings_of(data=data)
+    counted = f"{_REASONS} {_where(reason)} GROUP BY reason ORDER BY letters DESC, reason"
+    letters, counts = _asked(settings, f"{_newest(reason)} LIMIT {limit}", counted)
+    reasons = {row["reason"]: row["letters"] for row in counts}
     if as_json:
-        click.echo(msgspec.json.encode({"letters": letters}))
+        click.echo(msgspec.json.encode({"letters": letters, "reasons": reasons}))
         return
-    table = Table("id", "received", "reason", "field", "site", "came in", "message")
-    for letter in letters:
-        cells = ("id", "received_time", "reason", "field", "site")
-        texts = [
-            *(str(letter[cell]) for cell in cells),
-            "yes" if letter["came_in"] else "no",
-            letter["message"],
-        ]
-        table.add_row(*(Text(visible(text)) for text in texts))
-    Console().print(table)
+    lines = [_cells(letter) for letter in letters]
+    if sys.stdout.isatty():
+        table = Table(Column(_HEADINGS[0], no_wrap=True), *_HEADINGS[1:])
+        for line in lines:
+            table.add_row(*map(Text, line))
+        Console().print(table)
+    else:
+        for cells in (_HEADINGS, *lines):
+            click.echo("\t".join(cells))
+    total, shown = sum(reasons.values()), len(letters)
+    of_each = ", ".join(f"{count:,} {name}" for name, count in reasons.items())
+    rest = f"; the newest {shown:,} are shown, --limit shows more" if shown < total else ""
+    click.echo(f"{total:,} dead letters{f': {of_each}' if of_each else ''}{rest}")
+
+
+def _cells(letter: dict[str, Any]) -> list[str]:
+    values = [letter[name] for name in ("id", "received_time", "reason", "field", "site")]
+    came_in = "yes" if letter["came_in"] else "no"
+    return [visible(str(value)) for value in (*values, came_in, letter["message"])]
 
 
 @dlq.command(epilog="\b\nExample:\n  masir dlq show dlq-hits-2-1041")
@@ -119,10 +135,21 @@ def replay(data: str | None, reason: str | None, sets: tuple[str, ...], as_json:
 
 
 def _letters(settings: Settings, reason: str | None) -> list[dict[str, Any]]:
-    where = f"WHERE reason = '{reason}'" if reason else ""
+    return _asked(settings, _newest(reason))[0]
+
+
+def _newest(reason: str | None) -> str:
+    return f"{LETTERS} {_where(reason)} ORDER BY received_time DESC, partition, offset DESC"
+
+
+def _where(reason: str | None) -> str:
+    return f"WHERE reason = '{reason}'" if reason else ""
+
+
+def _asked(settings: Settings, *queries: str) -> list[list[dict[str, Any]]]:
     try:
         with closing(reader_of(settings)) as reader:
-            return rows(reader, f"{LETTERS} {where} ORDER BY received_time DESC, partition, offset DESC")
+            return [rows(reader, query) for query in queries]
     except KNOWN_ERRORS as error:
         raise told(error) from error
 

@@ -5,8 +5,8 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import closing
+from collections.abc import Collection, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -29,7 +29,7 @@ from pipeline.store.query_socket import SocketReader
 from pipeline.store.sql import text
 from pipeline.transport.kafka.connection import BrokerError
 from pipeline.transport.kafka.topics import TopicAdmin, wanted_topics
-from pipeline.transport.log import DATABASE
+from pipeline.transport.log import DATABASE, decode_changes
 from schemas.topics import TOPICS
 
 LEAST_FREE_BYTES = 2 * 1024**3  # the store's merges need room for the parts they write anew
@@ -88,13 +88,16 @@ def _findings(settings: Settings) -> Iterator[Finding]:
             yield (tables := _tables(reader))
             if not tables.advice:
                 yield _ledger(reader, settings)
-                yield from _asked(reader, (_dead_letters, _clock))
+                yield _dead_letters(reader)
+                yield _clock(reader)
     except StoreRefusedError as error:
         yield Finding("store", str(error), "mend MASIR_CLICKHOUSE and the other settings of ClickHouse")
     except StoreUnavailableError as error:
         yield Finding(
             "store", str(error), "start it, or mend host and port; hits wait in their topic meanwhile"
         )
+    except PermissionError as error:
+        yield Finding("store", f"{error.filename}: {error.strerror}", "change its owner or its mode")
     except KNOWN_ERRORS as error:
         yield Finding("store", str(error), "stop the other process, or ask where it runs")
 
@@ -111,7 +114,38 @@ def _models(settings: Settings) -> Finding:
         models = load_models(texts_in_force(settings.models))
     except KNOWN_ERRORS as error:
         return Finding("stage models", str(error), "`masir models check FILE` shows it after each change")
+    before = {} if settings.broker else _digests(Path(settings.data) / DATABASE)
+    both = before.keys() | models.digests.keys() if before else ()
+    if changed := sorted(name for name in both if before.get(name) != models.digests.get(name)):
+        rebuild = f"masir rebuild {' '.join(f'--model {name}' for name in changed)}"
+        says = f"{', '.join(changed)}: not as the data directory was made with, so nothing starts on it"
+        return Finding("stage models", says, f"put them back, or make their history anew: `{rebuild}`")
     return Finding("stage models", ", ".join(model.name for model in models.models))
+
+
+class _Entry(msgspec.Struct, array_like=True):
+    """How an entry of the journeys' journal begins (agents/journeys.py)."""
+
+    version: int
+    digests: dict[str, int]
+
+
+def _digests(database: Path) -> dict[str, int]:
+    """Of the models that journeys are remembered by; empty if none are, or if they are to be made anew."""
+    found: dict[str, int] = {}
+    if not database.exists():
+        return found
+    first = "select payload, min(sequence) from changelogs where store = 'journeys' group by partition"
+    with suppress(sqlite3.Error), closing(_open(database)) as db:  # what is wrong with the file `topics` says
+        if db.execute("select 1 from rebuilds where receipt is null").fetchone() is None:
+            for payload, _ in db.execute(first):
+                ((_, entry),) = decode_changes(payload)
+                found |= msgspec.msgpack.decode(entry or b"", type=_Entry).digests
+    return found
+
+
+def _open(database: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)
 
 
 def _sites(settings: Settings) -> Finding:
@@ -134,7 +168,7 @@ def _topics(database: Path, settings: Settings) -> Finding:
     if not database.exists():
         return Finding("topics", "none yet", "`masir run` or `masir process` makes them")
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as db:
+        with closing(_open(database)) as db:
             known = dict(db.execute("select name, partitions from topics"))
     except sqlite3.Error as error:
         return Finding("topics", f"{database}: {error}", "restore the directory from a backup")
@@ -172,11 +206,6 @@ async def _wrong_topics(settings: Settings) -> dict[str, list[str]]:
         return await admin.check()
 
 
-def _asked(reader: Reader, checks: tuple[Callable[[Reader], Finding], ...]) -> Iterator[Finding]:
-    for check in checks:
-        yield check(reader)
-
-
 def _tables(reader: Reader) -> Finding:
     """The migrations that were applied must be those of this program."""
     (is_there,) = rows(reader, "EXISTS TABLE masir_migrations")
@@ -196,7 +225,12 @@ def _ledger(reader: Reader, settings: Settings) -> Finding:
     if days := settings.ttl_days.get("hits"):
         return Finding("ledger", f"not compared: it counts all hits, and they are kept for {days} days")
     said, stored = _counts(reader, ())
-    left_out = erased(settings) if said != stored else set()
+    try:
+        left_out = erased(settings) if said != stored else set()
+    except BrokerError:
+        return Finding(
+            "ledger", "not compared: the broker, which knows of whose sites persons were erased, is away"
+        )
     if left_out:
         said, stored = _counts(reader, left_out)
     says = f"{said:,} hits accepted or bots', {stored:,} stored"

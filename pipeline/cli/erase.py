@@ -24,6 +24,7 @@ Examples:
 """
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 600.0
+_FOUND = ("store_rows", "topic_records", "state_changes")  # of the receipt: what there was
 
 
 @click.command(epilog=EXAMPLES)
@@ -102,9 +103,14 @@ def _show(receipt: bytes, *, as_json: bool) -> None:
     if as_json:
         click.echo(receipt)
         return
-    for name, value in msgspec.json.decode(receipt).items():
+    said = msgspec.json.decode(receipt)
+    for name, value in said.items():
         if isinstance(value, dict):
             value = ", ".join(f"{key} {count}" for key, count in value.items()) or "nothing"
         elif isinstance(value, list):
             value = "; ".join(value)
         click.echo(f"{name.replace('_', ' ')}: {value}")
+    if not any(said.get(name) for name in _FOUND):
+        click.echo(
+            "Nobody of that id is known here. What comes under it from now on is kept out; --readmit lets it in."
+        )

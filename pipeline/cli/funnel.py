@@ -1,17 +1,14 @@
 """``masir funnel``: the linear funnel beside what people really did."""
 
-from contextlib import closing
-
 import click
 import msgspec
 from rich.table import Table
 
-from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told
-from pipeline.collector.from_settings import zone_finder
+from pipeline.cli.runner import settings_of
+from pipeline.cli.scope import in_scope, scope_options
 from pipeline.journey.funnel import Finding, Funnel, funnel_of
-from pipeline.journey.scope import Scope, ScopeError, scope_of
+from pipeline.journey.scope import Scope
 from pipeline.journey.tables import show, table
-from pipeline.store.place import reader_of
 
 _OUT, _IN, _BACK = "(left)", "(new)", "(back)"
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
@@ -27,15 +24,10 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.option("--model", default="classic5", show_default=True, help="A stage model, built in or your own.")
-@click.option("--site", help="Which site.  [default: the only one of the store]")
-@click.option(
-    "--from",
-    "start",
-    metavar="TIME",
-    help="Journeys that began here (a day at the site) or later.  [default: all]",
+@scope_options(
+    start="Journeys that began here (a day at the site) or later.  [default: all]",
+    end="As seen at this time.  [default: after the last hit]",
 )
-@click.option("--to", "end", metavar="TIME", help="As seen at this time.  [default: after the last hit]")
-@click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def funnel(
     model: str, site: str | None, start: str | None, end: str | None, data: str | None, as_json: bool
@@ -45,15 +37,8 @@ def funnel(
     Shows how many reached each stage, as a funnel counts; how many really were in it, moved back, left there; the flow
     from stage to stage; and where the two disagree or people are stuck.
     """
-    settings = settings_of(data=data)
-    try:
-        with closing(reader_of(settings)) as reader:
-            scope = scope_of(reader, site=site, start=start, end=end, zone_of=zone_finder(settings))
-            found = funnel_of(reader, scope, model)
-    except ScopeError as error:
-        raise Wrong(str(error)) from error
-    except KNOWN_ERRORS as error:
-        raise told(error) from error
+    with in_scope(settings_of(data=data), site, start, end) as (reader, scope):
+        found = funnel_of(reader, scope, model)
     if as_json:
         head = {"site": scope.site, "from_ms": scope.start_ms, "to_ms": scope.end_ms}
         click.echo(msgspec.json.encode(head | msgspec.to_builtins(found)))

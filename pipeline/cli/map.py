@@ -1,12 +1,11 @@
 """``masir map``: draws the journey map from the store."""
 
-from contextlib import closing
 from pathlib import Path
 
 import click
 
-from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told
-from pipeline.collector.from_settings import zone_finder
+from pipeline.cli.runner import Wrong, settings_of
+from pipeline.cli.scope import in_scope, scope_options
 from pipeline.core.models import load
 from pipeline.journey.map.campaign_sheet import draw_campaign, title_of
 from pipeline.journey.map.campaigns import Campaign, campaigns_of
@@ -18,10 +17,8 @@ from pipeline.journey.map.plain import as_csv, markdown
 from pipeline.journey.map.sheet import draw_map
 from pipeline.journey.map.theme import Theme
 from pipeline.journey.map.tongue import LANGUAGES, Tongue, tongue
-from pipeline.journey.scope import ScopeError, scope_of
 from pipeline.model_files import texts_in_force
 from pipeline.settings import Settings
-from pipeline.store.place import reader_of
 
 KINDS = (".html", ".svg", ".md", ".csv")
 
@@ -50,17 +47,7 @@ Examples:
 @click.option(
     "--campaigns", type=click.IntRange(0, 50), default=3, show_default=True, help="How many get a sheet."
 )
-@click.option("--site", help="Which site.  [default: the only one of the store]")
-@click.option(
-    "--from",
-    "start",
-    metavar="TIME",
-    help="First day (of the site's time zone), or a time.  [default: the first hit]",
-)
-@click.option(
-    "--to", "end", metavar="TIME", help="The day after the last, or a time.  [default: after the last hit]"
-)
-@click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
+@scope_options()
 def map(  # noqa: A001 - the command's name
     file: Path,
     model: str,
@@ -81,17 +68,11 @@ def map(  # noqa: A001 - the command's name
     if file.suffix not in KINDS:
         raise Wrong(f"{file}: the ending says what to draw; allowed are {', '.join(KINDS)}")
     settings = settings_of(data=data)
-    try:
+    with in_scope(settings, site, start, end) as (reader, scope):
         name, labels = _labels(settings, model, lang)
-        with closing(reader_of(settings)) as reader:
-            scope = scope_of(reader, site=site, start=start, end=end, zone_of=zone_finder(settings))
-            facts = map_facts(reader, scope, model)
-            found = campaigns_of(reader, scope, model, campaigns)
+        facts = map_facts(reader, scope, model)
+        found = campaigns_of(reader, scope, model, campaigns)
         written = _write(file, facts, found, tongue(lang), name, labels, theme)
-    except ScopeError as error:
-        raise Wrong(str(error)) from error
-    except KNOWN_ERRORS as error:
-        raise told(error) from error
     for path in written:
         click.echo(path)
 

@@ -12,10 +12,10 @@ from pipeline.cli.runner import KNOWN_ERRORS, Wrong, settings_of, told
 from pipeline.core.model_check import ModelError, parse
 from pipeline.core.models import Models, load
 from pipeline.core.rules import Labels, Model, Rule
+from pipeline.journey.map.tongue import LANGUAGES
 from pipeline.model_files import builtin_texts, read_texts, texts_in_force
 
 _SINCE = {"order": "last order", "previous": "evidence before", "first": "first evidence"}
-LANGUAGES = ("en", "fa", "ar")
 
 CHECK_EXAMPLES = """
 \b

@@ -3,7 +3,8 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from itertools import chain, islice
 from typing import Any
 
 import click
@@ -18,11 +19,17 @@ from pipeline.cli.runner import (
     runner,
     settings_of,
     told,
+    visible,
     without_broker,
 )
 from pipeline.demo.summary import print_summary
 from pipeline.sources import FORMATS, Options, check_readable, read_hits, read_options, total_bytes
 from pipeline.store.figures import Query, figures
+from schemas.hit import Hit
+
+LOOKED_AT = 1_000  # hits of which unknown fields are named; the others' are counted
+NAMED = 8
+_MENDED = ("unknown_field", "cut_url")
 
 EXAMPLES = """
 \b
@@ -65,12 +72,18 @@ def process(
         settings = without_broker(settings_of(data=data), "`masir replay FILE --to http://COLLECTOR`")
         check_readable(files)
         skipped: Counter[str] = Counter()
+        strange: Counter[str] = Counter()
         with ExitStack() as stack:
-            hits = _hits(files, options, skipped, stack)
+            hits = _looked_at(_hits(files, options, skipped, stack), strange)
 
             def with_store(embedded: Any, processed: Any) -> None:
                 stack.close()  # the progress bar
-                _report(embedded.client.query, processed, skipped, as_json=as_json, data=settings.data)
+                mended = _mended(embedded.metrics.registry)
+                if as_json:
+                    click.echo(msgspec.json.encode(_json(embedded.client.query, processed, skipped) | mended))
+                else:
+                    print_summary(embedded.client.query, settings.data, program())
+                    _say(processed, skipped, mended, strange)
 
             asyncio.run(runner("process")(settings, hits, with_store=with_store))
     except KNOWN_ERRORS as error:
@@ -93,18 +106,44 @@ def _hits(
         yield from read_hits(file, options, on_bytes, skipped)
 
 
-def _report(query: Query, processed: Any, skipped: Counter[str], *, as_json: bool, data: str) -> None:
-    speed = {
+def _looked_at(hits: Iterator[bytes], strange: Counter[str]) -> Iterator[bytes]:
+    """The same hits; ``strange`` counts what fields the first of them have that are none of a hit's."""
+
+    def look(raw: bytes) -> bytes:
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).keys()
+            strange.update(fields - set(Hit.__struct_fields__))
+        return raw
+
+    return chain(map(look, islice(hits, LOOKED_AT)), hits)
+
+
+def _mended(registry: Any) -> dict[str, int]:
+    """Hits of which not all was taken, as this process has counted them."""
+    counted = (
+        (what, registry.get_sample_value("masir_hits_mended_total", {"what": what})) for what in _MENDED
+    )
+    return {f"{what}s": int(hits or 0) for what, hits in counted}
+
+
+def _json(query: Query, processed: Any, skipped: Counter[str]) -> dict[str, int | float]:
+    return figures(query) | {
         "hits_read": processed.hits,
         "lines_skipped": skipped.total(),
         "seconds": round(processed.seconds, 3),
         "hits_per_second": round(processed.hits / processed.seconds),
     }
-    if as_json:
-        click.echo(msgspec.json.encode(figures(query) | speed))
-        return
-    print_summary(query, data, program())
-    click.echo(f"{processed.hits:,} hits in {processed.seconds:.1f} s: {speed['hits_per_second']:,} hits/s")
+
+
+def _say(processed: Any, skipped: Counter[str], mended: dict[str, int], strange: Counter[str]) -> None:
+    speed = round(processed.hits / processed.seconds)
+    click.echo(f"{processed.hits:,} hits in {processed.seconds:.1f} s: {speed:,} hits/s")
     if skipped:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in skipped.most_common())
         click.echo(f"{skipped.total():,} lines that are no page views were left out: {reasons}")
+    if hits := mended["unknown_fields"]:
+        names = [visible(name) for name, _ in strange.most_common(NAMED)]
+        named = f" ({', '.join([*names, *['…'] * (len(strange) > NAMED)])})" if names else ""
+        click.echo(f"{hits:,} hits with fields that are none of a hit's{named}: those were ignored")
+    if hits := mended["cut_urls"]:
+        click.echo(f"{hits:,} hits with a url or referrer that was cut")

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -17,6 +16,7 @@ from pipeline.transport.kafka.control import ask_to_rebuild
 from pipeline.transport.kafka.known_models import Asked as ToRebuild
 from pipeline.transport.log import DATABASE
 from pipeline.transport.rebuilds import RebuildRequests
+from pipeline.zones import in_utc
 
 EXAMPLES = """
 \b
@@ -64,6 +64,10 @@ def rebuild(
     except KNOWN_ERRORS as error:
         raise told(error) from error
     _show(receipt, as_json=as_json)
+    if settings.broker and not as_json:
+        click.echo(
+            "said again a moment later, and not counted here: what hangs on touchpoints of other partitions"
+        )
 
 
 def _ask(settings: Settings, asked: ToRebuild) -> bytes:
@@ -104,16 +108,12 @@ def _show(receipt: bytes, *, as_json: bool) -> None:
     by_model = ", ".join(f"{name} {rows}" for name, rows in sorted(found["by_model"].items()))
     click.echo(f"{found['hits']:,} hits matched in {found['seconds']:.1f} s")
     if found["hits_since"]:
-        since = _text(found["hits_since"])
+        since = in_utc(found["hits_since"])
         click.echo(
             f"before {since}, of which hits are not kept: {found['remembered']:,} touchpoints that were remembered"
         )
     if found["transitions_since"]:
-        click.echo(f"transitions before {_text(found['transitions_since'])} are as they were")
+        click.echo(f"transitions before {in_utc(found['transitions_since'])} are as they were")
     click.echo(
         f"transitions withdrawn: {found['withdrawn']:,}; said: {found['said']:,} ({by_model or 'none'})"
     )
-
-
-def _text(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,11 +1,15 @@
 """``masir run``: the embedded pipeline, live."""
 
 import asyncio
+import errno
+import socket
 from typing import Any
 
 import click
 
-from pipeline.cli.runner import KNOWN_ERRORS, runner, settings_of, told, without_broker
+from pipeline.cli.runner import KNOWN_ERRORS, Wrong, program, runner, settings_of, told, without_broker
+from pipeline.live.guard import is_loopback
+from pipeline.settings import Settings
 
 EXAMPLES = """
 \b
@@ -35,10 +39,29 @@ def run(data: str | None, listen: str | None, collectors: int | None) -> None:
     settings = without_broker(
         settings_of(data=data, listen=listen, collectors=collectors), "`masir collect` and `masir worker`"
     )
+    check_addresses(settings)
     try:
         asyncio.run(runner("run")(settings, say_started))
     except KNOWN_ERRORS as error:
         raise told(error) from error
+
+
+def check_addresses(settings: Settings) -> None:
+    """Before anything is made in the data directory: are they free?"""
+    _check_free(settings.listen, "--listen HOST:PORT")
+    if settings.metrics_listen:
+        _check_free(settings.metrics_listen, "MASIR_METRICS_LISTEN=HOST:PORT")
+
+
+def _check_free(address: str, option: str) -> None:
+    host, _, port = address.rpartition(":")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), int(port)))
+        except OSError as error:  # whatever else is wrong, the server says
+            if error.errno == errno.EADDRINUSE:
+                raise Wrong(f"{address} is in use; {option} chooses another address") from error
 
 
 def base_of(live: Any) -> str:
@@ -55,6 +78,12 @@ def say_started(live: Any) -> None:
     click.echo(f'  script   <script defer data-site="SITE" src="{base}/masir.js"></script>')
     shown = live.settings.metrics_listen
     shows = f"http://{shown}" if shown else base
-    click.echo(f"  page     {shows}/")
+    is_near = is_loopback((shown or live.settings.listen).rpartition(":")[0])
+    is_open = is_near or live.settings.page_token
+    click.echo(
+        f"  page     {shows}/"
+        if is_open
+        else "  page     closed: MASIR_PAGE_TOKEN opens it (it shows persons)"
+    )
     click.echo(f"  metrics  {shows}/metrics")
-    click.echo(f"  ask      masir sql --data {live.settings.data} 'SELECT * FROM sessions'")
+    click.echo(f"  ask      {program()} sql --data {live.settings.data} 'SELECT * FROM sessions'")

@@ -11,7 +11,7 @@ from rich.table import Table
 from pipeline.cli.runner import Wrong, settings_of
 from pipeline.collector.sites import Registry, Site, SitesError, read_sites
 from pipeline.collector.sites.keys import MIN_OWN_KEY_CHARS, hash_of, new_key
-from pipeline.collector.sites.site import PROTOCOL
+from pipeline.collector.sites.site import check_protocol
 from pipeline.core.model_check import ModelError
 from pipeline.model_files import model_names
 
@@ -68,8 +68,10 @@ def show(place: Path | None, as_json: bool) -> None:
 @click.option("--own", is_flag=True, help="Read a key that you have already from standard input.")
 def key(protocol: str, own: bool) -> None:
     """Make a secret key of servers for a PROTOCOL: the key is shown once, its hash goes to the registry."""
-    if not PROTOCOL.fullmatch(protocol):
-        raise Wrong(f"{protocol!r} is no protocol, such as masir, segment or matomo")
+    try:
+        check_protocol(protocol)
+    except ValueError as error:
+        raise Wrong(str(error)) from error
     if own:
         secret = click.get_text_stream("stdin").readline().strip()
         if len(secret) < MIN_OWN_KEY_CHARS:

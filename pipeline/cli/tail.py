@@ -13,9 +13,8 @@ import msgspec
 from pipeline.cli.runner import KNOWN_ERRORS, settings_of, told
 from pipeline.sources.errors import SourceError
 from pipeline.sources.follow import GRACE_S
-from pipeline.sources.mapping import parse_mapping
+from pipeline.sources.mapping import nested, parse_mapping
 from pipeline.sources.replay import Pace, Replay, ReplayError, Summary
-from pipeline.sources.table import nested
 from pipeline.sources.tail import Memory, Tail
 from pipeline.sources.targets import key_of, open_target
 

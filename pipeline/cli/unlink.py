@@ -13,7 +13,7 @@ from pipeline.core.ids import SEPARATOR, partition_of
 from pipeline.transport.kafka.publish import send_as_operator
 from pipeline.transport.log import DATABASE, Log
 from schemas.topics import TOUCHPOINTS
-from schemas.touchpoint import HitColumns, LinkColumns, SessionColumns, Touchpoints, WordColumns
+from schemas.touchpoint import Touchpoints, WordColumns
 
 EXAMPLES = """
 \b
@@ -39,7 +39,7 @@ def unlink(site: str, visitor: str, user: str, again: bool, data: str | None) ->
     now_ms = time.time_ns() // 1_000_000
     key = f"{site}{SEPARATOR}{visitor}"
     word = WordColumns([key], [user], [now_ms], [not again])
-    message = Touchpoints("operator", None, SessionColumns(), HitColumns(), LinkColumns(), words=word)
+    message = Touchpoints("operator", None, words=word)
     value = msgspec.msgpack.encode(message)
     try:
         if settings.broker:

@@ -31,6 +31,13 @@ from pipeline.transport.kafka.control import erased_sites
 from pipeline.transport.log import DATABASE
 
 SUMS = ("counters", "ledger")  # checks of what stays when a person is erased
+WRITTEN_WITHIN_SECONDS = 60.0  # of the time at which a row should be written
+MAIN_SETTINGS = ("session_timeout_seconds", "bounce")
+SETTINGS = (  # what is recomputed follows them; named where they are not as by default
+    *MAIN_SETTINGS, "session_preset", "split_midnight", "split_campaign", "session_max_hours", "time_zone",
+    "pane_seconds", "person_max_visitors", "models", "sites", "cancel_urls", "churn_thresholds", "churn_weights",
+    "churn_end_days", "churn_regress_models",
+)  # fmt: skip
 SETTLE_SECONDS = (3.0, 6.0, 12.0)  # between one look at a running pipeline and the next
 
 EXAMPLES = """
@@ -70,13 +77,24 @@ def verify(context: click.Context, data: str | None, as_json: bool) -> None:
         click.echo(msgspec.json.encode(summary))
     else:
         _show(found, differences)
+        if differences:
+            click.echo(f"Recomputed with {_named(settings)}.")
+            click.echo("Rows that were made with other settings differ like this.")
     context.exit(1 if differences else 0)
 
 
 def _verify(reader: Reader, settings: Settings) -> dict[str, list[Difference]]:
     sites, splits = sites_of(settings), settings.splits
     cuts = Cuts(splits.midnight, splits.campaign, splits.longest_ms, settings.time_zone, zones_of(sites))
-    rules = Rules(settings.timeout_ms, settings.bounce, settings.pane_ms, cuts, settings.person_max_visitors)
+    late_seconds = settings.out_of_orderness_seconds + settings.session_update_seconds
+    rules = Rules(
+        settings.timeout_ms,
+        settings.bounce,
+        settings.pane_ms,
+        cuts,
+        settings.person_max_visitors,
+        round((late_seconds + settings.store_flush_seconds + WRITTEN_WITHIN_SECONDS) * 1000),
+    )
     sources = SignalSources(rules, settings.signal_rules, settings.cancel_urls, settings.churn_regress_models)
     models = load_models(texts_in_force(settings.models), models_of(sites))
     more = [
@@ -126,6 +144,16 @@ def _show(found: dict[str, list[Difference]], differences: list[Difference]) -> 
             difference.check, _text(difference.key), _text(difference.stream), _text(difference.batch)
         )
     console.print(rows)
+
+
+def _named(settings: Settings) -> str:
+    usual = Settings()
+    values = {name: getattr(settings, name) for name in SETTINGS}
+    return ", ".join(
+        f"{name} = {value}"
+        for name, value in values.items()
+        if name in MAIN_SETTINGS or value != getattr(usual, name)
+    )
 
 
 def _text(value: dict[str, object] | None) -> str:

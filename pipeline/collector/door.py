@@ -2,9 +2,8 @@
 one: beside the hops, as one of several processes, in front of Kafka."""
 
 import asyncio
-import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,7 +35,6 @@ class Door:
         name: str = "0",
         ready: Callable[[], list[str]] = list,
         extra_routes: Sequence[web.AbstractRouteDef] = (),
-        environ: Mapping[str, str] = os.environ,
         on_sites: Callable[[Registry], object] = lambda _: None,
         salts: SaltSource | None = None,
     ) -> None:
@@ -46,7 +44,7 @@ class Door:
         if settings.spool_bytes:
             spool = Spool(Path(settings.data) / f"spool-{name}.db", most_bytes=settings.spool_bytes)
             publisher = self._spooled = SpooledPublisher(publisher, spool)
-        self._watched = watch_sites(settings, environ, on_change=on_sites)
+        self._watched = watch_sites(settings, on_change=on_sites)
         parts = parts_of(settings, self._watched, denied=lambda denial: self._denied.update([denial]))
         self.collector = Collector(
             publisher,

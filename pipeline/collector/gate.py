@@ -85,7 +85,9 @@ class SiteGate:
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             if isinstance(judge(raw), Flaw):
                 return raw  # a dead letter
-            return Refusal(Reason.BAD_VALUE.value, "", str(error))  # the judge leaves fields unread, the gate none
+            return Refusal(
+                Reason.BAD_VALUE.value, "", str(error)
+            )  # the judge leaves fields unread, the gate none
         named = hit.get("site")
         if not isinstance(named, str):
             return raw

@@ -2,7 +2,7 @@
 
 Parameters are named as the hit's fields. Numbers are numbers where the field is one; ``props``, ``campaign``
 and ``items`` hold JSON, or a member of the first two is a parameter by itself: ``props.plan=free``. The last
-of equal names holds. What does not fit stays text, for the judge to refuse.
+of equal names holds, also of a member's. What does not fit stays text, for the judge to refuse.
 """
 
 import re
@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from pipeline.collector.body import mended
+
 GIF = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
 _NUMBERS = frozenset({"time", "sent_time", "revenue", "score", "scale"})
 _OBJECTS = frozenset({"props", "campaign"})
@@ -18,6 +20,7 @@ _NESTED = _OBJECTS | {"items"}
 _JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?", re.ASCII)
 
 _decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def hit_of(query: Iterable[tuple[str, str]]) -> bytes:
@@ -25,22 +28,27 @@ def hit_of(query: Iterable[tuple[str, str]]) -> bytes:
     hit: dict[str, Any] = {}
     for name, value in query:
         text = value.encode(errors="replace").decode()
-        parent, dot, member = name.encode(errors="replace").decode().partition(".")
-        if dot and parent in _OBJECTS:
-            members = hit.setdefault(parent, {})
-            if isinstance(members, dict):
-                members[member] = text
-        else:
-            hit[parent + dot + member] = _value_of(parent + dot + member, text)
+        field = name.encode(errors="replace").decode()
+        parent, dot, member = field.partition(".")
+        is_member = bool(dot) and parent in _OBJECTS
+        if is_member:
+            field = parent
+        found = {member: text} if is_member else _value_of(field, text)
+        known = hit.setdefault(field, found)
+        if isinstance(known, dict) and isinstance(found, dict):
+            known.update(found)
+        elif not is_member:
+            hit[field] = found
     return msgspec.json.encode(hit)
 
 
-def _value_of(name: str, text: str) -> str | msgspec.Raw:
+def _value_of(name: str, text: str) -> str | msgspec.Raw | dict[str, Any]:
     if name in _NUMBERS and _JSON_NUMBER.fullmatch(text):
         return msgspec.Raw(text)
     if name in _NESTED:
         try:
-            return _decode_raw(text)
+            raw = _decode_raw(mended(text.encode()))
+            return _decode_members(raw) if name in _OBJECTS else raw
         except (msgspec.DecodeError, RecursionError):
             return text
     return text

@@ -17,7 +17,9 @@ from pipeline.collector.sites.site import EmailRule, IpRule, Policy, Privacy
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _PERSONAL = ("user_id", "order_id", "ip")
-_NAMES_SOMEBODY = re.compile(r"user|visitor|customer|client|distinct|anonymous|device|session|e?mail$|phone", re.I)
+_NAMES_SOMEBODY = re.compile(
+    r"user|visitor|customer|client|distinct|anonymous|device|session|e?mail$|phone", re.I
+)
 _REFUSED = frozenset({"denied", "false", "0", "no", "refused", "opt_out", "opt-out"})
 
 
@@ -76,8 +78,8 @@ def consent_of(hit: Mapping[str, Any]) -> str:
 
 
 def make_anonymous(hit: dict[str, Any], visitor_id: str) -> None:
-    """Takes out who it was. Of the props those stay that are no lists or objects, have no name as ids and addresses have,
-    and hold no e-mail address; those of ``identify`` are the person's own.
+    """Takes out who it was. Of the props those stay that are plain values, are not named as ids and addresses are, and
+    hold no e-mail address; those of ``identify`` are the person's own.
     """
     for field in _PERSONAL:
         hit.pop(field, None)

@@ -60,7 +60,7 @@ async def _serve(address: str, name: str, consumer: str) -> None:
             log = TracedLog(database, traces, busy_seconds=BUSY_SECONDS)
             stack.callback(traces.close)
         stack.enter_context(closing(log))
-        publisher = LogPublisher(log, consumer, now_ms=_now_ms, on_append=lambda: None)
+        publisher = LogPublisher(log, consumer, now_ms=_now_ms)
         door = Door(settings, _InThread(publisher), now_ms=_now_ms, name=name)
         host, _, port = address.rpartition(":")
         await door.start(host, int(port), shared=True)

@@ -1,6 +1,7 @@
 """Bodies of requests, within the limits: what is too much is turned away before it is read, as far as it can be told.
 
-A body in hand counts as held until the hits in it are durable, twice if it had to be inflated.
+The bytes of a body count as held from their arrival until the hits in them are durable, twice if they had to be
+inflated.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from pipeline.collector.body import TooLargeError, inflate
+from pipeline.collector.body import TooLargeError, TooManyError, inflate
 from pipeline.collector.limits import Limits
 
 
@@ -20,6 +21,16 @@ class TurnedAwayError(Exception):
         super().__init__(message)
         self.status = status
         self.retry_after_s = retry_after_s
+
+
+async def go_on(request: web.Request) -> None:
+    """Answers ``Expect: 100-continue`` (RFC 9110, 10.1.1). aiohttp's own way repeats what else there is, and breaks on
+    odd bytes.
+    """
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        raise web.HTTPExpectationFailed
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # nothing of the answer itself
 
 
 class Reader:
@@ -34,43 +45,53 @@ class Reader:
     async def body(self, request: web.Request) -> AsyncIterator[bytes]:
         """The body, inflated; held as long as the block runs. :class:`TurnedAwayError`: 408, 413, 429."""
         limit = self._limits.max_body_bytes
-        size = request.content_length
-        if size is None:  # chunked: it may become as large as we allow
-            size = limit if request.can_read_body else 0
-        if size > limit:
-            raise TurnedAwayError(413, f"a body is at most {limit} bytes")
-        self.admit(size)
-        held = size
-        self._held_bytes += held
+        if (request.content_length or 0) > limit:
+            raise self._too_large()
+        self.admit()
+        held = 0
+
+        def hold(size: int) -> None:
+            nonlocal held
+            if self._held_bytes + size > self._limits.max_held_bytes:
+                raise TurnedAwayError(429, "too many requests are under way")
+            held += size
+            self._held_bytes += size
+
         try:
-            sent = await self._read(request)
-            try:
-                plain = inflate(sent, max_bytes=limit)
-            except TooLargeError as error:
-                raise TurnedAwayError(413, str(error)) from None
+            sent = await self._read(request, hold)
+            plain = inflate(sent, max_bytes=limit)
             if plain is not sent:
-                self.admit(len(plain))
-                held += len(plain)
-                self._held_bytes += len(plain)
+                hold(len(plain))
             yield plain
+        except (TooLargeError, TooManyError) as error:
+            raise TurnedAwayError(413, str(error)) from None
         finally:
             self._held_bytes -= held
 
-    def admit(self, size: int) -> None:
+    def admit(self) -> None:
         """Backpressure, before anything is read."""
-        if self._held_bytes + size > self._limits.max_held_bytes:
-            raise TurnedAwayError(429, "too many requests are under way")
         if self._backlog() >= self._limits.max_backlog:
             raise TurnedAwayError(429, "hits arrive faster than they are processed")
 
-    async def _read(self, request: web.Request) -> bytes:
+    async def _read(self, request: web.Request, hold: Callable[[int], None]) -> bytes:
+        if request.content.is_eof():  # all of it is here, as is the rule: no need of a timer
+            return await self._pieces(request, hold)
         try:
-            if request.content.is_eof():  # all of it is here, as is the rule: no need of a timer
-                return await request.read()
             async with asyncio.timeout(self._limits.read_timeout_s):
-                return await request.read()
+                return await self._pieces(request, hold)
         except TimeoutError:
             limit = self._limits.read_timeout_s
             raise TurnedAwayError(408, f"the body did not arrive within {limit} seconds") from None
-        except web.HTTPRequestEntityTooLarge:
-            raise TurnedAwayError(413, f"a body is at most {self._limits.max_body_bytes} bytes") from None
+
+    async def _pieces(self, request: web.Request, hold: Callable[[int], None]) -> bytes:
+        """What a sender has announced costs nothing, neither him nor us: counted is what has arrived."""
+        body = bytearray()
+        while piece := await request.content.readany():
+            if len(body) + len(piece) > self._limits.max_body_bytes:
+                raise self._too_large()
+            hold(len(piece))
+            body += piece
+        return bytes(body)
+
+    def _too_large(self) -> TurnedAwayError:
+        return TurnedAwayError(413, f"a body is at most {self._limits.max_body_bytes} bytes")

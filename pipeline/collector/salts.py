@@ -4,12 +4,12 @@ Kept in files beside the data, so that a restart, or a second collector over the
 visitors of the old ones. Only the newest of a kind is kept: who was who yesterday cannot be told any more.
 """
 
-import os
 import secrets
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
+
+from pipeline.secret_files import kept
 
 _LENGTHS = {"day": len("2026-11-22"), "month": len("2026-11")}
 
@@ -44,20 +44,8 @@ class Salts:
         if self._directory is None:
             return period, secrets.token_hex(16)
         path = self._directory / f"salt-{kind}-{period}"
-        salt = _created(path)
+        salt = kept(path, secrets.token_hex(16).encode()).decode()
         for other in self._directory.glob(f"salt-{kind}-*"):
             if other.name < path.name:
                 other.unlink(missing_ok=True)
         return period, salt
-
-
-def _created(path: Path) -> str:
-    """The content of the file; whoever comes first writes it, whole and at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    mine = path.with_name(f".{path.name}.{os.getpid()}")
-    mine.write_text(secrets.token_hex(16))
-    mine.chmod(0o600)
-    with suppress(FileExistsError):
-        os.link(mine, path)
-    mine.unlink()
-    return path.read_text()

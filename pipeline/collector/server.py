@@ -10,25 +10,23 @@ import logging
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from importlib.resources import files
-from typing import TypeVar
 
 import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from pipeline.collector.body import split
+from pipeline.collector.body import TooManyError, split
 from pipeline.collector.entrance import Entrance
 from pipeline.collector.limits import Limits
 from pipeline.collector.pixel import GIF, hit_of
 from pipeline.collector.protocols.base import Gate, Request, Route
 from pipeline.collector.protocols.table import listening, parse
 from pipeline.collector.publisher import GroupCommit, Publisher, Unavailable
-from pipeline.collector.reading import Reader, TurnedAwayError
+from pipeline.collector.reading import Reader, TurnedAwayError, go_on
 from pipeline.collector.salts import Salts, SaltSource
 from pipeline.collector.stamping import Refused, Taken, stamp, take_in
 from pipeline.collector.tracking import admit, cors, preflight, request_of, response_of
 
-T = TypeVar("T")
 _SHUTDOWN_S = 10.0
 _LINGER_S = 2.0  # a sender that is turned away in the middle of its body has this long to see why
 # The collector reads no credentials, so any page may send. A wildcard does not cover Authorization.
@@ -110,14 +108,14 @@ class Collector:
         app = web.Application(client_max_size=self._limits.max_body_bytes)
         app.add_routes(
             [
-                web.post("/v1/hits", self._hits),
-                web.get("/v1/hit.gif", self._pixel, allow_head=False),
-                web.options("/v1/{rest:hits|hit.gif}", _preflight),
-                web.get("/masir.js", self._tracker),
-                web.get("/healthz", _health),
-                web.get("/readyz", self._readiness),
+                web.post("/v1/hits", self._hits, expect_handler=go_on),
+                web.get("/v1/hit.gif", self._pixel, allow_head=False, expect_handler=go_on),
+                web.options("/v1/{rest:hits|hit.gif}", _preflight, expect_handler=go_on),
+                web.get("/masir.js", self._tracker, expect_handler=go_on),
+                web.get("/healthz", _health, expect_handler=go_on),
+                web.get("/readyz", self._readiness, expect_handler=go_on),
                 *extra_routes,
-                web.route("*", "/{rest:.*}", self._tracked),
+                web.route("*", "/{rest:.*}", self._tracked, expect_handler=go_on),
             ]
         )
         return app
@@ -139,8 +137,9 @@ class Collector:
         self.counts.requests += 1
         try:
             self._knock(request)
+            most = self._limits.max_hits_per_request
             async with self._reader.body(request) as body:
-                accepted, refused = await self._own(request, self._checked(split(body)))
+                accepted, refused = await self._own(request, split(body, at_most=most))
         except TurnedAwayError as error:
             return self._turn_away(error)
         status = 400 if refused and not accepted else 200
@@ -151,7 +150,7 @@ class Collector:
         headers = {"Cache-Control": "no-store", **_CORS}
         try:
             self._knock(request)
-            self._reader.admit(0)
+            self._reader.admit()
             accepted, refused = await self._own(request, [hit_of(request.query.items())])
         except TurnedAwayError as error:
             self.counts.turned_away += 1
@@ -197,14 +196,19 @@ class Collector:
         if parsed.rejected:
             self.counts.turned_away += 1
             return response_of(parsed.answered([]), request.headers)
-        admitted = admit(route.protocol, asked, self._checked(parsed.events), self._gate)
+        admitted = admit(route.protocol, asked, asked.listed(parsed.events), self._gate)
         self.counts.barred += len(admitted.barred)
         taken = await self._publish(request, admitted.hits)
         return response_of(parsed.answered(admitted.verdicts(taken.refused)), request.headers)
 
     def _urgent(self, request: web.Request, routes: tuple[Route, ...]) -> web.Response | None:
         """What a person waits for, though the hit could not be taken."""
-        found = parse(routes, self._asked(request, b"")) if request.method in ("GET", "HEAD") else None
+        if request.method not in ("GET", "HEAD"):
+            return None
+        try:
+            found = parse(routes, self._asked(request, b""))
+        except TooManyError:
+            return None
         if found is None or not found[1].is_urgent:
             return None
         return response_of(found[1].answered([]), request.headers)
@@ -220,7 +224,7 @@ class Collector:
             ip=self._entrance.sender(request),
             received_ms=now_ms,
             salts=self._salts.at(now_ms),
-            max_body_bytes=self._limits.max_body_bytes,
+            limits=self._limits,
             sites=self._entrance.gate,
         )
 
@@ -230,12 +234,6 @@ class Collector:
         self.counts.barred += len(admitted.barred)
         taken = await self._publish(request, admitted.hits)
         return len(taken.records) - len(taken.refused), admitted.refused(taken.refused)
-
-    def _checked(self, hits: Sequence[T]) -> list[T]:
-        limit = self._limits.max_hits_per_request
-        if len(hits) > limit:
-            raise TurnedAwayError(413, f"a request has at most {limit} hits, this has {len(hits)}")
-        return list(hits)
 
     async def _publish(self, request: web.Request, hits: list[bytes]) -> Taken:
         headers = request.headers

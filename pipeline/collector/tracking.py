@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
+from pipeline.collector.limits import Limits
 from pipeline.collector.protocols.base import Answer, Event, Gate, Refusal, Request, Sites
 from pipeline.collector.protocols.fields import clean, encoded
 from pipeline.collector.stamping import Refused
@@ -17,6 +18,9 @@ from pipeline.core.decode import Flaw, decode
 
 _ORIGIN = re.compile(r"[\x21-\x7e]{1,512}")
 _HEADER_NAMES = re.compile(r"[\w!#$%&'*+.^`|~, -]{1,1024}", re.ASCII)
+_MAX_KEY_CHARS = (
+    1_024  # a longer one is nobody's, and would be looked up and written for each event of a batch
+)
 _FORGED = Refusal("wrong_type", "", "what a protocol cannot read is no hit, whatever the judge says")
 
 
@@ -27,7 +31,7 @@ def request_of(
     ip: str,
     received_ms: int,
     salts: tuple[str, str],
-    max_body_bytes: int,
+    limits: Limits,
     sites: Sites,
 ) -> Request:
     """The request as protocols see it."""
@@ -42,7 +46,8 @@ def request_of(
         received_ms=received_ms,
         day_salt=salts[0],
         month_salt=salts[1],
-        max_body_bytes=max_body_bytes,
+        max_body_bytes=limits.max_body_bytes,
+        max_events=limits.max_hits_per_request,
         sites=sites,
     )
 
@@ -86,7 +91,8 @@ def _bytes_of(protocol: str, request: Request, event: Event, gate: Gate) -> byte
     if isinstance(event.hit, bytes):
         # It goes to the dead letters. A body made to be a hit all the same would come past the gate.
         return event.hit if isinstance(decode(event.hit), Flaw) else _FORGED
-    site = gate(protocol, request, event)
+    key, secret = event.key[:_MAX_KEY_CHARS], event.secret[:_MAX_KEY_CHARS]
+    site = gate(protocol, request, event._replace(key=key, secret=secret))
     return site if isinstance(site, Refusal) else encoded({"site": site, **event.hit})
 
 

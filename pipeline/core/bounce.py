@@ -5,9 +5,12 @@ interactive hit. ``ga4``: not engaged, that is one view, shorter than 10 s (10.0
 conversion.
 """
 
+from typing import Final, Literal, get_args
+
 from pipeline.core.slots import Array, Index
 
-PRESETS = ("pages", "plausible", "ga4")
+Preset = Literal["pages", "plausible", "ga4"]
+PRESETS: Final[tuple[str, ...]] = get_args(Preset)
 GA4_ENGAGED_MS = 10_000
 
 

@@ -17,22 +17,20 @@ of a referrer its host. So all pages of a shop share one entry. It shows in noth
 import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_args
 
 from pipeline.core import devices, referrers
 from pipeline.core.bots import BotDetector
 from pipeline.core.campaigns import campaign_of, is_empty, query_of
 from pipeline.core.devices import MAX_AGENT_CHARS, Device
 from pipeline.core.referrers import Category
+from pipeline.core.rules import Channel
 from schemas.hit import Campaign
 
 CACHE_ENTRIES = 16_384
 QUERY_CACHE_ENTRIES = 4_096  # keeps whole urls, and most sites have few of them with a query that repeat
 
-CHANNELS: Final = (
-    "direct", "organic_search", "paid_search", "organic_social", "paid_social", "email", "referral",
-    "display", "affiliate", "video", "sms", "push", "chat", "offline", "app", "other",
-)  # fmt: skip
+CHANNELS: Final[tuple[str, ...]] = get_args(Channel)
 
 
 class Traffic(NamedTuple):
@@ -80,20 +78,12 @@ _EMAIL_SOURCES = frozenset({"email", "e-mail", "e_mail", "e mail"})
 
 
 def traffic(
-    url: str,
-    referrer: str,
-    *,
-    channel: str = "",
-    campaign: Campaign | None = None,
-    own_domains: frozenset[str],
-) -> Traffic:
-    """Where a hit came from. ``channel`` and ``campaign``, where given, hold against what the urls say."""
-    return _traffic(url, query_of(url), referrer, channel, campaign, own(own_domains))
-
-
-def _traffic(
     page: str, query: str, referrer: str, channel: str, campaign: Campaign | None, own_domains: frozenset[str]
 ) -> Traffic:
+    """Where a hit came from. ``channel`` and ``campaign``, where given, hold against what the urls say.
+
+    ``query``: the page's, see :func:`query_of`. ``own_domains``: as :func:`own` makes them.
+    """
     if is_empty(campaign):
         campaign = campaign_of(query)
     fields = campaign or Campaign()
@@ -198,7 +188,7 @@ class Classifier:
         def find_traffic(
             page: str, query: str, referrer: str, channel: str, campaign: Campaign | None
         ) -> Traffic:
-            return _traffic(page, query, referrer, channel, campaign, own_hosts)
+            return traffic(page, query, referrer, channel, campaign, own_hosts)
 
         def find_device(user_agent: str) -> Device:
             return devices.device(user_agent, bots)
@@ -208,12 +198,11 @@ class Classifier:
         )
         self._traffic: Callable[[str, str, str, str, Campaign | None], Traffic] = remember(find_traffic)
         self._device: Callable[[str], Device] = remember(find_device)
-        self._language: Callable[[str], str] = remember(language)
 
     def traffic(
         self, url: str, referrer: str, channel: str = "", campaign: Campaign | None = None
     ) -> Traffic:
-        """Where a hit came from: :func:`traffic`."""
+        """Where one hit came from: :func:`traffic`."""
         return self.traffic_of(origin(url), self.query(url), origin(referrer), channel, campaign)
 
     def query(self, url: str) -> str:
@@ -236,10 +225,6 @@ class Classifier:
         if len(user_agent) > MAX_AGENT_CHARS:
             user_agent = user_agent[:MAX_AGENT_CHARS]
         return self._device(user_agent)
-
-    def language(self, tags: str) -> str:
-        """The language of a hit: :func:`language`."""
-        return self._language(tags)
 
 
 _DIRECT: Final = Traffic("direct")

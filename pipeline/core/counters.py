@@ -167,9 +167,8 @@ class Counters:
 
     def _change_pane(self, site: str, channel: str, pane: int, delta: Sums, version: int) -> CounterRow:
         sums = self._panes.add(site, pane, channel, delta)
-        age = self._now - pane
+        age, state = self._now - pane, self._site(site)
         if age < self._edges[-1]:
-            state = self._site(site)
             number = pane // PANES_PER_CHUNK
             place = bisect_left(state.chunks, number)
             if state.chunks[place : place + 1] != [number]:

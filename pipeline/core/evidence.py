@@ -250,29 +250,17 @@ def passed_on(
 
 def only_time(source: int, watermark: int | None) -> EvidenceBatch:
     """A message without evidence."""
-    return EvidenceBatch(source, [], [], [], b"", b"", b"", b"", b"", watermark=watermark)
+    return EvidenceBatch(source, watermark=watermark)
 
 
 def without_evidence(message: EvidenceBatch) -> EvidenceBatch:
     """Its owners and its watermark."""
-    return EvidenceBatch(
-        message.source,
-        [],
-        [],
-        [],
-        b"",
-        b"",
-        b"",
-        b"",
-        b"",
-        watermark=message.watermark,
-        owners=message.owners,
-    )
+    return EvidenceBatch(message.source, watermark=message.watermark, owners=message.owners)
 
 
 def only_owners(owners: list[tuple[str, list[int], list[str]]]) -> EvidenceBatch:
     """A message of the persons: who owns these visitors now."""
-    return EvidenceBatch(-1, [], [], [], b"", b"", b"", b"", b"", owners=owners)
+    return EvidenceBatch(-1, owners=owners)
 
 
 def _kind_of(one: Evidence) -> Kind:

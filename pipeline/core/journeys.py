@@ -11,8 +11,8 @@ that leaves: it has become another person's (``pipeline.core.homes``). So the tr
 on the set of the evidence, never on its order or batching. Equal evidence twice counts twice.
 
 A journey keeps its newest evidence, up to MAX_EVIDENCE pieces; beyond that all but the newest half of that many are
-folded into a checkpoint for good. Evidence at or before a checkpoint cannot be placed any more: it is left out and
-counted in ``missed``.
+folded into a checkpoint for good. Evidence at or before a checkpoint cannot be placed any more: it is left out, and
+counted as ``missed``.
 
 Journeys lapse when time has passed them by, as far as all sources have come, to the full minute. At the end of bounded
 input time is the greatest that any source has seen.
@@ -42,7 +42,6 @@ from schemas.evidence import Evidence, EvidenceBatch
 from schemas.transition import Kind, Transition
 
 MAX_EVIDENCE: Final = 2_000
-
 GRAIN_MS: Final = 60_000
 NEVER_MS: Final = -(1 << 62)
 StepKey = tuple[int, int, int]  # model, time, ordinal
@@ -56,7 +55,7 @@ class Output(NamedTuple):
 
     ``changes``: how many of each more, or less. ``state``: the journal's entry, which needs those from ``needed`` on.
     ``passed``: to the persons whose evidence it is. ``stays``: (site, model, stage, minute, was it a lapse) of stages
-    that were left, how many. ``regressed``: (person's key, model, time, 1 or -1) in the models that are watched for it.
+    left, how many. ``regressed``: (person's key, model, time, 1 or -1) where watched. ``missed``: evidence left out.
     """
 
     columns: Columns | None
@@ -67,6 +66,7 @@ class Output(NamedTuple):
     passed: list[Passed]
     stays: Counter[Stay]
     regressed: list[tuple[str, str, int, int]]
+    missed: int
 
 
 class Clock(Struct, array_like=True):
@@ -87,6 +87,7 @@ class Journeys:
         self._watched = frozenset(watched)
         self._stays: Counter[Stay] = Counter()
         self._regressed: list[tuple[str, str, int, int]] = []
+        self._missed = 0
         self._table = PersonTable(len(models.models))
         self._moves = Moves(models)
         self._homes = Homes(self._table)
@@ -136,7 +137,8 @@ class Journeys:
         state, needed = table.changes(number)
         stays, self._stays = self._stays, Counter()
         regressed, self._regressed = self._regressed, []
-        return Output(columns, corrections, changes, state, needed, passed, stays, regressed)
+        missed, self._missed = self._missed, 0
+        return Output(columns, corrections, changes, state, needed, passed, stays, regressed, missed)
 
     def _pass_time(
         self, messages: Iterable[EvidenceBatch], version: int, changes: Counter[Change], *, is_final: bool
@@ -145,9 +147,8 @@ class Journeys:
         clock, table = self.clock, self._table
         for message in messages:
             if message.watermark is not None:
-                clock.sources[message.source] = max(
-                    message.watermark, clock.sources.get(message.source, NEVER_MS)
-                )
+                known = clock.sources.get(message.source, NEVER_MS)
+                clock.sources[message.source] = max(message.watermark, known)
         if not clock.sources or (self._bounded and not is_final):
             return []
         time = max(clock.sources.values()) if is_final else min(clock.sources.values())
@@ -248,8 +249,7 @@ class Journeys:
         models, table = self._models, self._table
         start = table.checkpoint(person) or nowhere(models)
         placed = [one for one in come if start.last is None or one.time > start.last]
-        table.persons["missed"][person] += len(come) - len(placed)
-        table.persons.touch(np.array([person]))
+        self._missed += len(come) - len(placed)
         known = table.history(person)
         if not placed and not leaving:
             return {}, {}

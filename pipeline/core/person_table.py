@@ -45,7 +45,6 @@ def _person_columns(models: int) -> dict[str, Any]:
         "last": np.int64,
         "recent": object,  # msgpack, or None
         "checkpoint": object,  # msgpack of a State, or None
-        "missed": np.int32,
         "size": np.int32,  # pieces of evidence
         "newest": np.int64,  # place of the newest of them
         "owners": object,  # msgpack of a visitor's owners, or None
@@ -101,7 +100,7 @@ class PersonTable:
         return found
 
     def _begin(self, slots: Index) -> None:
-        for name in ("stages", "entered", "steps", "orders", "missed", "size"):
+        for name in ("stages", "entered", "steps", "orders", "size"):
             self.persons[name][slots] = 0
         for name in ("last_order", "first", "last"):
             self.persons[name][slots] = NONE_MS

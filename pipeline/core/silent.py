@@ -27,7 +27,7 @@ _CHUNK: Final = 1_000  # of those who are due: the others stay packed meanwhile
 _LEAST_SWEEP: Final = 1_024
 _encode = msgspec.msgpack.Encoder().encode
 _COLUMNS: Final = (
-    "stages", "entered", "steps", "orders", "last_order", "first", "last", "recent", "checkpoint", "missed", "owners",
+    "stages", "entered", "steps", "orders", "last_order", "first", "last", "recent", "checkpoint", "owners",
 )  # fmt: skip
 
 
@@ -44,7 +44,6 @@ class Packed(Struct, array_like=True, gc=False):
     last: int
     recent: bytes | None
     checkpoint: bytes | None
-    missed: int
     owners: bytes | None
     time: list[int]
     kind: list[Kind]

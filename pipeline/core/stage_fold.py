@@ -21,7 +21,7 @@ from pipeline.core.referrals import is_referral
 from schemas.evidence import Evidence
 from schemas.transition import Kind
 
-# The score is left out: it changes nothing here that the rules do not already say, and None has no order.
+# ``known`` is left out: it says who may own the evidence, and moves no stage.
 in_order = attrgetter("time", "rules", "event", "url", "channel", "session_id")
 
 

@@ -115,13 +115,13 @@ class Panes:
         self._get = get
         self._hot: dict[tuple[str, int], Chunk] = {}
         self._cold: dict[tuple[str, int], Chunk] = {}  # used before the last turn of generations
-        self._changed: set[tuple[str, int]] = set()
+        self._changed: dict[tuple[str, int], None] = {}
 
     def add(self, site: str, pane: int, channel: str, delta: Sums) -> Sums:
         """Change the sums of one pane; returns them as they are now."""
         number = pane // PANES_PER_CHUNK
         chunk = self._chunk(site, number)
-        self._changed.add((site, number))
+        self._changed[site, number] = None
         channels = chunk.setdefault(pane, {})
         sums = channels.setdefault(channel, [0] * 6)
         add(sums, delta)

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.store.figures import Query, figures
+from pipeline.store.sql import text as literal
 
 _BAR_CHARS = 24
 _MAX_WIDTH = 110
@@ -22,31 +23,18 @@ SELECT site, count(), countIf(page_views > 0), countIf(bounced), countIf(convert
        sum(revenue)
 FROM sessions GROUP BY site ORDER BY count() DESC, site LIMIT 8
 """
+_LETTERS = """
+SELECT reason, count(), replaceRegexpAll(min(message), '[^[:print:]]', '?')
+FROM dead_letters GROUP BY reason ORDER BY count() DESC, reason
+"""
 _CHANNELS = """
 SELECT channel, count(), countIf(converted), sum(revenue)
-FROM sessions GROUP BY channel ORDER BY count() DESC, channel LIMIT 8
+FROM sessions {where} GROUP BY channel ORDER BY count() DESC, channel LIMIT 8
 """
 _STAGES = """
-SELECT s.model, s.stage, t.persons, n.persons
-FROM stages AS s
-LEFT ANY JOIN
-    (
-        SELECT model, to_stage, uniqExact(site, person_id) AS persons
-        FROM transitions GROUP BY model, to_stage
-    ) AS t
-    ON t.model = s.model AND t.to_stage = s.stage
-LEFT ANY JOIN
-    (
-        SELECT model, stage, count() AS persons
-        FROM
-        (
-            SELECT model, argMax(to_stage, (time, ordinal)) AS stage
-            FROM transitions GROUP BY site, person_id, model
-        )
-        GROUP BY model, stage
-    ) AS n
-    ON n.model = s.model AND n.stage = s.stage
-ORDER BY s.model, s.position
+SELECT model, stage, sum(reached), sum(persons_now)
+FROM stage_funnel LEFT ANY JOIN stage_figures USING (site, model, stage)
+{where} GROUP BY model, stage, position ORDER BY model, position
 """
 
 
@@ -63,24 +51,38 @@ def summary(query: Query, data: str, program: str = "masir") -> RenderableType:
     if not found["received"]:
         return Text("No hits yet.")
     sites = query(_SITES)
+    site = _main(sites)
+    of, where = (f" of site {site}", f"WHERE site = {literal(site)}") if site else ("", "")
     return Group(
         Text(),
         *_ledger(found),
+        *(_letters(query(_LETTERS)) if found["dead_letter"] else ()),
         Text(),
         _sites(sites),
         Text(),
-        _channels(query(_CHANNELS)),
+        _channels(f"Top channels{of}", query(_CHANNELS.format(where=where))),
         Text(),
-        _stages(query(_STAGES)),
+        _stages(f"Stages{of}: persons", query(_STAGES.format(where=where))),
         Text(),
-        *_commands(data, program, sites, dead_letters=bool(found["dead_letter"])),
+        *_commands(data, program, site, dead_letters=bool(found["dead_letter"])),
     )
+
+
+def _main(sites: Sequence[tuple[Any, ...]]) -> str:
+    """Of several sites that which earns most: sums over sites would be true of none. "" where there is one."""
+    return max(sites, key=lambda row: (row[-1], row[1]))[0] if len(sites) > 1 else ""
 
 
 def _ledger(found: dict[str, int | float]) -> Iterator[Text]:
     yield Text("Ledger: every hit has one outcome", style="bold")
     yield _sum(found, "received", ("accepted", "duplicate", "bot", "dead_letter"))
     yield _sum(found, "accepted", ("sessionized", "background", "late"))
+
+
+def _letters(rows: Sequence[tuple[Any, ...]]) -> Iterator[Text]:
+    """Why hits could not be read, and what was said of one of each kind."""
+    for reason, letters, message in rows:
+        yield Text(f"    {letters:,} dead letters {reason}: {message}", no_wrap=True, overflow="ellipsis")
 
 
 def _sum(found: dict[str, int | float], total: str, parts: tuple[str, ...]) -> Text:
@@ -112,16 +114,16 @@ def _sites(rows: Sequence[tuple[Any, ...]]) -> Table:
     return table
 
 
-def _channels(rows: Sequence[tuple[Any, ...]]) -> Table:
-    table = _table("Top channels", "channel", "sessions", "conversion", "revenue")
+def _channels(title: str, rows: Sequence[tuple[Any, ...]]) -> Table:
+    table = _table(title, "channel", "sessions", "conversion", "revenue")
     for channel, sessions, converted, revenue in rows:
         table.add_row(channel, f"{sessions:,}", _share(converted, sessions), f"{revenue:,.2f}")
     return table
 
 
-def _stages(rows: Sequence[tuple[Any, ...]]) -> Table:
-    """How many ever were in a stage, and how many are in it now; the bar compares within the model."""
-    table = _table("Stages: persons", "model", "stage", "reached", "now")
+def _stages(title: str, rows: Sequence[tuple[Any, ...]]) -> Table:
+    """How many came to a stage or beyond, and how many are in it now; the bar compares within the model."""
+    table = _table(title, "model", "stage", "reached", "now")
     table.columns[1].justify = "left"
     table.add_column("")
     for model, stages in groupby(rows, key=lambda row: row[0]):
@@ -137,13 +139,10 @@ def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "–"
 
 
-def _commands(
-    data: str, program: str, sites: Sequence[tuple[Any, ...]], *, dead_letters: bool
-) -> Iterator[Text]:
-    """Where there are several sites, those that ask about one ask about that which earns most."""
+def _commands(data: str, program: str, site: str, *, dead_letters: bool) -> Iterator[Text]:
+    """``site``: for those that ask about one site; "" where there is one only."""
     where = f"--data {shlex.quote(data)}"
-    site, *_ = max(sites, key=lambda row: (row[-1], row[1]), default=("",))
-    one = f"--site {site} {where}" if len(sites) > 1 else where
+    one = f"--site {site} {where}" if site else where
     yield Text("Go on", style="bold")
     yield _command(f'{program} sql "SELECT * FROM sessions ORDER BY revenue DESC LIMIT 5" {where}')
     yield _command(f"{program} map {one}", "the journey map, to print")

@@ -13,6 +13,7 @@ from pipeline.sources.replay import Pace, Replay
 from pipeline.sources.targets import open_target
 
 SEED = 8
+DAYS = 3
 CUSTOMERS_PER_DAY = 10_000
 BEFORE_MS = 36 * 3_600_000
 PATIENCE_S = 3_600.0
@@ -25,9 +26,9 @@ class _Timed(Struct):
 _decode = json.Decoder(_Timed).decode
 
 
-async def keep_coming(collector: str, *, now_ms: int, days: int = 3) -> None:
-    """Send to ``collector`` (http://HOST:PORT) until the ``days`` are over. ReplayError: it takes no hits."""
-    hits, _ = simulate(seed=SEED, customers=CUSTOMERS_PER_DAY * days, start_ms=now_ms - BEFORE_MS, days=days)
+async def keep_coming(collector: str, *, now_ms: int) -> None:
+    """Send to ``collector`` (http://HOST:PORT) until the days are over. ReplayError: it takes no hits."""
+    hits, _ = simulate(seed=SEED, customers=CUSTOMERS_PER_DAY * DAYS, start_ms=now_ms - BEFORE_MS, days=DAYS)
     async with open_target(collector) as target:
         replay = Replay(target, pace=Pace(speed=1), patience_s=PATIENCE_S)
         await replay.run(_timed(hits), first_ms=now_ms)

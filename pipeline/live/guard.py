@@ -1,8 +1,8 @@
 """Who may look at the page: it shows persons.
 
-Without a token only this machine may: the server listens on loopback, the peer and the Host that it asks for are
-loopback (no name that somebody else's DNS points here), and no proxy stands in between. With a token, set as
-``page_token``, everybody needs it: as a cookie that the page sets, or as ``Authorization: Bearer``.
+Without a token only this machine may, and only if the server listens on loopback, the peer and the Host that it
+asks for are loopback (no name that somebody else's DNS points here), and no proxy stands in between. With a token,
+set as ``page_token``, everybody needs it: as a cookie that the page sets, or as ``Authorization: Bearer``.
 """
 
 from collections.abc import Mapping

@@ -12,6 +12,7 @@ of a renamed file. Errors: :class:`SourceError` for a file that cannot be read; 
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -182,9 +183,9 @@ class Follower:
         """The file and those it was renamed to, the oldest first."""
         found = []
         for path in self.path.parent.glob(f"{_literal(self.path.name)}*"):
-            if path.suffix in _COMPRESSED or not path.is_file():
-                continue
-            found.append((path == self.path, path.stat().st_mtime_ns, path))
+            with suppress(FileNotFoundError):  # deleted just now
+                if path.suffix not in _COMPRESSED and path.is_file():
+                    found.append((path == self.path, path.stat().st_mtime_ns, path))
         return [path for *_, path in sorted(found)]
 
 

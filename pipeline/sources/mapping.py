@@ -20,11 +20,12 @@ Errors: :class:`SourceError` naming the file or the option and what is allowed.
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
+from pipeline.core.decode import Flaw, decode
 from pipeline.sources.errors import SourceError
 from pipeline.sources.times import time_converter
 from schemas.hit import Campaign, Hit
@@ -43,7 +44,7 @@ class Column(NamedTuple):
 
 
 class Mapping(NamedTuple):
-    """Checked: every field is known and every hit gets a site, an event and an id (if its row has them)."""
+    """Checked: every field is known and constants are what the judge of hits takes."""
 
     columns: dict[str, Column]
     constants: dict[str, str | float]
@@ -78,6 +79,7 @@ def parse_mapping(maps: Sequence[str], sets: Sequence[str]) -> Mapping:
         file.set[field.strip()] = value
     columns = {_checked(field): _column(field, source) for field, source in file.map.items()}
     constants = {_checked(field): _constant(field, value) for field, value in file.set.items()}
+    _check_constants(constants)
     for field in file.values:
         if field not in columns:
             raise SourceError(f"[values.{field}]: {field} is not mapped to a column")
@@ -94,6 +96,24 @@ def check_complete(mapping: Mapping) -> None:
         raise SourceError(
             f"no value for {', '.join(missing)}: add --map FIELD=COLUMN or --set FIELD=VALUE for each"
         )
+
+
+def nested(constants: dict[str, str | float]) -> dict[str, Any]:
+    """``props.a`` and ``campaign.a`` in objects of their own."""
+    hit: dict[str, Any] = {}
+    for field, value in constants.items():
+        parent, key = split_field(field)
+        if parent:
+            hit.setdefault(parent, {})[key] = value
+        else:
+            hit[key] = value
+    return hit
+
+
+def split_field(field: str) -> tuple[str, str]:
+    """(parent or "", key)."""
+    parent, dot, key = field.partition(".")
+    return (parent, key) if dot else ("", field)
 
 
 def _read(path: str) -> _File:
@@ -148,3 +168,11 @@ def _constant(field: str, value: str | float) -> str | float:
         if field in TIMES:
             return value
         raise SourceError(f"--set {field}={value}: a number is expected") from error
+
+
+def _check_constants(constants: dict[str, str | float]) -> None:
+    """As they would be judged in each hit: better one error now than a dead letter for each."""
+    needed = {"site": "-", "event": "-", "visitor_id": "-", "user_id": "-"}
+    flaw = decode(msgspec.json.encode(needed | nested(constants)))
+    if isinstance(flaw, Flaw):
+        raise SourceError(f"the value of {flaw.field} for every hit: {flaw.message}")

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from pipeline.sources.access_log import looks_like_access_log, read_access_log
 from pipeline.sources.errors import SourceError
 from pipeline.sources.lines import OnBytes, read_lines
-from pipeline.sources.mapping import Mapping, check_complete, parse_mapping
-from pipeline.sources.table import nested, read_table
+from pipeline.sources.mapping import Mapping, check_complete, nested, parse_mapping
+from pipeline.sources.table import read_table
 
 FORMATS = ("ndjson", "csv", "access-log")
 _FOR_OTHERS = "--map, --set and --site are for csv and access-log: NDJSON hits name all their fields"

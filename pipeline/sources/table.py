@@ -1,9 +1,10 @@
 """CSV and TSV -> hits as JSON bytes, by a mapping. One row, one hit, in the file's order.
 
-A row that cannot be turned into a hit (wrong number of columns, broken quotes, a bad time or number, not
-UTF-8) is given out as the bytes it is, so that it ends as a dead letter. Of a quoted field that never closes
-only the first line is given up; the lines after it are read again. An empty column is an absent field. Blank
-lines are no rows. Errors: :class:`SourceError` for columns that the header does not have.
+A row that cannot be turned into a hit (wrong number of columns, broken quotes, not UTF-8) is given out with
+the fault before its bytes, so that it ends as a dead letter that says why. A time or number that is none is
+given out as text: the judge names the field. Of a quoted field that never closes only the first line is given
+up; the lines after it are read again. An empty column is an absent field. Blank lines are no rows. Errors:
+:class:`SourceError` for columns that the header does not have.
 """
 
 import csv
@@ -19,9 +20,10 @@ import orjson
 
 from pipeline.sources.errors import SourceError
 from pipeline.sources.lines import MAX_LINE_BYTES
-from pipeline.sources.mapping import NUMBERS, TIMES, Column, Mapping
+from pipeline.sources.mapping import NUMBERS, TIMES, Column, Mapping, nested, split_field
 from pipeline.sources.times import time_converter
 
+_MOST = 2**63 - 1  # larger numbers have no place in JSON as it is written and read here
 DELIMITERS = "\t,;|"
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -44,13 +46,12 @@ def read_table(path: str, lines: Iterator[bytes], mapping: Mapping) -> Iterator[
     cells = _cells(path, mapping, header)
     fixed = nested(mapping.constants)
     for row, raw in split_rows(lines, delimiter, quote):
-        if row is None or len(row) != len(header):
-            yield raw
-            continue
-        try:
+        if row is None:
+            yield b"row with broken quotes, or not UTF-8: " + raw
+        elif len(row) != len(header):
+            yield b"row of %d columns, not %d: %b" % (len(row), len(header), raw)
+        else:
             yield _hit(row, cells, fixed)
-        except (ValueError, ArithmeticError):
-            yield raw
 
 
 class _Lines:
@@ -135,7 +136,7 @@ def _cells(path: str, mapping: Mapping, header: Row) -> list[tuple[str, str, Cel
         return places[name]
 
     return [
-        (*_split(field), _cell(field, column, mapping.values.get(field, {}), place_of))
+        (*split_field(field), _cell(field, column, mapping.values.get(field, {}), place_of))
         for field, column in mapping.columns.items()
     ]
 
@@ -148,13 +149,26 @@ def _cell(field: str, column: Column, values: dict[str, str], place_of: Callable
         return lambda row: form % tuple([row[place] for place in places])
     place = place_of(column.source)
     if field in TIMES:
-        convert = time_converter(column.unit)
-        return lambda row: convert(row[place]) if row[place] else None
+        return _converted(place, time_converter(column.unit))
     if field in NUMBERS:
-        return lambda row: finite(row[place]) if row[place] else None
+        return _converted(place, finite)
     if values:
         return lambda row: values.get(row[place], row[place]) or None
     return lambda row: row[place] or None
+
+
+def _converted(place: int, convert: Callable[[str], object]) -> Cell:
+    def cell(row: Row) -> object:
+        text = row[place]
+        if not text:
+            return None
+        try:
+            value = convert(text)
+        except (ValueError, ArithmeticError):
+            return text  # the judge says which field it is and what is wrong
+        return text if isinstance(value, int) and value > _MOST else value
+
+    return cell
 
 
 def finite(text: str) -> float:
@@ -163,23 +177,6 @@ def finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"not a number: {text!r}")
     return number
-
-
-def nested(constants: dict[str, str | float]) -> dict[str, Any]:
-    """``props.a`` and ``campaign.a`` in objects of their own."""
-    hit: dict[str, Any] = {}
-    for field, value in constants.items():
-        parent, key = _split(field)
-        if parent:
-            hit.setdefault(parent, {})[key] = value
-        else:
-            hit[key] = value
-    return hit
-
-
-def _split(field: str) -> tuple[str, str]:
-    parent, dot, key = field.partition(".")
-    return (parent, key) if dot else ("", field)
 
 
 def _header(path: str, text: str, delimiter: str, quote: str) -> Row:

@@ -3,25 +3,24 @@
 import asyncio
 import os
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 
-from pipeline.collector.publisher import Unavailable
+from pipeline.collector.publisher import Publisher, Unavailable
 from pipeline.collector.sites.registry import Denial
-from pipeline.collector.stamping import Taken, stamp, take_in
-from pipeline.core.ids import partition_of
+from pipeline.collector.stamping import stamp, take_in
 from pipeline.settings import load
 from pipeline.sources.errors import SourceError
 from pipeline.sources.replay import Answer, ReplayError, Target, TooLarge, TryAgain
 from pipeline.transport.kafka.connection import SCHEME as KAFKA
-from pipeline.transport.kafka.publish import KafkaPublisher, publishing
+from pipeline.transport.kafka.publish import publishing
 from pipeline.transport.log import Log
+from pipeline.transport.publish import LogPublisher
 from schemas.topics import HITS
 
 TIMEOUT_S = 60
@@ -59,15 +58,12 @@ async def open_target(address: str, secret: str = "") -> AsyncIterator[Target]:
     and the prefix of its topics, the environment's settings say.
     """
     if address.startswith(_SQLITE):
-        target = BrokerTarget(Path(address.removeprefix(_SQLITE)))
-        try:
-            yield target
-        finally:
-            target.close()
+        with closing(_log_with_hits(Path(address.removeprefix(_SQLITE)))) as log:
+            yield TopicTarget(LogPublisher(log, consumer="", now_ms=_now_ms), address)
         return
     if address.startswith(KAFKA):
         async with publishing(load(os.environ, broker=address), now_ms=_now_ms) as publisher:
-            yield KafkaTarget(publisher, address)
+            yield TopicTarget(publisher, address)
         return
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -113,42 +109,14 @@ class CollectorTarget:
         return Answer(answer.accepted, len(answer.refused))
 
 
-class BrokerTarget:
-    """Does the collector's work on the way: stamps the hits and appends them to the topic, durably."""
+class TopicTarget:
+    """Does the collector's work on the way: stamps the hits and publishes them, durable when it returns."""
 
-    def __init__(self, path: Path) -> None:
-        if not path.is_file():
-            raise SourceError("there is no such broker file; masir run makes it", str(path))
-        self._log = Log(path)
-        partitions = self._log.partitions(HITS.name)
-        if partitions is None:
-            self._log.close()
-            raise SourceError(f"has no topic {HITS.name}; masir run makes it", str(path))
-        self._partitions = partitions
-
-    def close(self) -> None:
-        self._log.close()
-
-    async def send(self, hits: list[bytes]) -> Answer:
-        now_ms = _now_ms()
-        taken = _taken(hits, now_ms)
-        by_partition: defaultdict[int, list[bytes]] = defaultdict(list)
-        for key, value in taken.records:
-            by_partition[partition_of(key.decode(), self._partitions)].append(value)
-        with self._log.transaction():
-            for partition, values in by_partition.items():
-                self._log.append(HITS.name, partition, values, now_ms=now_ms)
-        return Answer(len(hits) - len(taken.refused), len(taken.refused))
-
-
-class KafkaTarget:
-    """The same on Kafka, on all in-sync replicas."""
-
-    def __init__(self, publisher: KafkaPublisher, address: str) -> None:
+    def __init__(self, publisher: Publisher, address: str) -> None:
         self._publisher, self._address = publisher, address
 
     async def send(self, hits: list[bytes]) -> Answer:
-        taken = _taken(hits, _now_ms())
+        taken = take_in(hits, stamp(_now_ms(), user_agent="", accept_language=""))
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 await self._publisher.publish(taken.records)
@@ -157,9 +125,15 @@ class KafkaTarget:
         return Answer(len(hits) - len(taken.refused), len(taken.refused))
 
 
+def _log_with_hits(path: Path) -> Log:
+    if not path.is_file():
+        raise SourceError("there is no such broker file; masir run makes it", str(path))
+    log = Log(path)
+    if log.partitions(HITS.name) is None:
+        log.close()
+        raise SourceError(f"has no topic {HITS.name}; masir run makes it", str(path))
+    return log
+
+
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _taken(hits: list[bytes], now_ms: int) -> Taken:
-    return take_in(hits, stamp(now_ms, user_agent="", accept_language=""))

@@ -18,8 +18,6 @@ from pipeline.core.persons.identity import MOST_VISITORS
 from pipeline.store.cuts import CAMPAIGN, IS_NAMED, Cuts, numbered
 from pipeline.store.sql import differing, named_tuple
 
-FINAL_AFTER_MS: Final = 60_000  # out-of-orderness (10 s) and the time to write, with room
-
 _VISITOR = "if(visitor_id != '', concat('v', visitor_id), concat('u', user_id))"
 _HITS_IN_SESSIONS = f"""
     SELECT
@@ -39,7 +37,6 @@ _BOUNCED = {
     "plausible": "page_views = 1 AND hits = 1",
     "ga4": "page_views = 1 AND duration_ms < 10000 AND conversions = 0",
 }
-BOUNCE_PRESETS: Final = tuple(_BOUNCED)
 
 _KEY = "site, visitor, start_time"
 _SESSION_VALUES = (
@@ -50,13 +47,16 @@ _SESSION_VALUES = (
 
 
 class Rules(NamedTuple):
-    """What the recomputation must know of the settings."""
+    """What the recomputation must know of the settings. ``final_after_ms``: so long after its end, in the partition's
+    time, a row may still be on its way.
+    """
 
     timeout_ms: int = 1_800_000
     bounce: str = "pages"
     pane_ms: int = 10_000
     cuts: Cuts = Cuts()
     most_visitors: int = MOST_VISITORS
+    final_after_ms: int = 60_000
 
     @property
     def crowded(self) -> str:
@@ -89,7 +89,7 @@ def checks(rules: Rules) -> list[Check]:
     return [
         Check("ledger", _ledger()),
         Check("sessions", _sessions(rules), by=VISITOR),
-        Check("hits.session_id", _session_of_hit()),
+        Check("hits.session_id", _session_of_hit(rules)),
         Check(
             "counters",
             _counters(rules, f"SELECT * FROM ({batch_sessions(rules)}) WHERE ({_KEY}) IN ({_closed_keys()})"),
@@ -163,7 +163,7 @@ def _horizon() -> str:
 
 def _sessions(rules: Rules) -> str:
     batch = f"""
-    SELECT b.*, b.end_time + {rules.timeout_ms} + {FINAL_AFTER_MS} < h.latest AS is_final
+    SELECT b.*, b.end_time + {rules.timeout_ms + rules.final_after_ms} < h.latest AS is_final
     FROM ({_owned_sessions(rules)}) AS b
     LEFT ANY JOIN ({_horizon()}) AS h ON h.source_partition = b.source_partition
     """
@@ -216,7 +216,7 @@ def _owners() -> str:
     """
 
 
-def _session_of_hit() -> str:
+def _session_of_hit(rules: Rules) -> str:
     """Every hit names a session of its own visitor whose interval holds it, unless that is yet to be said."""
     return f"""
     SELECT
@@ -232,7 +232,7 @@ def _session_of_hit() -> str:
     FROM ({_HITS_IN_SESSIONS}) AS h
     LEFT ANY JOIN ({_stream_sessions()}) AS s ON s.site = h.site AND s.session_id = h.session_id
     LEFT ANY JOIN ({_horizon()}) AS p ON p.source_partition = h.source_partition
-    WHERE (s.session_id = '' AND h.at + {FINAL_AFTER_MS} < p.latest)
+    WHERE (s.session_id = '' AND h.at + {rules.final_after_ms} < p.latest)
         OR (s.session_id != '' AND s.visitor != h.visitor)
         OR (s.closed = 1 AND (h.at < s.start_time OR h.at > s.end_time))
     """

@@ -5,8 +5,10 @@ it. Queries come back as bytes in a ClickHouse format or as rows; times are UTC.
 for each other.
 """
 
+import errno
 import fcntl
 import logging
+import os
 import re
 import resource
 from collections.abc import Generator
@@ -104,7 +106,7 @@ class Client:
     ) -> None:
         self._driver = driver
         self._cluster = cluster_name
-        self._is_embedded = is_embedded
+        self.is_embedded = is_embedded
         self._disk = disk  # of the embedded engine, if it may write
         self.place = place
 
@@ -143,7 +145,7 @@ class Client:
         """See :class:`Reader`."""
         query, output_format = _asked(query, output_format)
         with mapped(QueryError):
-            if self._is_embedded:
+            if self.is_embedded:
                 yield from pieces(self._driver.command, self._kill, query, output_format, until)
                 return
             with closing(self._driver.raw_stream(query, fmt=output_format)) as stream:
@@ -189,7 +191,7 @@ def _asked(query: str, output_format: str) -> tuple[str, str]:
 def connect(place: str | Path | Server, *, read_only: bool = False) -> Client:
     """Open a data directory of the embedded engine, made if need be, or a server.
 
-    Raises StoreLockedError, StoreUnavailableError, StoreRefusedError, or QueryError for a wrong URL.
+    Raises StoreLockedError, StoreUnavailableError, StoreRefusedError, PermissionError, or QueryError for a wrong URL.
     """
     if isinstance(place, Server):
         return _connect_server(place, read_only=read_only)
@@ -200,6 +202,7 @@ def connect(place: str | Path | Server, *, read_only: bool = False) -> Client:
 
 def _connect_embedded(directory: Path, *, read_only: bool) -> Client:
     directory.parent.mkdir(parents=True, exist_ok=True)
+    _check_writable(directory)
     if not read_only:
         check_free(directory.parent)
     _may_open_files()
@@ -215,6 +218,13 @@ def _connect_embedded(directory: Path, *, read_only: bool) -> Client:
     return Client(
         driver, str(directory), is_embedded=True, disk=None if read_only else Disk(driver, directory)
     )
+
+
+def _check_writable(directory: Path) -> None:
+    """Also for readers: the engine's lock is there. Of a place that it may not use it tells in 40 lines, or none."""
+    for place in (directory if directory.exists() else directory.parent, directory / _LOCK):
+        if place.exists() and not os.access(place, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
 
 
 def _may_open_files() -> None:

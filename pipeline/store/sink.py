@@ -7,7 +7,6 @@ large, some 10,000 rows or a second's worth.
 """
 
 from hashlib import blake2b
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -26,7 +25,7 @@ class Sink:
 
     def erase(self, erasure: Erasure) -> dict[str, int]:
         """Remove a person; table -> rows. Nothing may be inserted meanwhile."""
-        return erase(self._client, erasure, is_embedded=Path(self._client.place).is_dir())
+        return erase(self._client, erasure, is_embedded=self._client.is_embedded)
 
     def insert(self, table: str, block: pa.Table, token: str) -> int:
         """Insert a block; returns its rows. Raises RowsRefusedError, StoreUnavailableError (try again)."""

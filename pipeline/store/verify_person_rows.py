@@ -9,7 +9,7 @@ counts if the stream has said it.
 from typing import Final
 
 from pipeline.core.models import Models
-from pipeline.store.checks import FINAL_AFTER_MS, PERSON, Check, Rules, batch_sessions, batch_visits
+from pipeline.store.checks import PERSON, Check, Rules, batch_sessions, batch_visits
 from pipeline.store.sql import ACCEPTED, differing, text
 from pipeline.store.verify_signals import SignalSources, batch_signals
 from pipeline.store.verify_transitions import batch_transitions
@@ -103,7 +103,7 @@ def _visits(rules: Rules) -> str:
     SELECT site, owner AS person_id, count() AS sessions
     FROM ({_owned(rules, sessions, "start_time")}) AS b
     LEFT ANY JOIN ({latest}) AS h ON h.of_partition = b.source_partition
-    WHERE b.end_time + {rules.timeout_ms + FINAL_AFTER_MS} < h.latest
+    WHERE b.end_time + {rules.timeout_ms + rules.final_after_ms} < h.latest
         OR (site, b.visitor_id, if(b.visitor_id = '', b.user_id, ''), b.start_time) IN (
             SELECT site, sessions.visitor_id, if(sessions.visitor_id = '', sessions.user_id, ''), {_MS}(start_time)
             FROM sessions

@@ -4,14 +4,14 @@ A request holds the person's id until it is done; then only the receipt and the 
 they are rare, and may come from any process.
 """
 
-import os
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from pipeline.core.suppression import KEY_BYTES
+from pipeline.secret_files import kept
 from pipeline.transport.log import BUSY_SECONDS, DATABASE
 from pipeline.transport.scrub import truncate_log
 from schemas.erasure import Request
@@ -30,7 +30,7 @@ class ErasureRequests:
 
     def __init__(self, data: Path) -> None:
         self._path = data / DATABASE
-        self.key = _key_of(data / KEY_FILE)
+        self.key = kept(data / KEY_FILE, secrets.token_bytes(KEY_BYTES))
         with self._open() as db:
             db.executescript(_DDL)
 
@@ -90,16 +90,3 @@ class ErasureRequests:
             before = db.total_changes
             db.executemany("delete from suppressed where digest = ?", [(one,) for one in digests])
             return db.total_changes - before
-
-
-def _key_of(path: Path) -> bytes:
-    """Made once, whole or not at all."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        mine = path.with_name(f".{path.name}.{os.getpid()}")
-        mine.touch(0o600)
-        mine.write_bytes(secrets.token_bytes(KEY_BYTES))
-        with suppress(FileExistsError):
-            os.link(mine, path)
-        mine.unlink()
-    return path.read_bytes()

@@ -13,10 +13,17 @@ BACKLOG_MS = 100
 
 
 class LogPublisher:
-    """Appends records (key, value), a batch as one transaction. ``on_append``: there is something to read."""
+    """Appends records (key, value), a batch as one transaction. ``consumer``: whose backlog is counted; ``on_append``:
+    there is something to read.
+    """
 
     def __init__(
-        self, log: Log, consumer: str, *, now_ms: Callable[[], int], on_append: Callable[[], None]
+        self,
+        log: Log,
+        consumer: str,
+        *,
+        now_ms: Callable[[], int],
+        on_append: Callable[[], None] = lambda: None,
     ) -> None:
         partitions = log.partitions(HITS.name)
         if partitions is None:

@@ -5,7 +5,7 @@ from zlib import crc32
 import msgspec
 import numpy as np
 import pytest
-from effects_kit import NOON, PARTITIONS, Committed, Sent, World, batch
+from effects_kit import NOON, PARTITIONS, Committed, Counted, Sent, World, batch
 
 from agents.journeys import Journeys, Remade, changed_models
 from pipeline.core.evidence import only_owners
@@ -54,6 +54,7 @@ async def test_everything_a_batch_leads_to_and_the_commit_after_all_of_it() -> N
         Sent("transitions", 2, 1),
         Sent("facts", crc32(b"shop") % PARTITIONS, 1),
         Committed([("evidence", 2, 1)], ["journeys", "silent_journeys"]),
+        Counted("history_missed"),
     ]
     rows = sent_rows(world)
     assert {row["model"] for row in rows} == {model.name for model in MODELS.models}
@@ -75,7 +76,10 @@ async def test_evidence_that_moves_nobody_is_still_kept_and_consumed() -> None:
     await agent.handle(batch("evidence", [evidence("page_view")]))
     world.taken()
     await agent.handle(batch("evidence", [evidence("page_view", start=NOON + 60_000)], first=1))
-    assert world.taken() == [Committed([("evidence", 0, 2)], ["journeys", "silent_journeys"])]
+    assert world.taken() == [
+        Committed([("evidence", 0, 2)], ["journeys", "silent_journeys"]),
+        Counted("history_missed"),
+    ]
 
 
 async def test_each_sites_facts_go_to_its_partition() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from typing import cast
 
+import msgspec
 import pytest
 from effects_kit import NOON, Committed, Counted, Inserted, Refused, World, away, batch
 
@@ -12,6 +13,7 @@ from agents.store import TABLE_OF, Store
 from pipeline.store.blocks import block, blocks_of
 from pipeline.store.errors import RowsRefusedError
 from pipeline.store.sink import Sink
+from pipeline.transport.batch import Batch
 from schemas.erasure import Erasure
 from schemas.outcome import LedgerRow, Outcome
 from schemas.rows import TABLES
@@ -122,11 +124,36 @@ async def test_a_store_that_is_away_is_tried_again_and_nothing_is_committed_befo
 
 async def test_a_wait_that_is_cut_short_commits_nothing() -> None:
     world = World(refusals=[away() for _ in range(1_000)])
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(1.5):
-            await hop(world).handle(batch("ledger", [ledger()], is_final=True))
+    waiting = asyncio.ensure_future(hop(world).handle(batch("ledger", [ledger()], is_final=True)))
+    while "store" not in world.away:
+        await asyncio.sleep(0.01)
     assert "ledger" in world.away["store"], "/readyz says so"
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert world.away == {}
     assert not [effect for effect in world.taken() if isinstance(effect, Committed)]
+
+
+async def test_rows_of_a_partition_that_was_lost_are_waited_with_no_more() -> None:
+    world = World(refusals=[away() for _ in range(1_000)])
+    mine = batch("ledger", [ledger()], is_final=True)
+    lost = LostAfter(*msgspec.structs.astuple(mine))
+    with pytest.raises(ConnectionAbortedError):
+        await hop(world).handle(lost)
+    assert world.away == {}, "it is another worker's to say"
+    assert not [effect for effect in world.taken() if isinstance(effect, Committed | Inserted)]
+
+
+class LostAfter(Batch):
+    """Of a partition that is lost while the store is away."""
+
+    left: int = 2
+
+    def check(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise ConnectionAbortedError
 
 
 async def test_a_store_that_is_away_takes_a_person_out_later_and_rows_go_on(

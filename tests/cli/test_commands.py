@@ -2,15 +2,17 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
 
 from pipeline.cli import COMMANDS, main
 from pipeline.cli import runner as cli_runner
+from pipeline.cli.run import say_started
 from pipeline.cli.runner import told
 from pipeline.collector.publisher import Unavailable
-from pipeline.settings import SettingsError
+from pipeline.settings import Settings, SettingsError
 from pipeline.store.errors import QueryError, StoreUnavailableError
 from tests.cli.kit import NOON, masir
 
@@ -153,7 +155,7 @@ def _hits() -> str:
     return "hits.ndjson"
 
 
-def test_from_a_file_to_answers_and_a_mended_letter() -> None:
+def test_from_a_file_to_answers_and_a_mended_letter(monkeypatch: pytest.MonkeyPatch) -> None:
     """process, sql, dlq, verify and doctor on one small data directory, as a person would."""
     summary = json.loads(masir("process", _hits(), "--data", "d", "--json").output)
     figures = ("received", "accepted", "duplicate", "bot", "dead_letter", "sessionized", "background", "late")
@@ -164,6 +166,15 @@ def test_from_a_file_to_answers_and_a_mended_letter() -> None:
     listed = json.loads(masir("dlq", "ls", "--data", "d", "--json").output)["letters"]
     assert sorted(letter["reason"] for letter in listed) == ["missing_field", "not_json"]
     (mendable,) = [letter["id"] for letter in listed if letter["reason"] == "missing_field"]
+    lines = masir("dlq", "ls", "--data", "d", "--limit", "1").output.splitlines()
+    assert [len(line.split("\t")) for line in lines] == [7, 7, 1]  # plain, and ids are whole
+    assert lines[1].split("\t")[0] == listed[0]["id"]
+    assert lines[2] == (
+        "2 dead letters: 1 missing_field, 1 not_json; the newest 1 are shown, --limit shows more"
+    )
+    assert masir("dlq", "ls", "--data", "d", "--reason", "not_json").output.endswith(
+        "\n1 dead letters: 1 not_json\n"
+    )
     shown = masir("dlq", "show", mendable, "--data", "d").output
     assert "reason: missing_field" in shown
     assert '"visitor_id": "bob"' in shown
@@ -183,6 +194,15 @@ def test_from_a_file_to_answers_and_a_mended_letter() -> None:
 
     verified = masir("verify", "--data", "d", "--json")
     assert (verified.exit_code, json.loads(verified.output)["agrees"]) == (0, True)
+    assert "Recomputed with" not in masir("verify", "--data", "d").output
+    with monkeypatch.context() as others:
+        others.setenv("MASIR_BOUNCE", "ga4")
+        others.setenv("MASIR_PERSON_MAX_VISITORS", "7")
+        differs = masir("verify", "--data", "d")
+    said = (
+        "Recomputed with session_timeout_seconds = 1800.0, bounce = ga4, person_max_visitors = 7.\nRows that"
+    )
+    assert (differs.exit_code, said in differs.output) == (1, True)
     doctor = _doctor()
     assert doctor["ledger"]["advice"] == doctor["topics"]["advice"] == doctor["store"]["advice"] == ""
     assert "masir dlq" in doctor["dead letters"]["advice"]
@@ -199,3 +219,29 @@ def test_the_summary_for_people_has_no_progress_bar_in_a_pipe() -> None:
     assert result.exit_code == 0
     assert "5 hits in" in result.output
     assert "\x1b" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("settings", "page"),
+    [
+        ({}, "http://127.0.0.1:8088/"),
+        ({"listen": "0.0.0.0:8088"}, "closed: MASIR_PAGE_TOKEN opens it (it shows persons)"),
+        ({"listen": "0.0.0.0:8088", "page_token": 16 * "x"}, "http://0.0.0.0:8088/"),
+        ({"listen": "0.0.0.0:8088", "metrics_listen": "127.0.0.1:9101"}, "http://127.0.0.1:9101/"),
+        ({"metrics_listen": "0.0.0.0:9101"}, "closed: MASIR_PAGE_TOKEN opens it (it shows persons)"),
+    ],
+)
+def test_run_names_the_page_only_where_somebody_can_see_it(
+    settings: dict[str, str], page: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.cli.run.program", lambda: ".venv/bin/masir")
+    say_started(SimpleNamespace(settings=Settings(**settings), port=8088))
+    lines = capsys.readouterr().out.splitlines()
+    assert f"  page     {page}" in lines
+    assert lines[-1].startswith("  ask      .venv/bin/masir sql --data masir-data ")
+
+
+def test_erase_says_when_nobody_was_known() -> None:
+    masir("process", _hits(), "--data", "d")
+    said = [masir("erase", "--site", "shop", "--visitor", "ann", "--data", "d").output for _ in range(2)]
+    assert ["Nobody of that id is known" in one for one in said] == [False, True]

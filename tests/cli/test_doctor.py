@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.model_files import builtin_texts
 from tests.cli.kit import masir, small_file
 
 pytestmark = pytest.mark.usefixtures("nowhere")
@@ -36,3 +37,25 @@ def test_the_doctor_reads_the_registry_of_sites(monkeypatch: pytest.MonkeyPatch)
     found = _doctor()["sites"]
     assert "sites.toml:2" in found["says"]
     assert "masir sites check" in found["advice"]
+
+
+def test_the_doctor_refuses_the_models_that_the_next_start_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert masir("process", small_file(), "--data", "d").exit_code == 0
+    assert _doctor()["stage models"]["advice"] == ""
+    Path("trial.toml").write_text(builtin_texts()["buyer3.toml"].replace('"buyer3"', '"trial"'))
+    monkeypatch.setenv("MASIR_MODELS", "trial.toml")
+    refused = masir("process", "hits.ndjson", "--data", "d")
+    assert (refused.exit_code, "rebuild --model trial" in refused.output) == (2, True)
+    found = _doctor()["stage models"]
+    assert found["says"].startswith("trial: not as the data directory was made with")
+    assert "masir rebuild --model trial" in found["advice"]
+    assert masir("rebuild", "--model", "trial", "--data", "d").exit_code == 0
+    assert _doctor()["stage models"]["advice"] == ""
+
+
+def test_a_store_that_is_somebody_elses_is_no_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("d/clickhouse").mkdir(parents=True)
+    monkeypatch.setattr("os.access", lambda path, _: Path(path) != Path("d/clickhouse"))
+    assert _doctor()["store"] == {
+        "what": "store", "says": "d/clickhouse: Permission denied", "advice": "change its owner or its mode"
+    }  # fmt: skip

@@ -60,6 +60,19 @@ def test_a_place_that_cannot_be_written_is_named_first() -> None:
     assert masir("process", "hits.ndjson", "--data", "hits.ndjson/x").output.endswith("x: Not a directory\n")
 
 
+@pytest.mark.parametrize("closed", ["d", "d/clickhouse", "d/clickhouse/status"])
+def test_a_data_directory_that_is_somebody_elses_is_one_line(
+    closed: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Path(closed).parent.mkdir(parents=True, exist_ok=True)
+    Path(closed).touch() if closed.endswith("status") else Path(closed).mkdir()
+    monkeypatch.setattr("os.access", lambda path, _: Path(path) != Path(closed))  # the tests may be root's
+    for command in (("process", small_file()), ("sql", "SELECT 1"))[: 1 if closed == "d" else 2]:
+        result = masir(*command, "--data", "d")
+        assert (result.exit_code, result.output) == (2, f"Error: {closed}: Permission denied\n")
+    assert capfd.readouterr().err == ""  # the engine's own words
+
+
 def test_a_file_that_is_not_there_is_told_before_anything_is_made() -> None:
     result = masir("process", small_file(), "nowhere.ndjson", "--data", "d")
     assert (result.exit_code, "nowhere.ndjson: cannot be read" in result.output) == (2, True)
@@ -92,3 +105,20 @@ def test_the_demo_touches_nothing_that_is_not_its_own(monkeypatch: pytest.Monkey
     monkeypatch.setenv("MASIR_PARTITIONS", "0")
     assert masir("demo", "--data", "running").exit_code == 2
     assert Path("running/.made-by-masir-demo").exists(), "what is there is deleted last"
+
+
+@pytest.mark.parametrize("command", [("run",), ("demo", "--live")], ids=" ".join)
+def test_an_address_in_use_is_told_before_anything_is_made(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        result = masir(*command, "--data", "d", "--listen", address)
+        says = f"Error: {address} is in use; --listen HOST:PORT chooses another address\n"
+        assert (result.exit_code, result.output) == (2, says)
+        monkeypatch.setenv("MASIR_METRICS_LISTEN", address)
+        assert (
+            "MASIR_METRICS_LISTEN=HOST:PORT"
+            in masir(*command, "--data", "d", "--listen", "127.0.0.1:0").output
+        )
+    assert not Path("d").exists()

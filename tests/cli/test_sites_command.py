@@ -68,4 +68,6 @@ def test_a_key_of_ones_own_is_hashed_and_not_repeated() -> None:
     assert "years ago" not in result.output
     short = masir("key", "--own", stdin="short\n")
     assert (short.exit_code, "at least 20" in short.output) == (2, True)
-    assert masir("key", "No protocol").exit_code == 2
+    misspelt = masir("key", "segmnet")
+    assert (misspelt.exit_code, "there is segment" in misspelt.output) == (2, True)
+    assert "server_keys" not in misspelt.output

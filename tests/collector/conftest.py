@@ -16,16 +16,21 @@ NOW_MS = 1_763_760_000_000
 
 
 class MemoryTopic:
-    """A publisher that keeps what it is given. ``down``: raised instead. ``gate``: it waits if closed."""
+    """A publisher that keeps what it is given. ``down``: raised instead. ``gate``: it waits if closed.
+
+    ``asked``: how many records it was ever given.
+    """
 
     def __init__(self) -> None:
         self.publishes: list[list[Record]] = []
+        self.asked = 0
         self.down: Exception | None = None
         self.unread = 0
         self.gate = asyncio.Event()
         self.gate.set()
 
     async def publish(self, records: list[Record]) -> None:
+        self.asked += len(records)
         await self.gate.wait()
         if self.down is not None:
             raise self.down
@@ -51,6 +56,12 @@ class Server:
         self.topic = topic
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
+
+    async def has_in_hand(self, hits: int) -> None:
+        """Waits until so many have come since the start, and stand before the topic or are in it."""
+        async with asyncio.timeout(20):
+            while self.topic.asked + self.collector._commit.waiting < hits:
+                await asyncio.sleep(0.01)
 
 
 Start = Callable[..., Awaitable[Server]]

@@ -2,15 +2,20 @@
 
 import gzip
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.collector.body import TooLargeError, inflate, split
+from pipeline.collector import body as bodies
+from pipeline.collector.body import TooLargeError, TooManyError, inflate, mended
+from pipeline.core.decode import decode
+from schemas.hit import Hit
 
 _LIMIT = 1_000_000
+split = partial(bodies.split, at_most=10_000)
 _objects = st.dictionaries(
     st.text(max_size=5), st.none() | st.integers() | st.text(max_size=5) | st.lists(st.booleans()), max_size=4
 )
@@ -56,12 +61,91 @@ def test_nothing_is_no_hit(body: bytes) -> None:
         b'{\n"a":1,\n"b":\n',  # a broken object on several lines
         b"plain\nwords",
         b"[" * 100_000,
+        b"[1][2]",
+        b"[1],2",
+        b"[{]}",
+        b"[,]",
+        b'["a]',
         b"a=1&b=2",
         b"\xff\xfe",
     ],
 )
 def test_what_cannot_be_read_is_one_hit_as_it_came(body: bytes) -> None:
     assert split(body) == [body.strip()]
+
+
+@pytest.mark.parametrize(
+    ("broken", "mended_one"),
+    [
+        (rb'{"a":"\ud83d"}', rb'{"a":"\ufffd"}'),  # JSON.stringify("😀".slice(0, 1))
+        (rb'{"a":"\uDE00 x"}', rb'{"a":"\ufffd x"}'),
+        (rb'{"a":"\ud83d\ud83d\ude00\ude00"}', rb'{"a":"\ufffd\ud83d\ude00\ufffd"}'),
+        (rb'{"a":"\\ud83d\ude00"}', rb'{"a":"\\ud83d\ufffd"}'),  # a backslash and five letters
+        (rb'{"a":"\\\ud83d\"NaN"}', rb'{"a":"\\\ufffd\"NaN"}'),
+        (
+            b'{"a":NaN,"b":[-Infinity,Infinity],"c":"NaN"}',
+            b'{"a":null,"b":[null,null],"c":"NaN"}',
+        ),  # json.dumps
+    ],
+)
+def test_what_senders_write_and_json_has_not_is_mended(broken: bytes, mended_one: bytes) -> None:
+    good = b'{"b":2}'
+    assert mended(broken) == mended_one
+    assert split(broken) == [mended_one]
+    assert split(b"[%s, %s]" % (good, broken)) == [good, mended_one]
+    assert split(good + b"\n" + broken + b"\n") == [good, mended_one]
+    assert split(broken + b"\n" + good) == [mended_one, good]
+    assert split(b'{\n"x":\n%s\n}' % broken) == [b'{\n"x":\n%s\n}' % mended_one]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        rb'{"a":"\ud83d\ude00"}',
+        rb'{"a":"\\ud83d"}',
+        b'{"a":"NaN"}',
+        b"NaN and",
+        rb'{"a":"\ud83d"',
+        rb"\ud83d",
+    ],
+)
+def test_what_is_right_or_wrong_in_another_way_stays_as_it_came(text: bytes) -> None:
+    assert mended(text) is text
+
+
+@given(st.text(st.characters(), max_size=20))
+def test_any_text_with_halves_of_pairs_becomes_one_without(text: str) -> None:
+    raw = json.dumps({"site": "s", "event": "e", "user_id": "u", "title": text}).encode()
+    hit = decode(mended(raw))
+    assert isinstance(hit, Hit)
+    assert hit.title == text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def test_bad_element_of_an_array_is_alone_with_it() -> None:
+    bad = [
+        b'{"c":tru}',
+        rb'{"d":"],[\" \x"}',
+        b'{"e":"\x01"}',
+        b'{"f":[1,{"g":2 3}]}',
+        b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
+    ]
+    good = [b'{"a":1}', rb'{"h":"\"]}"}', b"7"]
+    assert split(b"[%s]" % b" ,\n".join([good[0], *bad, *good[1:]])) == [good[0], *bad, *good[1:]]
+    assert split(b'[{"a":1},]') == [b'{"a":1}']
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[%s]" % (b"{}," * 10_000 + b"{}"),
+        b"[%s]" % (b"NaN," * 10_001),
+        b"[" + b"," * 10_002,
+        b"{}\n" * 10_001,
+    ],
+)
+def test_hits_are_counted_before_they_are_cut_out(body: bytes) -> None:
+    with pytest.raises(TooManyError):
+        split(body)
 
 
 def test_broken_lines_among_good_ones_are_hits_of_their_own() -> None:

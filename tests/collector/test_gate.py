@@ -11,6 +11,8 @@ from pipeline.collector.privacy import PrivacyRules
 from pipeline.collector.protocols.base import Event, Refusal, Request
 from pipeline.collector.sites import Denial, Privacy, Registry, Site
 from pipeline.collector.sites.keys import hash_of
+from pipeline.core.decode import decode
+from schemas.hit import Hit
 
 NOW_MS = 1_763_760_000_000
 HOUR_MS = 3_600_000
@@ -191,6 +193,36 @@ def test_our_own_form_stays_byte_for_byte_where_nothing_is_to_change() -> None:
 )
 def test_what_is_no_hit_is_the_judges_affair(raw: bytes) -> None:
     assert Counting().raw(request(), raw) is raw
+
+
+@pytest.mark.parametrize("unread", [b"1e999", b'"\xff"'])
+def test_what_the_judge_leaves_unread_opens_no_gate(unread: bytes) -> None:
+    raw = own(ip="203.0.113.200")[:-1] + b',"x":' + unread + b"}"
+    assert type(decode(raw)) is Hit, "it reads no field that it does not know"
+    for gate, headers in ((Counting(), ORIGIN), (Counting(None), {})):
+        refused = gate.raw(request(headers), raw)
+        assert isinstance(refused, Refusal)
+        assert refused.reason == "bad_value"
+
+
+def test_props_of_an_anonymous_hit_name_nobody() -> None:
+    props = {
+        "traits": {"email": "anna@example.com"},
+        "session_id": "s",
+        "$device_id": 7,
+        "author": "anna@example.com",
+    }
+    gone = {**props, "consent": False}
+    for kind, kept in (("page_view", {"plan": "pro", "n": 1, "consent": False}), ("identify", None)):
+        hit = gate_anonymous(own(event=kind, props={"plan": "pro", "n": 1, **gone}))
+        assert hit.get("props") == kept
+
+
+def gate_anonymous(raw: bytes) -> dict[str, Any]:
+    kept = Counting(None).raw(request(), raw)
+    assert isinstance(kept, bytes)
+    hit: dict[str, Any] = json.loads(kept)
+    return hit
 
 
 def test_our_own_form_without_registry_is_cut_too() -> None:

@@ -100,6 +100,7 @@ ONE = json.dumps(hit()).encode()
         ([post(ONE)], [200]),
         ([post(ONE) + post(ONE) + post(b"{") + b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"], [200, 200, 400, 200]),
         ([post(ONE, b"Expect: 100-continue")], [100, 200]),
+        ([post(ONE, b"Expect: 100-continue\x80")], [417]),
     ],
 )  # fmt: skip
 async def test_what_is_answered(quick: Server, sent: list[bytes], expected: list[int]) -> None:
@@ -152,6 +153,29 @@ async def test_many_at_once_that_say_nothing(quick: Server) -> None:
     assert statuses(await talk(quick, post(ONE))) == [200]
     for _, writer in idle:
         writer.close()
+
+
+async def test_bodies_that_are_only_announced_turn_nobody_away(start: Start) -> None:
+    server = await start(Limits(max_held_bytes=2 * Limits().max_body_bytes))
+    announced = [post(b"{", length=Limits().max_body_bytes)] * 20
+    waiting = [asyncio.create_task(talk(server, one, patience=2)) for one in announced]
+    await asyncio.sleep(0.5)
+    assert statuses(await talk(server, post(ONE), patience=0.5)) == [200]
+    assert [statuses(said) for said in await asyncio.gather(*waiting)] == [[]] * 20
+    await asyncio.sleep(0.1)  # they have hung up
+    assert statuses(await talk(server, post(b" " * 1_000_000 + ONE), patience=1)) == [200]
+
+
+async def test_bodies_count_as_they_arrive(start: Start) -> None:
+    limits = Limits(max_body_bytes=1_000_000, max_held_bytes=2_000_000)
+    server = await start(limits)
+    half = post(b" " * 900_000, length=1_000_000)
+    waiting = [asyncio.create_task(talk(server, half, patience=1.5)) for _ in range(2)]
+    await asyncio.sleep(0.5)
+    assert statuses(await talk(server, post(b" " * 300_000 + ONE), patience=0.5)) == [429]
+    assert statuses(await talk(server, post(ONE), patience=0.3)) == [200]
+    assert [statuses(said) for said in await asyncio.gather(*waiting)] == [[], []]
+    assert statuses(await talk(server, post(b" " * 900_000 + ONE), patience=1)) == [200], "given back"
 
 
 async def test_control_characters_reach_no_log(quick: Server, caplog: pytest.LogCaptureFixture) -> None:

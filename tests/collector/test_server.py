@@ -114,7 +114,7 @@ async def test_requests_that_come_during_a_publish_share_the_next(
 ) -> None:
     server.topic.gate.clear()
     requests = [asyncio.create_task(_post(client, server, hit(visitor_id=f"v{n}"))) for n in range(20)]
-    await asyncio.sleep(0.3)
+    await server.has_in_hand(20)
     server.topic.gate.set()
     assert {(await request)[0] for request in requests} == {200}
     assert len(server.topic.publishes) <= 2
@@ -157,7 +157,7 @@ async def test_bodies_in_hand_are_bounded(start: Start, client: ClientSession) -
     server.topic.gate.clear()
     large = hit(title="x" * 50_000)
     held = [asyncio.create_task(_post(client, server, large)) for _ in range(2)]
-    await asyncio.sleep(0.3)
+    await server.has_in_hand(2)
     assert (await _post(client, server, large))[0] == 429
     server.topic.gate.set()
     assert [(await request)[0] for request in held] == [400, 400]  # the title is too long
@@ -294,7 +294,7 @@ async def test_stop_answers_what_is_in_hand(start: Start, client: ClientSession)
     server = await start()
     server.topic.gate.clear()
     request = asyncio.create_task(_post(client, server, hit()))
-    await asyncio.sleep(0.2)
+    await server.has_in_hand(1)
     stopping = asyncio.create_task(server.collector.stop())
     await asyncio.sleep(0.2)
     server.topic.gate.set()

@@ -76,6 +76,19 @@ async def test_body_whose_chunks_break_off_is_refused(start: Start) -> None:
     assert server.topic.records == []
 
 
+async def test_half_an_emoji_costs_no_hit(server: Server, client: ClientSession) -> None:
+    """``JSON.stringify("😀".slice(0, 1))`` is half of a pair."""
+    bad = b'{"site":"shop","event":"e","visitor_id":"v","score":tru}'
+    half = json.dumps(hit(title="\ud83d", ip="203.0.113.77")).encode()
+    async with client.post(f"{server.url}/v1/hits", data=b"[%s,%s,%s]" % (_BODY, half, bad)) as answer:
+        told = await answer.json()
+    assert (answer.status, told["accepted"]) == (200, 2)
+    assert [(one["index"], one["reason"]) for one in told["refused"]] == [(2, "not_json")]
+    assert [json.loads(value).get("title") for _, value in server.topic.records[:2]] == [None, "\ufffd"]
+    assert json.loads(server.topic.records[1][1])["ip"] == "203.0.113.0", "the gate has seen it"
+    assert server.topic.records[2] == (b"", bad)
+
+
 async def test_sender_that_hangs_up_in_the_middle_leaves_nothing(server: Server) -> None:
     for cut in (10, 60, len(_POST) - 1):
         _, writer = await asyncio.open_connection("127.0.0.1", server.port)

@@ -89,6 +89,7 @@ class Partition:
         self.entries: list[tuple[int, bytes]] = []
         self.clock = Clock()
         self.passed: list[Passed] = []
+        self.missed = 0
         self.bounded = False
         self.version = 0
 
@@ -109,7 +110,7 @@ class Partition:
         found = [decode(encode(one), type=EvidenceBatch) for one in messages]
         output = core.take(found, self.version, number, is_final=is_final)
         self.silent.settle()
-        self.clock, self.passed = core.clock, output.passed
+        self.clock, self.passed, self.missed = core.clock, output.passed, output.missed
         self.entries = [entry for entry in self.entries if entry[0] >= output.needed]
         self.entries.append((number, output.state))
         self.version += 1

@@ -1,10 +1,11 @@
 """Channels: GA4's default channel group, each rule met and just missed; safety; remembering."""
 
 import pytest
+from channel_kit import traffic
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.channels import CHANNELS, Classifier, Traffic, campaign_channel, language, traffic
+from pipeline.core.channels import CHANNELS, Classifier, Traffic, campaign_channel, language
 from schemas.hit import Campaign
 
 PAGE = "https://www.shop.example/products/42"
@@ -144,7 +145,6 @@ def test_given_channel_holds_and_the_campaign_stays(channel: str, found: str) ->
 )
 def test_language_is_the_first_tag_in_lower_case(tags: str, found: str) -> None:
     assert language(tags) == found
-    assert Classifier().language(tags) == found
 
 
 WORDS = """http https : / // /// ? # & = @ [ ] . .. \\ www. m. shop.example google.com facebook.com utm_source

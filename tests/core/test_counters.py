@@ -230,3 +230,13 @@ def test_however_sessions_are_summed_up_on_the_way_the_counters_say_the_same(
     for begin, end in pairwise([0, *cuts, len(sessions)]):
         parts.apply([told_of("s", T0, sessions[begin:end]).facts], 1)
     assert whole.snapshot() == parts.snapshot()
+
+
+def test_a_site_of_which_only_a_day_old_session_is_known_is_shown_whenever_the_watermark_came() -> None:
+    """As the property above has found."""
+    old = [SessionFact("wiki", "direct", T0 - 2 * DAY, 0, False, False, False, 0)]
+    at_once, after = Counters({}.get), Counters({}.get)
+    at_once.apply([told_of("s", T0, old).facts], 1)
+    for sessions in ([], old):
+        after.apply([told_of("s", T0, sessions).facts], 1)
+    assert at_once.snapshot() == after.snapshot()

@@ -112,6 +112,14 @@ def test_unknown_fields_are_ignored_and_told_by_the_type() -> None:
         (raw(score="9"), Reason.WRONG_TYPE, "score", "shop"),
         (raw(campaign="spring"), Reason.WRONG_TYPE, "campaign", "shop"),
         (raw(campaign={"source": 1}), Reason.WRONG_TYPE, "campaign.source", "shop"),
+        (
+            with_json("props", b'{"a":[1e999]}'),
+            Reason.BAD_VALUE,
+            "props",
+            "shop",
+        ),  # ClickHouse would read none of it
+        (with_json("props", b'{"a":1,"b":{},"a":2}'), Reason.BAD_VALUE, "props", "shop"),
+        (with_json("props", b'{"a":1,"\\u0061":2}'), Reason.BAD_VALUE, "props", "shop"),
         (raw(props=[1]), Reason.WRONG_TYPE, "props", "shop"),
         (raw(props="{}"), Reason.WRONG_TYPE, "props", "shop"),
         (raw(items={"a": 1}), Reason.WRONG_TYPE, "items", "shop"),

@@ -43,9 +43,14 @@ def test_a_mended_letter_can_be_read() -> None:
     assert not isinstance(decode(mended(raw, "own", {"site": "shop"})), Flaw)
 
 
-@given(
-    st.binary(max_size=40) | st.sampled_from([b"[" * 5_000, b"[1]", b"null", b'"x"', b'{"a":"\xff"}', b""])
+_values = st.none() | st.integers(-9, 9) | st.text(max_size=3) | st.lists(st.booleans(), max_size=2)
+_hits = st.dictionaries(
+    st.sampled_from(["hit_id", "site", "event"]) | st.text(max_size=3), _values, max_size=4
 )
+_no_hits = st.sampled_from([b"[" * 5_000, b"[1]", b"null", b'"x"', b'{"a":"\xff"}', b""])
+
+
+@given(_hits.map(msgspec.json.encode) | st.binary(max_size=40) | _no_hits)
 def test_any_bytes_are_mended_or_left_as_they_are(raw: bytes) -> None:
     after = mended(raw, "own", {"site": "shop"})
     if after != raw:
@@ -55,4 +60,7 @@ def test_any_bytes_are_mended_or_left_as_they_are(raw: bytes) -> None:
 
 def _fields(raw: bytes) -> dict[str, bytes]:
     found = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-    return {name: bytes(value) for name, value in found.items() if name != "hit_id" or bytes(value) != b'""'}
+    values = {name: bytes(value) for name, value in found.items()}
+    return {
+        name: value for name, value in values.items() if name != "hit_id" or value not in (b'""', b"null")
+    }

@@ -182,10 +182,14 @@ def test_glob_set_finds_what_each_glob_finds(some: list[str], path: str) -> None
     assert len(found) == len(set(found))
 
 
-@given(globs, globs, paths)
-def test_globs_that_share_a_path_intersect(one: str, other: str, path: str) -> None:
-    if fits(one, path) and fits(other, path):
-        assert intersect(one, other)
+def globs_of(path: str) -> st.SearchStrategy[str]:
+    """Globs that fit it."""
+    return st.tuples(*(st.sampled_from([one, "*", f"{one}*"]) for one in path)).map("".join)
+
+
+@given(paths.filter(bool).flatmap(lambda path: st.tuples(globs_of(path), globs_of(path))))
+def test_globs_that_share_a_path_intersect(some: tuple[str, str]) -> None:
+    assert intersect(*some)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """Channels by referrer: kinds of sites, look-alikes, own hosts, apps, and text that is no url."""
 
 import pytest
+from channel_kit import traffic
 
-from pipeline.core.channels import Traffic, traffic
+from pipeline.core.channels import Traffic
 
 PAGE = "https://www.shop.example/products/42"
 OWN = frozenset({"shop.example", "Müller.example"})

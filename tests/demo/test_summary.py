@@ -32,8 +32,12 @@ ANSWERS: dict[str, Rows] = {
         ("shop", 300, 200, 90, 30, 61.25, Decimal("1234.5")),
         ("wiki", 100, 0, 0, 0, 0.0, Decimal(0)),
     ],
-    "FROM sessions GROUP BY channel": [("direct", 250, 30, Decimal(1_000)), ("email", 150, 10, Decimal(0))],
-    "FROM stages": STAGES,
+    "FROM sessions WHERE site = 'shop' GROUP BY channel": [
+        ("direct", 250, 30, Decimal(1_000)),
+        ("email", 150, 10, Decimal(0)),
+    ],
+    "WHERE site = 'shop' GROUP BY model": STAGES,
+    "FROM dead_letters": [("not_json", 2, "JSON is malformed"), ("missing_field", 1, "no [bold]site[/]")],
     "count() FROM": [(7,)],
 }
 
@@ -61,6 +65,14 @@ def test_ledger_adds_up() -> None:
     lines = lines_of(answer)
     assert "  1,239 received = 1,234 accepted + 0 duplicate + 2 bot + 3 dead letter" in lines
     assert "  1,234 accepted = 1,000 sessionized + 200 background + 34 late" in lines
+
+
+def test_dead_letters_say_why() -> None:
+    lines = lines_of(answer)
+    place = lines.index("    2 dead letters not_json: JSON is malformed")
+    assert lines[place + 1] == "    1 dead letters missing_field: no [bold]site[/]"
+    fine = {**ANSWERS, "FROM ledger": [("sessionized", 1)]}
+    assert not any("dead letters" in line for line in lines_of(lambda sql: _find(fine, sql)))
 
 
 def test_rates_are_of_the_right_whole() -> None:
@@ -97,7 +109,7 @@ def test_commands_name_the_data_and_the_dead_letters() -> None:
     ids=["the one that earns", "the largest", "the only one", "none"],
 )
 def test_commands_ask_about_a_site_that_there_is(sites: Rows, option: str) -> None:
-    answers = {**ANSWERS, "FROM sessions GROUP BY site": sites}
+    answers = {**ANSWERS, "FROM sessions GROUP BY site": sites, "GROUP BY channel": [], "GROUP BY model": []}
     lines = lines_of(lambda sql: _find(answers, sql))
     for command in ("map", "funnel"):
         assert any(line.startswith(f"  masir {command} {option}--data masir-data ") for line in lines)
@@ -120,33 +132,44 @@ def test_the_questions_fit_the_real_views(tmp_path: Path) -> None:
         set_stages(client, {"buyer3": ["awareness", "consideration", "decision"]})
         sink = Sink(client)
         sessions = [_session("ann", 1, 60_000, converted=True), _session("bob", 1, 0), _session("lea", 0, 0)]
+        sessions += [_session(f"reader {number}", 1, 0, site="wiki") for number in range(5)]
         steps = [
             ("ann", "awareness", 0),
             ("ann", "decision", 1),
             ("bob", "awareness", 0),
             ("bob", "awareness", 1),
+            ("reader", "awareness", 0, "wiki"),
         ]
-        ledger = [LedgerRow(0, "shop", Outcome.SESSIONIZED, 5, 1), LedgerRow(1, "shop", Outcome.BOT, 2, 1)]
+        ledger = [
+            LedgerRow(0, "shop", Outcome.SESSIONIZED, 5, 1),
+            LedgerRow(1, "shop", Outcome.BOT, 2, 1),
+            LedgerRow(2, "", Outcome.DEAD_LETTER, 1, 1),
+        ]
         sink.insert("sessions", to_arrow("sessions", sessions), "s")
         sink.insert("transitions", to_arrow("transitions", [_transition(*step) for step in steps]), "t")
         sink.insert("ledger", to_arrow("ledger", ledger), "l")
         lines = lines_of(client.query)
-    assert "  7 received = 5 accepted + 0 duplicate + 2 bot + 0 dead letter" in lines
+    assert "  8 received = 5 accepted + 0 duplicate + 2 bot + 1 dead letter" in lines
     assert row(lines, "shop") == ["shop", "3", "50.0 %", "33.3 %", "20.0 s", "12.50"]
+    assert row(lines, "wiki") == ["wiki", "5", "100.0 %", "0.0 %", "0.0 s", "0.00"]
+    assert "Top channels of site shop" in lines  # not of both: readers would drown the customers
     assert row(lines, "direct") == ["direct", "3", "33.3 %", "12.50"]
+    assert "Stages of site shop: persons" in lines
     assert row(lines, "buyer3") == ["buyer3", "awareness", "2", "1", "█" * 24]
-    assert row(lines, "consideration") == ["consideration", "0", "0"]
+    assert row(lines, "consideration") == ["consideration", "1", "0", "█" * 12]  # as stage_funnel: or beyond
     assert row(lines, "decision") == ["decision", "1", "1", "█" * 12]
 
 
-def _session(visitor: str, views: int, duration_ms: int, *, converted: bool = False) -> Session:
+def _session(
+    visitor: str, views: int, duration_ms: int, *, converted: bool = False, site: str = "shop"
+) -> Session:
     text = dict.fromkeys((name for name, kind in Session.__annotations__.items() if kind is str), "")
     numbers = dict.fromkeys((name for name, kind in Session.__annotations__.items() if kind is int), 1)
     session = Session(**text, **numbers, bounced=False, converted=converted, closed=True, withdrawn=False)
     return structs.replace(
         session,
         session_id=visitor,
-        site="shop",
+        site=site,
         channel="direct",
         start_time=1_790_000_000_000,
         page_views=views,
@@ -156,8 +179,8 @@ def _session(visitor: str, views: int, duration_ms: int, *, converted: bool = Fa
     )
 
 
-def _transition(person: str, stage: str, ordinal: int) -> Transition:
+def _transition(person: str, stage: str, ordinal: int, site: str = "shop") -> Transition:
     time = 1_790_000_000_000
     return Transition(
-        "shop", person, "buyer3", "", stage, Kind.ENTER, time, ordinal, 0, "", "", "", "", False, 1
+        site, person, "buyer3", "", stage, Kind.ENTER, time, ordinal, 0, "", "", "", "", False, 1
     )

@@ -130,6 +130,27 @@ def test_several_rotations_while_nobody_was_looking(log: Path) -> None:
     assert watch.told == []
 
 
+def test_a_generation_may_go_while_they_are_listed(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    going = log.with_name("access.log.9")
+    was_file = Path.is_file
+
+    def is_file(path: Path) -> bool:
+        was = was_file(path)
+        if path == going:
+            going.unlink(missing_ok=True)
+        return was
+
+    log.write_bytes(b"one\n")
+    watch = Watch(log)
+    assert watch.read() == [b"one"]
+    going.write_bytes(b"old\n")
+    log.rename(log.with_name("access.log.1"))
+    log.write_bytes(b"two\n")
+    monkeypatch.setattr(Path, "is_file", is_file)
+    assert watch.read_all() == [b"two"]
+    assert not going.exists()
+
+
 def test_truncated_file_is_read_from_its_start(log: Path) -> None:
     write(log, b"aaaa\n")
     watch = Watch(log)

@@ -13,6 +13,7 @@ from pipeline.core.decode import Flaw, decode
 from pipeline.sources.errors import SourceError
 from pipeline.sources.lines import MAX_LINE_BYTES
 from pipeline.sources.table import split_rows
+from schemas.outcome import Reason
 
 from .conftest import Reader
 
@@ -22,6 +23,13 @@ WHO_WHEN = ["visitor_id=who", "time=when:s"]
 
 def hit(raw: bytes) -> dict[str, Any]:
     return dict(json.loads(raw))
+
+
+def flaw(raw: bytes) -> tuple[Reason, str]:
+    """What the judge of hits says of it."""
+    found = decode(raw)
+    assert isinstance(found, Flaw)
+    return found.reason, found.field
 
 
 def test_a_row_becomes_a_hit(read: Reader) -> None:
@@ -55,31 +63,43 @@ def test_times(read: Reader, unit: str, text: str, ms: int | str) -> None:
 
 
 @pytest.mark.parametrize(
-    "row",
+    ("row", "fault"),
     [
-        b"ann",
-        b"ann,1,2",
-        b"ann,yesterday",
-        b"ann,1e9",
-        b"ann,-5",
-        b'"ann,1389052815',
-        b'"ann"x,1389052815',
-        b"\xff\xfe,1389052815",
-        b"," * 70_000,
+        (b"ann", b"row of 1 columns, not 2: "),
+        (b"5", b"row of 1 columns, not 2: "),
+        (b"ann,1,2", b"row of 3 columns, not 2: "),
+        (b'"ann,1389052815', b"row with broken quotes, or not UTF-8: "),
+        (b'"ann"x,1389052815', b"row with broken quotes, or not UTF-8: "),
+        (b"\xff\xfe,1389052815", b"row with broken quotes, or not UTF-8: "),
     ],
 )
-def test_a_bad_row_stays_what_it_is_and_the_others_are_read(read: Reader, row: bytes) -> None:
+def test_a_bad_row_says_what_is_wrong_with_it_and_the_others_are_read(
+    read: Reader, row: bytes, fault: bytes
+) -> None:
     content = b"who,when\nbob,1\n" + row + b"\neve,2\ndan,3\n"
     first, bad, *others = read(content, "x.csv", maps=WHO_WHEN, sets=SETS)
-    assert bad == row[:MAX_LINE_BYTES]
-    assert isinstance(decode(bad), Flaw)
+    assert bad == fault + row
+    assert flaw(bad)[0] == Reason.NOT_JSON  # "Expected object, got int" is no fault of a row
     assert [hit(raw)["visitor_id"] for raw in (first, *others)] == ["bob", "eve", "dan"]
+
+
+def test_a_row_that_is_too_long_is_said_to_be(read: Reader) -> None:
+    (bad,) = read(b"who,when\n" + b"," * 70_000, "x.csv", maps=WHO_WHEN, sets=SETS)
+    assert flaw(bad) == (Reason.TOO_LARGE, "")
+    assert len(bad) < MAX_LINE_BYTES + 100
+
+
+@pytest.mark.parametrize("text", ["yesterday", "1e9", "-5", "9" * 18])
+def test_a_time_that_is_none_is_named(read: Reader, text: str) -> None:
+    first, bad = read(f"who,when\nbob,1\nann,{text}\n".encode(), "x.csv", maps=WHO_WHEN, sets=SETS)
+    assert hit(first)["visitor_id"] == "bob"
+    assert flaw(bad) == (Reason.BAD_VALUE, "time")
 
 
 def test_a_quote_that_closes_after_64_kib_swallows_nothing(read: Reader) -> None:
     rows = [b"bob,1"] * 20_000
     hits = read(b"\n".join([b"who,when", b'"ann,1', *rows, b'eve",2']), "x.csv", maps=WHO_WHEN, sets=SETS)
-    assert hits[0] == b'"ann,1'
+    assert hits[0].endswith(b': "ann,1')
     assert len(hits) == len(rows) + 2
 
 
@@ -87,7 +107,7 @@ def test_a_quote_that_closes_after_64_kib_swallows_nothing(read: Reader) -> None
 def test_a_number_that_is_none(read: Reader, number: str) -> None:
     content = f"who;price\nann;{number}\nbob;12.5\nlea;\n".encode()
     bad, good, absent = read(content, "x.csv", maps=["visitor_id=who", "revenue=price"], sets=SETS)
-    assert bad == f"ann;{number}".encode()
+    assert flaw(bad) == (Reason.WRONG_TYPE, "revenue")
     assert hit(good)["revenue"] == 12.5
     assert "revenue" not in hit(absent)
 
@@ -161,6 +181,16 @@ def test_a_table_without_a_header(read: Reader, tmp_path: Any) -> None:
         ({"maps": ["none.toml"]}, r"none\.toml: cannot be read: .*FIELD=COLUMN or a TOML file"),
         ({"maps": ["visitor_id=who"], "sets": ["event"]}, "--set event: FIELD=VALUE is expected"),
         ({"maps": ["visitor_id=who"], "sets": ["revenue=much"]}, "--set revenue=much: a number is expected"),
+        (
+            {"maps": WHO_WHEN, "site": "www example"},
+            "value of site for every hit: Expected `str` matching regex",
+        ),
+        (
+            {"maps": WHO_WHEN, "sets": [*SETS, "user_id=" + 200 * "u"]},
+            "value of user_id for every hit: .*128",
+        ),
+        ({"maps": WHO_WHEN, "sets": [*SETS, "time=now"]}, "value of time for every hit: Invalid RFC3339"),
+        ({"format": "access-log", "site": "https://www.example"}, "value of site for every hit"),
         ({"maps": ["time=when:s"], "sets": SETS}, r"no value for visitor_id \(or user_id\)"),
         ({"maps": ["visitor_id=who"], "sets": []}, "no value for site, event"),
         ({"format": "xml"}, "unknown format 'xml'; allowed: ndjson, csv, access-log"),

@@ -151,6 +151,29 @@ def test_json_is_one_object(data: Path, command: tuple[str, ...]) -> None:
     assert isinstance(json.loads(done.stdout), dict)
 
 
+def test_what_is_ignored_of_hits_and_why_others_are_no_hits_is_said(tmp_path: Path) -> None:
+    raws = [
+        hit("ann", T0, timestamp="2026-11-01T00:00:00Z"),
+        hit("bob", T0, url="https://e.example/" + 3_000 * "x"),
+    ]
+    stdin = b"\n".join([*raws, b"hello"])
+    said = masir("process", "-", "--data", tmp_path / "data", stdin=stdin).stdout.decode()
+    assert "1 hits with fields that are none of a hit's (timestamp): those were ignored" in said
+    assert "1 hits with a url or referrer that was cut" in said
+    assert "    1 dead letters not_json: JSON is malformed" in said
+    done = masir("process", "-", "--data", tmp_path / "other", "--json", stdin=stdin)
+    assert {"unknown_fields": 1, "cut_urls": 1}.items() <= json.loads(done.stdout).items()
+
+
+def test_a_site_that_can_be_none_is_an_error_at_once(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    log.write_text('1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "-" "Mozilla/5.0"\n')
+    for command in (("process", log, "--data", tmp_path / "data"), ("tail", log, "--once")):
+        done = masir(*command, "--site", "www example", code=2)
+        assert b"the value of site for every hit: Expected `str` matching regex" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_missing_file_and_missing_data_are_named(tmp_path: Path) -> None:
     done = masir("process", tmp_path / "nothing.ndjson", "--data", tmp_path / "data", code=2)
     assert str(tmp_path / "nothing.ndjson").encode() in done.stderr

@@ -100,14 +100,14 @@ def _change_a_site(cluster: Cluster) -> None:
 def _erase(cluster: Cluster) -> None:
     start = now_ms() - 125 * MINUTE_MS
     post(cluster, *hits(start))
-    cluster.wait_for_value("SELECT count() FROM hits WHERE site = 'shop'", 7)
+    cluster.wait_for_value("SELECT count() FROM hits WHERE site = 'shop'", 8)
     cluster.wait_for_value("SELECT count() > 0 FROM conversions WHERE user_id != ''", 1)
     cluster.wait_until_drained()
     assert all(secret in views(cluster) for secret in SECRETS)
     sums = cluster.query("SELECT outcome, hits FROM ledger WHERE site = 'shop' ORDER BY outcome")
     receipt = json.loads(command(cluster, "erase", "--site", "shop", "--user", USER, "--json"))
     assert (receipt["site"], receipt["visitors"]) == ("shop", 1)
-    assert (receipt["store_rows"]["hits_rows"], receipt["store_rows"]["dead_letters_rows"]) == (5, 2)
+    assert (receipt["store_rows"]["hits_rows"], receipt["store_rows"]["dead_letters_rows"]) == (6, 2)
     assert "hits_retention_hours" in receipt["remains"][0]
     said = json.dumps(receipt) + views(cluster)
     assert not [secret for secret in SECRETS if secret in said]

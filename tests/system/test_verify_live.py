@@ -10,7 +10,7 @@ from bench.faults import SETTINGS, shop_hits
 from bench.running import Running
 from bench.senders import sending
 
-from .kit import now_ms, verify
+from .kit import hit, now_ms, post, verify
 
 HITS = 8_000  # of each of three shops
 ENOUGH = 1_000  # for sessions with pauses
@@ -34,3 +34,14 @@ def test_under_load_only_what_is_wrong_differs(tmp_path: Path) -> None:
         assert any(sender.is_alive() for sender in senders)
     assert right["differences"] == []
     assert {"sessions", "counters"} <= {check for check, rows in wrong["checks"].items() if rows}
+
+
+def test_sessions_that_are_seldom_written_are_not_missed(tmp_path: Path) -> None:
+    """Bob's is not written yet, and begins two minutes before the latest hit of its partition."""
+    settings: dict[str, object] = {"partitions": 1, "session_update_seconds": 600}
+    now = now_ms()
+    with Running(tmp_path / "data", **settings) as running:
+        post(running, hit("ann", now), hit("bob", now - 120_000))
+        running.wait_until_drained()
+        assert running.value("SELECT count() FROM sessions") == 0
+        assert verify(running.data, **settings)["differences"] == []

@@ -62,7 +62,7 @@ async def test_all_or_none_and_the_caller_may_try_again(log: Log) -> None:
 
 def test_the_backlog_is_what_the_consumer_has_not_committed(log: Log) -> None:
     clock = [0]
-    hits = LogPublisher(log, "masir", now_ms=lambda: clock[0], on_append=lambda: None)
+    hits = LogPublisher(log, "masir", now_ms=lambda: clock[0])
     hits.append([(b"a", b"1")] * 5)
     partition = crc32(b"a") % 3
     assert hits.backlog() == 5

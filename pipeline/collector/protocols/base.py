@@ -1,11 +1,13 @@
 """What a protocol is given and what it gives. Times are ms UTC. See the package's docstring for the contract."""
 
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
+from pipeline.collector.body import S, counted
 from pipeline.collector.pixel import GIF
 
 Hit = dict[str, Any]
@@ -53,7 +55,12 @@ class Request(Struct, frozen=True, kw_only=True):
     day_salt: str = ""  # go into the names of visitors that have no id (``visitors``), and change
     month_salt: str = ""
     max_body_bytes: int = 4 * 1024 * 1024  # for what a protocol itself inflates
+    max_events: int = 10_000
     sites: Sites = NoSites()
+
+    def listed(self, found: S, at_most: int = sys.maxsize) -> S:
+        """What events are to be made of, as it came; ``body.TooManyError`` if it is too much."""
+        return counted(found, min(self.max_events, at_most))
 
 
 class Event(NamedTuple):
@@ -129,11 +136,6 @@ def route(
 
 Gate = Callable[[str, Request, Event], str | Refusal]
 """(protocol, request, event) -> the site of the event, or why it is refused."""
-
-
-def open_gate(_protocol: str, _request: Request, event: Event) -> str:
-    """The gate without a registry of sites: what the protocol calls the site is its name."""
-    return event.key
 
 
 NO_STORE = {"Cache-Control": "no-cache, no-store, must-revalidate"}

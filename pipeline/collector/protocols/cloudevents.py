@@ -47,6 +47,7 @@ _NUMBERS: Final = ("score", "scale")
 _VERSION = re.compile(r"v\d+", re.ASCII)
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ORIGIN = re.compile(r"[\w.:/*-]{1,255}", re.ASCII)
+_Sender = tuple[str, str]  # site and secret that the request names, for all its events
 _DATA = ("data", "data_base64")
 
 
@@ -55,19 +56,20 @@ def parse(request: Request) -> Parsed | None:
     headers = request.headers
     if request.method == "OPTIONS":
         return _handshake(headers.get("WebHook-Request-Origin", ""))
+    sender = _sender(request)
     attributes = {name.lower()[3:]: _header(value) for name, value in headers.items() if _is_attribute(name)}
     if "specversion" in attributes:
         data = decoded(request.body)
         if data is None and request.body:
             data = request.body.decode(errors="replace")
-        events = [_event(request, {**attributes, "data": data}, request.body)]
+        events = [_event(sender, {**attributes, "data": data}, request.body)]
         return Parsed(events, _answer)
     body = decoded(request.body)
     if isinstance(body, list):
-        events = [_event(request, one, encoded(one)) for one in body]
+        events = [_event(sender, one, encoded(one)) for one in request.listed(body)]
         return Parsed(events, _answer if events else EMPTY)
     if isinstance(body, dict):
-        return Parsed((_event(request, body, request.body),), _answer)
+        return Parsed((_event(sender, body, request.body),), _answer)
     named = headers.get("Content-Type", "").lower()
     is_unknown = named.startswith("application/cloudevents") and "json" not in named
     refused = json_answer(b'{"error":"no CloudEvent in JSON"}', 415 if is_unknown else 400)
@@ -90,21 +92,21 @@ def _header(value: str) -> str:
         return raw.decode("latin-1")
 
 
-def _event(request: Request, found: Any, raw: bytes) -> Event:
+def _sender(request: Request) -> _Sender:
+    named = request.path.rstrip("/").rpartition("cloudevents")[2].strip("/")
+    secret = request.headers.get("Authorization", "").partition(" ")[2].strip()
+    return named or parameters(request.query).get("site", ""), secret
+
+
+def _event(sender: _Sender, found: Any, raw: bytes) -> Event:
     if not isinstance(found, dict):
         return Event(raw)
     attributes = {name: value for name, value in found.items() if value is not None and name not in _DATA}
-    key = _site(request, attributes)
-    secret = request.headers.get("Authorization", "").partition(" ")[2].strip()
+    key, secret = sender[0] or text_of(attributes.get("site")), sender[1]
     is_one = all(text_of(attributes.get(name)) for name in _REQUIRED)
     if not is_one or not text_of(attributes["specversion"]).startswith("1."):
         return Event(raw, key, secret)
     return Event(_hit(attributes, _data(found)), key, secret)
-
-
-def _site(request: Request, attributes: dict[str, Any]) -> str:
-    named = request.path.rstrip("/").rpartition("cloudevents")[2].strip("/")
-    return named or parameters(request.query).get("site", "") or text_of(attributes.get("site"))
 
 
 def _data(found: dict[str, Any]) -> Any:

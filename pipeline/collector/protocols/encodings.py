@@ -32,19 +32,17 @@ class _Bits:
     """Reads numbers whose least bit comes first out of bytes whose greatest does. EOFError past the end."""
 
     def __init__(self, data: bytes) -> None:
-        self._data = data
+        self._bits = bin(int.from_bytes(b"\1" + data))[
+            3:
+        ]  # as text: a number is read in one step, not bit by bit
         self._place = 0
-        self._end = len(data) * 8
 
     def take(self, width: int) -> int:
-        place, data = self._place, self._data
-        if place + width > self._end:
+        end = self._place + width
+        if end > len(self._bits):
             raise EOFError
-        value = 0
-        for bit in range(width):
-            at = place + bit
-            value |= (data[at >> 3] >> (7 - (at & 7)) & 1) << bit
-        self._place = place + width
+        value = int(self._bits[self._place : end][::-1], 2)
+        self._place = end
         return value
 
 

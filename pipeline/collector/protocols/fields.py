@@ -10,13 +10,14 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from pipeline.collector.body import mended
 from pipeline.collector.protocols.base import Hit
 from schemas.hit import MAX_PROPS_BYTES, MAX_PROPS_KEYS
 
 MAX_PARAMETERS = 1_000
 _MAX_CHARS = {
     "event": 64, "title": 512, "channel": 32, "country": 64, "screen": 32, "ip": 64, "language": 64,
-    "user_agent": 4_096,
+    "user_agent": 4_096, "url": 8_192, "referrer": 8_192,  # of these two the intake keeps less, and counts the cut
 }  # fmt: skip
 _MAX_ID_CHARS = {"visitor_id": 128, "user_id": 128, "order_id": 128, "hit_id": 64}
 _MAX_CAMPAIGN_CHARS = 256
@@ -27,6 +28,7 @@ _CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
 _NOTHING: Final[tuple[Any, ...]] = (None, "", "undefined", "null", [], {})
 _LAST_MS = 4_102_444_800_000  # 2100-01-01
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _NO_JSON = b"null"
 _encode = msgspec.json.Encoder().encode
 
@@ -52,10 +54,14 @@ def clean(text: str) -> str:
 
 
 def decoded(raw: bytes | str) -> Any:
-    """The value that JSON holds; None if it is none."""
+    """The value that JSON holds; None if it is none. What can be mended is: it would cost a batch all its events."""
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except _UNREADABLE:
+        text = raw if isinstance(raw, str) else raw.decode(errors="replace")
+    try:
+        return msgspec.json.decode(mended(text.encode(errors="replace")))
+    except _UNREADABLE:
         return None
 
 
@@ -158,11 +164,12 @@ def fitted(hit: Hit) -> Hit:
     if items := found.get("items"):
         found["items"] = items[:_MAX_ITEMS]
     if props := without_nothing(found.pop("props", {})):
-        found["props"] = _fitted_props(props)
+        found["props"] = fitted_props(props)
     return found
 
 
-def _fitted_props(props: dict[str, Any]) -> dict[str, Any]:
+def fitted_props(props: dict[str, Any]) -> dict[str, Any]:
+    """The props that a hit has room for. What events share is cut so once, before each of them works through it."""
     whole = encoded(props)
     if len(props) <= MAX_PROPS_KEYS and len(whole) <= MAX_PROPS_BYTES and whole != _NO_JSON:
         return props

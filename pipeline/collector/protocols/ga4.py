@@ -14,6 +14,7 @@ from pipeline.collector.protocols.fields import (
     arrival_times,
     decoded,
     fitted,
+    fitted_props,
     milliseconds,
     object_of,
     parameters,
@@ -35,9 +36,10 @@ def parse(request: Request) -> Parsed:
     key = given.get("measurement_id") or given.get("firebase_app_id", "")
     events = body.get("events")
     events = events if isinstance(events, list) else [{}]
-    arrivals = arrival_times(request.received_ms, len(events))
+    arrivals = arrival_times(request.received_ms, len(request.listed(events)))
+    shared, stated = _shared(body), _time(request, body.get("timestamp_micros"))
     found = [
-        Event(_hit(request, body, one, arrival), key, given.get("api_secret", ""))
+        Event(_hit(request, shared, one, stated or arrival), key, given.get("api_secret", ""))
         if isinstance(one, dict)
         else Event(msgspec.json.encode(one))
         for one, arrival in zip(events, arrivals, strict=True)
@@ -60,24 +62,24 @@ def validate(request: Request) -> Parsed:
     return Parsed((), json_answer(msgspec.json.encode({"validationMessages": messages})))
 
 
-def _hit(request: Request, body: dict[str, Any], event: dict[str, Any], arrival: int) -> Hit:
-    agent, ip = text_of(body.get("user_agent")), text_of(body.get("ip_override"))
-    visitor = text_of(body.get("client_id")) or text_of(body.get("app_instance_id"))
+def _shared(body: dict[str, Any]) -> Hit:
+    """What the body says of all its events, fitted once."""
     properties = {
         name: value.get("value") if isinstance(value, dict) else value
         for name, value in object_of(body.get("user_properties")).items()
     }
-    hit: Hit = {
-        "event": text_of(event.get("name")),
-        "visitor_id": visitor,
+    return fitted({
+        "visitor_id": text_of(body.get("client_id")) or text_of(body.get("app_instance_id")),
         "user_id": text_of(body.get("user_id")),
-        "time": _time(request, event.get("timestamp_micros"))
-        or _time(request, body.get("timestamp_micros"))
-        or arrival,
-        "user_agent": agent,
-        "ip": ip,
-        "props": without_nothing({"user_properties": without_nothing(properties)}),
-    }
+        "user_agent": text_of(body.get("user_agent")),
+        "ip": text_of(body.get("ip_override")),
+        "props": {"user_properties": fitted_props(without_nothing(properties))},
+    })  # fmt: skip
+
+
+def _hit(request: Request, shared: Hit, event: dict[str, Any], else_at: int) -> Hit:
+    time = _time(request, event.get("timestamp_micros")) or else_at
+    hit: Hit = {**shared, "event": text_of(event.get("name")), "time": time}
     put_params(hit, object_of(event.get("params")))
     return fitted(hit)
 

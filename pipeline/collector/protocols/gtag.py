@@ -10,7 +10,14 @@ import re
 from typing import Any
 
 from pipeline.collector.protocols.base import EMPTY, Event, Hit, Parsed, Request, route
-from pipeline.collector.protocols.fields import arrival_times, fitted, number, parameters, without_nothing
+from pipeline.collector.protocols.fields import (
+    arrival_times,
+    fitted,
+    fitted_props,
+    number,
+    parameters,
+    without_nothing,
+)
 from pipeline.collector.protocols.ga4_params import put_params
 from pipeline.collector.protocols.visitors import visitor_of
 
@@ -19,6 +26,7 @@ _FIELDS = {
     "source": "cs", "medium": "cm", "campaign": "cn", "campaign_id": "ci", "term": "ck", "content": "cc",
     "currency": "cu", "session_id": "sid", "session_number": "sct", "coupon": "cp",
 }  # fmt: skip
+_READ = frozenset({*_FIELDS.values(), "tid", "en", "cid", "_fid", "uid", "_uip", "_et", "ir", "gcs"})
 _ITEM = re.compile(r"pr([1-9]\d{0,2})", re.ASCII)
 _ITEM_CODES = {
     "id": "item_id", "nm": "item_name", "br": "item_brand", "ca": "item_category", "c2": "item_category2",
@@ -35,14 +43,20 @@ _BY_DIGIT = {"0": "denied", "1": "granted"}
 def parse(request: Request) -> Parsed:
     """One event of the query, or one for each line of the body."""
     text = request.body.decode("utf-8", "replace")
-    lines = [line for line in text.replace("\r", "\n").split("\n") if line]
+    lines = list(filter(None, text.replace("\r", "\n").split("\n")))
     shared = parameters(request.query)
+    if len(request.listed(lines)) > 1:  # each of them works through it
+        shared = fitted_props({name: value for name, value in shared.items() if _is_read(name)})
     events = [shared | parameters(line) for line in lines]
     if not events and shared:
         events = [shared]
     arrivals = arrival_times(request.received_ms, len(events))
     found = [_event(request, given, time) for given, time in zip(events, arrivals, strict=True)]
     return Parsed(found, EMPTY)
+
+
+def _is_read(name: str) -> bool:
+    return name in _READ or "." in name or _ITEM.fullmatch(name) is not None
 
 
 def _event(request: Request, given: dict[str, str], time: int) -> Event:

@@ -68,7 +68,7 @@ def _bulk(request: Request) -> Parsed:
         error = json_answer(b'{"status":"error","tracked":0,"invalid":1}', 400)
         return Parsed([Event(request.body)] if not isinstance(body, dict) else [], error)
     events: list[Event] = []
-    arrivals = arrival_times(request.received_ms, len(requests))
+    arrivals = arrival_times(request.received_ms, len(request.listed(requests)))
     for one, arrival in zip(requests, arrivals, strict=True):
         given = _given(one)
         if given is None:

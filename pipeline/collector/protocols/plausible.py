@@ -14,6 +14,7 @@ from pipeline.collector.protocols.fields import (
     currency_of,
     decoded,
     fitted,
+    fitted_props,
     number,
     object_of,
     text_of,
@@ -29,6 +30,7 @@ _NAMES = {
     "Form: Submission": "form_submit",
     "404": "page_not_found",
 }
+_MAX_DOMAINS = 100  # each gets all of the hit
 _OK = Answer(202, b"ok", "text/plain")
 
 
@@ -41,26 +43,33 @@ def parse(request: Request) -> Parsed:
     url = text_of(_of(body, "u", "url"))
     domains = [domain.strip() for domain in text_of(given).split(",")]
     keys = [domain for domain in domains if domain] or [host_of(url).removeprefix("www.")]
-    return Parsed([Event(_hit(request, body, url, key), key) for key in keys], _answer)
+    hit = _hit(body, url)
+    found = [
+        Event({**hit, "visitor_id": visitor_of(request, key, request.day_salt)}, key)
+        for key in request.listed(keys, _MAX_DOMAINS)
+    ]
+    return Parsed(found, _answer)
 
 
 def _of(body: dict[str, Any], short: str, long: str) -> Any:
     return body.get(short) if body.get(short) is not None else body.get(long)
 
 
-def _hit(request: Request, body: dict[str, Any], url: str, key: str) -> Hit:
+def _hit(body: dict[str, Any], url: str) -> Hit:
+    """What is the same for all domains."""
     name = text_of(_of(body, "n", "name"))
     revenue = object_of(_of(body, "$", "revenue"))
     props = object_of(_of(body, "p", "props")) or object_of(_of(body, "m", "meta"))
-    props = {k: v for k, v in props.items() if not isinstance(v, dict | list)}
+    props = fitted_props({k: v for k, v in props.items() if not isinstance(v, dict | list)})
     event = _NAMES.get(name) or event_of(name)
+    if _of(body, "i", "interactive") is False:
+        props["interactive"] = False
     if event == "user_engagement":
         props |= {"engagement_time_msec": number(body.get("e")), "percent_scrolled": _scrolled(body)}
     if event == "click":
         props = {"outbound": True, "link_url": props.pop("url", None), **props}
     hit: Hit = {
         "event": event,
-        "visitor_id": visitor_of(request, key, request.day_salt),
         "url": url,
         "referrer": text_of(_of(body, "r", "referrer")),
     }

@@ -74,6 +74,7 @@ def parse(request: Request) -> Parsed:
         found = _Found(body, "", sent)
     else:
         return Parsed((Event(raw),), _refused("not JSON"))
+    request.listed(found.events)
     if request.path.startswith("/engage"):
         found = found._replace(events=[_with_name(event) for event in found.events])
     answer = EMPTY if query.get("beacon") == "1" else _OK
@@ -88,7 +89,7 @@ def parse_v1(request: Request) -> Parsed:
         events = [Event(request.body)] if request.body.strip() else []
         return Parsed(events, _refused("not a batch"))
     sent = instant(headers.get("PostHog-Request-Timestamp", "")) or instant(body.get("created_at"))
-    events = list_of(body["batch"])
+    events = request.listed(list_of(body["batch"]))
     token = headers.get("Authorization", "").partition(" ")[2].strip() or _token(body)
     return _parsed(request, _Found(events, token, sent), lambda verdicts: _answer_v1(events, verdicts))
 

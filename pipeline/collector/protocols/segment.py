@@ -21,7 +21,15 @@ from pipeline.collector.protocols.base import (
     route,
 )
 from pipeline.collector.protocols.encodings import unwrapped
-from pipeline.collector.protocols.fields import decoded, encoded, object_of, parameters, text_of
+from pipeline.collector.protocols.fields import (
+    decoded,
+    encoded,
+    fitted_props,
+    object_of,
+    parameters,
+    text_of,
+)
+from pipeline.collector.protocols.instants import instant
 from pipeline.collector.protocols.segment_message import TYPES, consent_of, hit_of
 
 _TYPE_OF = {name[0]: name for name in TYPES} | {name: name for name in TYPES}
@@ -93,15 +101,17 @@ def _parse(request: Request, *, is_corrected: bool) -> Parsed | None:
     key, kind = _key_of(request, body), _kind_of(request)
     if not isinstance(body.get("batch"), list):
         return Parsed((_event(body, key, {}, kind=kind, is_corrected=is_corrected),), _answer)
-    if request.path.startswith("/batch") and not _is_batch(body):
+    messages = request.listed(body["batch"])
+    if request.path.startswith("/batch") and not _is_batch(messages):
         return None  # PostHog's
-    found = [_event(message, key, body, is_corrected=is_corrected) for message in body["batch"]]
+    shared = {"context": fitted_props(object_of(body.get("context"))), "sentAt": instant(body.get("sentAt"))}
+    found = [_event(message, key, shared, is_corrected=is_corrected) for message in messages]
     return Parsed(found, _answer if found else _OK)
 
 
-def _is_batch(body: dict[str, Any]) -> bool:
+def _is_batch(messages: list[Any]) -> bool:
     """Segment's messages have a type, PostHog's events have none."""
-    return any(isinstance(one, dict) and text_of(one.get("type")) in TYPES for one in body["batch"])
+    return any(isinstance(one, dict) and text_of(one.get("type")) in TYPES for one in messages)
 
 
 def _kind_of(request: Request) -> str:
@@ -110,7 +120,7 @@ def _kind_of(request: Request) -> str:
     return _TYPE_OF.get(name[1], "") if name else ""
 
 
-def _event(message: Any, key: _Key, batch: dict[str, Any], *, kind: str = "", is_corrected: bool) -> Event:
+def _event(message: Any, key: _Key, shared: dict[str, Any], *, kind: str = "", is_corrected: bool) -> Event:
     if not isinstance(message, dict):
         return Event(encoded(message), *key)
     key = key if key[0] else _key_in(message)
@@ -118,9 +128,9 @@ def _event(message: Any, key: _Key, batch: dict[str, Any], *, kind: str = "", is
     if kind not in TYPES:
         return Event(encoded(message), *key)
     filled = {**message, "type": kind}
-    if batch.get("context"):
-        filled["context"] = {**object_of(batch["context"]), **object_of(message.get("context"))}
-    hit = hit_of(filled, sent_at=batch.get("sentAt"), is_corrected=is_corrected)
+    if shared.get("context"):
+        filled["context"] = {**shared["context"], **object_of(message.get("context"))}
+    hit = hit_of(filled, sent_at=shared.get("sentAt"), is_corrected=is_corrected)
     return Event(hit, *key, consent_of(filled))
 
 

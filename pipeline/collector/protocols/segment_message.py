@@ -31,8 +31,8 @@ _CAMPAIGN: Final = ("source", "medium", "name", "term", "content", "id")
 _DIRECT = "$direct"
 
 
-def hit_of(message: dict[str, Any], *, sent_at: Any = None, is_corrected: bool = True) -> Hit:
-    """The hit of a message. ``sent_at``: of its batch. ``is_corrected``: clocks of this family are."""
+def hit_of(message: dict[str, Any], *, sent_at: int | None = None, is_corrected: bool = True) -> Hit:
+    """The hit of a message. ``sent_at``: of its batch, ms. ``is_corrected``: clocks of this family are."""
     context = object_of(message.get("context"))
     properties = object_of(message.get("properties"))
     kind = message.get("type")
@@ -64,12 +64,12 @@ def consent_of(message: dict[str, Any]) -> str:
     return ""
 
 
-def _put_time(hit: Hit, message: dict[str, Any], sent_at: Any, is_corrected: bool) -> None:
+def _put_time(hit: Hit, message: dict[str, Any], sent_at: int | None, is_corrected: bool) -> None:
     stated, original = instant(message.get("timestamp")), instant(message.get("originalTimestamp"))
     is_final = text_of(message.get("channel")) in _CHANNELS and stated is not None
     hit["time"] = stated if is_final or original is None else original
     if is_corrected and not is_final:
-        hit["sent_time"] = instant(message.get("sentAt")) or instant(sent_at)
+        hit["sent_time"] = instant(message.get("sentAt")) or sent_at
 
 
 def _put_context(hit: Hit, context: dict[str, Any]) -> None:

@@ -39,7 +39,7 @@ def parse(request: Request) -> Parsed:
         return unsigned("the signature is too old")
     body = decoded(request.body)
     events = body if isinstance(body, list) else [body]
-    return Parsed([_event(event, site) for event in events], OK)
+    return Parsed([_event(event, site) for event in request.listed(events)], OK)
 
 
 def _event(event: Any, site: str) -> Event:

@@ -46,7 +46,7 @@ def parse_post(request: Request) -> Parsed | None:
     return Parsed(
         [
             _event(request, one) if isinstance(one, dict) else Event(msgspec.json.encode(one))
-            for one in events
+            for one in request.listed(events)
         ],
         _OK,
     )

@@ -7,7 +7,16 @@ response itself. ``scale`` is the best mark; the other answers are ``props.answe
 from typing import Any
 
 from pipeline.collector.protocols.base import Answer, Event, Hit, Parsed, Request, route
-from pipeline.collector.protocols.fields import decoded, digest, fitted, list_of, number, object_of, text_of
+from pipeline.collector.protocols.fields import (
+    decoded,
+    digest,
+    fitted,
+    fitted_props,
+    list_of,
+    number,
+    object_of,
+    text_of,
+)
 from pipeline.collector.protocols.instants import instant
 from pipeline.collector.protocols.signatures import is_base64_hmac, site_of, unsigned
 from pipeline.collector.protocols.survey_metrics import as_effort, asks_for_ease, metric_in
@@ -39,18 +48,23 @@ def _hits(response: dict[str, Any]) -> list[Hit]:
     definition = object_of(response.get("definition"))
     fields = {text_of(f.get("id")): f for f in list_of(definition.get("fields")) if isinstance(f, dict)}
     given = [answer for answer in list_of(response.get("answers")) if isinstance(answer, dict)]
-    answers = [{**answer, "field": _field(answer, fields)} for answer in given]
-    scored = [answer for answer in answers if answer.get("type") == "number" and _scale(answer["field"])]
-    texts = {_title(answer["field"]): _said(answer) for answer in answers if answer not in scored}
     token = text_of(response.get("token"))
+    answers = [{**answer, "field": _field(answer, fields)} for answer in given]
+    scored = [answer for answer in answers if _is_score(answer)]
+    texts = {_title(answer["field"]): _said(answer) for answer in answers if not _is_score(answer)}
+    common = _common(response, token, answers)
+    shared = fitted_props(common.pop("props"))
     hits = []
     for place, answer in enumerate(scored or [{"field": {}}]):
-        common = _common(response, token, answers)
         said, hit = _scored(answer) if scored else ({}, {})
         hit["hit_id"] = digest("typeform", token, text_of(answer["field"].get("id"))) if token else ""
-        props = {**common.pop("props"), **said, **({"answers": texts} if place == 0 else {})}
+        props = {**shared, **said, **({"answers": texts} if place == 0 else {})}
         hits.append(fitted({**common, **hit, "props": props}))
     return hits
+
+
+def _is_score(answer: dict[str, Any]) -> bool:
+    return answer.get("type") == "number" and bool(_scale(answer["field"]))
 
 
 def _common(response: dict[str, Any], token: str, answers: list[dict[str, Any]]) -> Hit:

@@ -51,7 +51,8 @@ def parse_batch(request: Request) -> Parsed | None:
     if not isinstance(body, list):
         return None
     found = [
-        _event(request, one) if isinstance(one, dict) else Event(msgspec.json.encode(one)) for one in body
+        _event(request, one) if isinstance(one, dict) else Event(msgspec.json.encode(one))
+        for one in request.listed(body)
     ]
     return Parsed(found, _batch_answer)
 

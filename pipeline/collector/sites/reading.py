@@ -82,14 +82,14 @@ def _site(file: Path, text: str, within: _Path, name: str, table: Any, models: C
     try:
         site = msgspec.convert({**table, "name": name}, Site)
     except msgspec.ValidationError as error:
-        path, message = _told(str(error), table)
+        path, message = _told(str(error))
         raise SitesError(file, line_of(lines, (*within, *path)), message) from error
     for path, message in flaws(site, models):
         raise SitesError(file, line_of(lines, (*within, *path)), message)
     return site
 
 
-def _told(message: str, table: dict[str, Any]) -> tuple[_Path, str]:
+def _told(message: str) -> tuple[_Path, str]:
     """The path that msgspec names, and its message; an unknown field's path is that of the field itself."""
     text, _, place = message.partition(" - at `")
     path: _Path = tuple(re.findall(r"\.(\w+)", place))

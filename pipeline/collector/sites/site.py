@@ -8,10 +8,12 @@ elsewhere.
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from difflib import get_close_matches
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from pipeline.collector.protocols.table import ROUTES
 from pipeline.collector.sites.keys import is_hash
 from pipeline.zones import zone_of
 
@@ -20,7 +22,7 @@ IpRule = Literal["cut", "hash", "drop"]
 EmailRule = Literal["keep", "hash"]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
 
-PROTOCOL = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+PROTOCOLS = frozenset({"masir", *(route.protocol for route in ROUTES)})
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ORIGIN = re.compile(
     r"(https?|capacitor|ionic|app)://(\*\.)?[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?"
@@ -67,6 +69,13 @@ def models_of(sites: Iterable[Site]) -> dict[str, tuple[str, ...]]:
     return {site.name: site.models for site in sites if site.models is not None}
 
 
+def check_protocol(name: str) -> None:
+    """ValueError if nobody speaks it: keys under a misspelt name would leave the site open under its own."""
+    if name not in PROTOCOLS:
+        near = get_close_matches(name, sorted(PROTOCOLS), n=1) or sorted(PROTOCOLS)
+        raise ValueError(f"{name!r} is no protocol; there is {', '.join(near)}")
+
+
 def flaws(site: Site, models: Collection[str]) -> Iterator[Flaw]:
     """What is wrong with it. ``models``: names of those that there are."""
     for model in site.models or ():
@@ -87,8 +96,10 @@ def flaws(site: Site, models: Collection[str]) -> Iterator[Flaw]:
             )
     for field in ("keys", "server_keys", "secrets"):
         for protocol in getattr(site, field):
-            if not PROTOCOL.fullmatch(protocol):
-                yield (field, protocol), f"{protocol!r} is no protocol"
+            try:
+                check_protocol(protocol)
+            except ValueError as error:
+                yield (field, protocol), str(error)
     for protocol, keys in site.keys.items():
         if any(not 1 <= len(key) <= _MAX_KEY_CHARS or is_hash(key) for key in keys):
             yield ("keys", protocol), f"a browser key has 1 to {_MAX_KEY_CHARS} characters, and is not a hash"

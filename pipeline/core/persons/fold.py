@@ -5,7 +5,7 @@ is one more step of the fold, any other change folds again and gives the steps t
 instead. So the outcome depends on the set of items and on the watermark, never on the order or on batching.
 
 A person keeps MAX_ITEMS items. Beyond that the older half is folded for good, and changes at or before that point come
-too late: they are left out and counted in ``missed``. Times in ms.
+too late: they are left out, and counted as ``missed``. Times in ms.
 """
 
 from bisect import insort
@@ -37,7 +37,6 @@ class Items(Struct, array_like=True, gc=False):
     risk: Risk | None = None
     base: Risk | None = None
     cut: int = BEFORE_ALL
-    missed: int = 0
 
 
 class Touches(NamedTuple):
@@ -48,12 +47,16 @@ class Touches(NamedTuple):
 
 
 class Change(Struct):
-    """What is to be said: ``steps`` and ``credits`` that hold now, and those said before that hold no more."""
+    """What is to be said: ``steps`` and ``credits`` that hold now, and those said before that hold no more.
+
+    ``missed``: how many items were left out.
+    """
 
     steps: list[Step] = []
     steps_gone: list[Step] = []
     credits: list[Credit] = []
     credits_gone: list[Credit] = []
+    missed: int = 0
 
 
 def change_items(rules: SignalRules, items: Items, come: Touches, gone: Touches, watermark: int) -> Change:
@@ -66,14 +69,16 @@ def change_items(rules: SignalRules, items: Items, come: Touches, gone: Touches,
     before = replace(items, visits=items.visits.copy(), notes=items.notes.copy(), risk=copy(items.risk))
     went = Touches(_take_out(items.visits, gone.visits), _take_out(items.notes, gone.notes))
     came = _placeable(items, come)
+    missed = len(come.visits) + len(come.notes) - len(came.visits) - len(came.notes)
     for visit in came.visits:
         insort(items.visits, visit)
     for note in came.notes:
         insort(items.notes, note)
     touched = Touches(came.visits + went.visits, came.notes + went.notes)
     if not touched.visits and not touched.notes:
-        return Change()
+        return Change(missed=missed)
     change = _credit(before, items, touched)
+    change.missed = missed
     if before.risk is None and not may_signal(rules, items):
         return change
     if items.risk is not None and not went.visits and not went.notes and _are_next(before, came):
@@ -194,13 +199,11 @@ def _take_out(known: list[Item], gone: Iterable[Item]) -> list[Item]:
 
 
 def _placeable(items: Items, come: Touches) -> Touches:
-    """Those after what was folded for good; the others are counted as missed."""
+    """Those after what was folded for good."""
     cut = items.cut
     if cut == BEFORE_ALL:
         return come
-    kept = Touches([v for v in come.visits if v.end > cut], [n for n in come.notes if n.time > cut])
-    items.missed += len(come.visits) + len(come.notes) - len(kept.visits) - len(kept.notes)
-    return kept
+    return Touches([v for v in come.visits if v.end > cut], [n for n in come.notes if n.time > cut])
 
 
 def _bound(rules: SignalRules, items: Items) -> None:

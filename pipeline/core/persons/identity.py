@@ -38,10 +38,9 @@ class Links(Struct, array_like=True, gc=False):
 
 
 class Members(Struct, array_like=True, gc=False):
-    """Of one user: visitor -> since when. ``refused``: how many times a visitor was turned away."""
+    """Of one user: visitor -> since when."""
 
     visitors: dict[str, int] = {}
-    refused: int = 0
 
 
 def link(links: Links, user_id: str, time: int) -> bool:
@@ -100,5 +99,4 @@ def claim(members: Members, visitor_id: str, since: int, most: int) -> list[tupl
         return []
     last = max(visitors, key=lambda visitor: (visitors[visitor], visitor))
     del visitors[last]
-    members.refused += 1
     return [(last, True)] if last == visitor_id else [(last, True), (visitor_id, False)]

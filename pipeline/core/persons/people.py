@@ -60,7 +60,8 @@ class Said(Struct):
     """What one unit of work says. Keys are site, 0x1F and id.
 
     ``passed``: (key of the user, visit or note, sign). ``claims``: (key of the user, visitor, since). ``answers``: (key
-    of the visitor, user, is refused). ``owners``: visitor's key -> its owners now.
+    of the visitor, user, is refused). ``owners``: visitor's key -> its owners now. ``refused``: how many answers say
+    so. ``missed``: visits and notes that were left out.
     """
 
     version: int
@@ -74,6 +75,7 @@ class Said(Struct):
     measures: list[Measure] = []
     risks: list[RiskFact] = []
     refused: int = 0
+    missed: int = 0
 
 
 class People:
@@ -185,6 +187,7 @@ class People:
         outcome = receive(rules.signals, person, news, self._meta.passed, rules.most_visitors)
         site, _, an_id = key.partition(SEPARATOR)
         change = outcome.change
+        self._said.missed += change.missed
         if news.emails:
             for message, kind, time in news.emails:
                 sums = emails.take(person.emails, message, kind, time)

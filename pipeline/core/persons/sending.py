@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pipeline.core.ids import partition_of
 from pipeline.core.persons.items import Note, Visit
 from pipeline.core.persons.people import Said
-from schemas.touchpoint import HitColumns, LinkColumns, SessionColumns, Touch, Touchpoints
+from schemas.touchpoint import HitColumns, SessionColumns, Touch, Touchpoints
 
 
 def messages_of(said: Said, source: str, partitions: int) -> Iterator[tuple[int, Touchpoints]]:
@@ -15,9 +15,7 @@ def messages_of(said: Said, source: str, partitions: int) -> Iterator[tuple[int,
     def to(key: str) -> Touchpoints:
         target = partition_of(key, partitions)
         if target not in found:
-            found[target] = Touchpoints(
-                source, None, SessionColumns(), HitColumns(), LinkColumns(), is_passed_on=True
-            )
+            found[target] = Touchpoints(source, None, is_passed_on=True)
         return found[target]
 
     for key, one, sign in said.passed:
@@ -45,9 +43,7 @@ def regressions(
     found: dict[int, Touchpoints] = {}
     for key, model, time, sign in regressed:
         target = partition_of(key, partitions)
-        message = found.setdefault(
-            target, Touchpoints(source, None, SessionColumns(), HitColumns(), LinkColumns(), True)
-        )
+        message = found.setdefault(target, Touchpoints(source, None, is_passed_on=True))
         note = Note(time, Touch.REGRESSED, "regress", model, 0, "", "", False, False, True)
         _put_note(message.hits, key, note, sign)
     yield from found.items()

@@ -15,7 +15,7 @@ from pipeline.core.persons.notable import Notables, Words, details
 from pipeline.core.reading import Reading
 from pipeline.core.session import Told
 from pipeline.core.slots import Array, Index
-from schemas.touchpoint import HitColumns, LinkColumns, SessionColumns, Touch, Touchpoints
+from schemas.touchpoint import HitColumns, LinkColumns, Touch, Touchpoints
 
 MOST_REMEMBERED: Final = 200_000  # links told before; about 200 bytes each
 _KIND: Final = HitColumns.__struct_fields__.index("kind")
@@ -32,10 +32,7 @@ class Touched(Struct):
         self, source: str, watermark: int | None, partitions: int, *, to_all: bool
     ) -> Iterator[tuple[int, Touchpoints]]:
         """A message for each partition that is told anything; ``to_all``: the watermark is new, all are told."""
-        targets = [
-            Touchpoints(source, watermark, SessionColumns(), HitColumns(), LinkColumns())
-            for _ in range(partitions)
-        ]
+        targets = [Touchpoints(source, watermark) for _ in range(partitions)]
         for of, user, session_id, start, end, channel, sign in self.sessions:
             site, _, visitor = of.partition(SEPARATOR)
             key = f"{site}{SEPARATOR}{user or visitor[1:]}"

@@ -22,7 +22,7 @@ def draw_campaign(campaign: Campaign, scope: Scope, tongue: Tongue, labels: Labe
     canvas = Canvas(rtl=tongue.rtl)
     canvas.rect(0, 0, WIDTH, HEIGHT, "paper")
     subtitle = tongue.joined([scope.site, period(tongue, scope)])
-    head(canvas, tongue, title_of(campaign, tongue), subtitle, _figures(campaign, tongue))
+    head(canvas, title_of(campaign, tongue), subtitle, _figures(campaign, tongue))
     _done(canvas, campaign, scope, tongue, 124)
     _visits(canvas, campaign, scope, tongue, 124)
     _performance(canvas, campaign, scope, tongue, labels, 372)

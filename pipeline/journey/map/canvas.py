@@ -100,7 +100,6 @@ class Canvas:
         anchor: str = "start",
         width: float | None = None,
         bold: bool = False,
-        style: str = "",
     ) -> None:
         """``width``: the most it may take; ``y``: the line it stands on."""
         shown = text if width is None else cut(text, size, width, bold=bold)
@@ -109,17 +108,16 @@ class Canvas:
         weight = ' font-weight="650"' if bold else ""
         self._add(
             f'<text x="{self._x(x):.1f}" y="{y:.1f}" font-size="{size:g}" text-anchor="{anchor}" class="{look}"'
-            f"{weight}{room}{_style(style)}>{escape(shown)}{title}</text>"
+            f"{weight}{room}>{escape(shown)}{title}</text>"
         )
 
-    def path(self, steps: Iterable[Step], look: str, *, style: str = "", title: str = "") -> None:
+    def path(self, steps: Iterable[Step], look: str, *, style: str = "") -> None:
         """``steps``: a letter of SVG's absolute commands M, L, C, Z and its points."""
         words = []
         for letter, *numbers in steps:
             points = (self._x(value) if place % 2 == 0 else value for place, value in enumerate(numbers))
             words.append(letter + " ".join(f"{value:.1f}" for value in points))
-        inner = f"<title>{escape(title)}</title>" if title else ""
-        self._add(f'<path d="{" ".join(words)}" class="{look}"{_style(style)}>{inner}</path>')
+        self._add(f'<path d="{" ".join(words)}" class="{look}"{_style(style)}/>')
 
     def line(self, x: float, y: float, to_x: float, to_y: float, look: str) -> None:
         self.path([("M", x, y), ("L", to_x, to_y)], look)

@@ -15,9 +15,7 @@ GAP: Final = 14.0  # between columns
 Labels = Mapping[str, str]
 
 
-def head(
-    canvas: Canvas, tongue: Tongue, title: str, subtitle: str, figures: Sequence[tuple[str, str]]
-) -> None:
+def head(canvas: Canvas, title: str, subtitle: str, figures: Sequence[tuple[str, str]]) -> None:
     """The title at one end, the main figures at the other."""
     x = WIDTH - MARGIN
     for value, name in reversed(figures):

@@ -33,7 +33,7 @@ class Sheet:
 
     def draw(self) -> Canvas:
         self.canvas.rect(0, 0, WIDTH, HEIGHT, "paper")
-        head(self.canvas, self._tongue, self._tongue["title"], self._subtitle(), self._head_figures())
+        head(self.canvas, self._tongue["title"], self._subtitle(), self._head_figures())
         self._chevrons(124)
         rows: list[tuple[str, str, float, float, Callable[[float], None]]] = [
             ("flow", "flow_note", 204, 152, self._flow),

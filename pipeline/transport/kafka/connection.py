@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
@@ -51,6 +52,23 @@ async def not_let_in(settings: Settings) -> SettingsError | None:
         except (OSError, KafkaError, TimeoutError):
             continue
     return None
+
+
+class Consumer(AIOKafkaConsumer):
+    """aiokafka's, whose own way to stop awaits each fetch that it cancels: with one under way, as there always is while
+    the broker is away, it ends there in a CancelledError and leaves connections open.
+    """
+
+    async def stop(self) -> None:
+        """Close the connections, whatever is under way."""
+        fetcher = self._fetcher
+        if fetcher is not None:
+            under_way = {fetcher._fetch_task, *fetcher._pending_tasks}
+            for task in under_way:
+                task.cancel()
+            await asyncio.wait(under_way)
+            fetcher._pending_tasks.clear()
+        await super().stop()
 
 
 async def start(client: Any) -> None:

@@ -100,17 +100,16 @@ class Transport(stock.Transport):
         """How many partitions the topic has; KeyError if there is no such topic."""
         return self.cluster.partitions[topic]
 
-    async def ends(self, names: frozenset[str]) -> dict[TP, int]:
-        """Where the partitions of these topics (bare names) that this worker has end now."""
-        wanted = {tp for tp in self.owning.partitions if self.cluster.names.bare(tp.topic) in names}
-        return await self.offsets.ends(wanted)
-
     async def lags(self) -> dict[tuple[str, int], int]:
         """Records that are not committed yet, of each (topic, partition) that this worker has."""
         owned = {tp: one.committed for tp, one in self.owning.partitions.items() if one.is_ready}
         ends = await self.offsets.ends(set(owned))
-        bare = self.cluster.names.bare
-        return {(bare(tp.topic), tp.partition): ends[tp] - committed for tp, committed in owned.items()}
+        bare, still = self.cluster.names.bare, self.owning.partitions
+        return {
+            (bare(tp.topic), tp.partition): ends[tp] - committed
+            for tp, committed in owned.items()
+            if tp in still  # what is lost meanwhile is another worker's to report
+        }
 
     async def _commit_as_member(self, consumed: Sequence[tuple[Partition, int]]) -> None:
         offsets: dict[TP, int] = {}

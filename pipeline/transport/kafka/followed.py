@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
-from pipeline.transport.kafka.connection import BrokerError, cut_off, start
+from pipeline.transport.kafka.connection import BrokerError, Consumer, cut_off, start
 
 POLL_MS = 500
 RETRY_SECONDS = 1.0
@@ -42,6 +42,7 @@ class Followed:
         self._consumer: Any = None
         self._ends: Any = None  # sees what is not committed yet, too: then it is waited for
         self._producer: AIOKafkaProducer | None = None
+        self._making = asyncio.Lock()  # several add at the same time
         self._following: asyncio.Task[None] | None = None
         self._moved = asyncio.Event()
         self._position = 0
@@ -50,13 +51,13 @@ class Followed:
         """Returns when everything that the topic holds now is known. :class:`BrokerError`: after START_SECONDS it is
         not.
         """
-        self._consumer = AIOKafkaConsumer(
+        self._consumer = Consumer(
             **self._options,
             isolation_level="read_committed",
             auto_offset_reset="earliest",
             enable_auto_commit=False,
         )
-        self._ends = AIOKafkaConsumer(**self._options)
+        self._ends = Consumer(**self._options)
         await self._consumer.start()
         await self._ends.start()
         self._consumer.assign([self._source])
@@ -131,9 +132,10 @@ class Followed:
 
     async def add(self, records: Sequence[Record]) -> None:
         """Durable when it returns. :class:`KafkaError`: try again."""
-        if self._producer is None:
-            producer = AIOKafkaProducer(**self._options, acks="all", enable_idempotence=True)
-            await start(producer)
-            self._producer = producer
+        async with self._making:
+            if self._producer is None:
+                producer = AIOKafkaProducer(**self._options, acks="all", enable_idempotence=True)
+                await start(producer)
+                self._producer = producer
         for key, value in records:
             await self._producer.send_and_wait(self._source.topic, value, key=key, partition=0)

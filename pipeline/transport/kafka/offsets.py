@@ -7,10 +7,12 @@ records they would wait with it.
 import logging
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import GroupLoadInProgressError, KafkaError
 from faust.types import TP
+
+from pipeline.transport.kafka.connection import Consumer
 
 REQUEST_MS = 10_000  # aiokafka's 40 seconds are long where a partition waits to be read
 _log = logging.getLogger(__name__)
@@ -29,8 +31,8 @@ class Offsets:
     async def start(self) -> None:
         """Connect."""
         self._admin = AIOKafkaAdminClient(**self._options)
-        self._consumer = AIOKafkaConsumer(**self._options, isolation_level="read_committed")
-        self._uncommitted = AIOKafkaConsumer(**self._options)
+        self._consumer = Consumer(**self._options, isolation_level="read_committed")
+        self._uncommitted = Consumer(**self._options)
         await self._admin.start()
         await self._consumer.start()
         await self._uncommitted.start()

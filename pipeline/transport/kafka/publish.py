@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from zlib import crc32
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
@@ -21,7 +21,14 @@ from pipeline.core.decode import keys_of
 from pipeline.core.ids import partition_of
 from pipeline.settings import Settings
 from pipeline.traces import Range, Traces
-from pipeline.transport.kafka.connection import BrokerError, client_options, cut_off, reaching, start
+from pipeline.transport.kafka.connection import (
+    BrokerError,
+    Consumer,
+    client_options,
+    cut_off,
+    reaching,
+    start,
+)
 from pipeline.transport.kafka.names import Names
 from pipeline.transport.kafka.offsets import committed_by
 from pipeline.transport.kafka.topics import usable_partitions
@@ -60,9 +67,8 @@ class KafkaPublisher:
         self._closing: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Connect. :class:`BrokerError`: there is no cluster."""
-        with reaching(self._topic):
-            await self._new_producer()
+        """Connect. Raises what aiokafka does where there is no cluster."""
+        await self._new_producer()
         self._counting = asyncio.create_task(self._count())
 
     async def stop(self) -> None:
@@ -145,7 +151,7 @@ class KafkaPublisher:
         """For ever: an old count could refuse all hits. The broker's being away leaves it: publishing will say so."""
         while True:
             admin = AIOKafkaAdminClient(**self._options)
-            consumer = AIOKafkaConsumer(**self._options)
+            consumer = Consumer(**self._options)
             try:
                 await admin.start()
                 await consumer.start()
@@ -159,7 +165,7 @@ class KafkaPublisher:
                 await admin.close()
             await asyncio.sleep(BACKLOG_SECONDS)
 
-    async def _count_once(self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer) -> None:
+    async def _count_once(self, admin: AIOKafkaAdminClient, consumer: Consumer) -> None:
         partitions = [TopicPartition(self._topic, number) for number in range(self._partitions)]
         sent = self._since_count
         committed = await committed_by(admin, self._group, partitions)

@@ -7,9 +7,9 @@ after each fetch.
 from collections.abc import Callable
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
-from pipeline.transport.kafka.connection import start
+from pipeline.transport.kafka.connection import Consumer, start
 from pipeline.transport.kafka.memory import KafkaJournal, KafkaState, Memory
 from pipeline.transport.kafka.names import Names, Store
 from pipeline.transport.kafka.records import fetch
@@ -62,7 +62,7 @@ async def read(
     check: Callable[[], None] = _never,
 ) -> None:
     """All records of the partition, in order, some at a time."""
-    consumer = AIOKafkaConsumer(
+    consumer = Consumer(
         **options,
         isolation_level="read_committed",
         auto_offset_reset="earliest",

@@ -8,11 +8,12 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 
+from pipeline.transport.kafka.connection import Consumer
 from pipeline.transport.kafka.records import fetch
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ FETCH_BYTES = 4 * 1024**2  # of one partition
 class ConsumerThread(stock.AIOKafkaConsumerThread):
     """Not one record at a time, and with our offsets."""
 
-    def _create_worker_consumer(self, transport: "Transport") -> AIOKafkaConsumer:
+    def _create_worker_consumer(self, transport: "Transport") -> Consumer:
         conf = self.app.conf
         self._assignor = transport.owning.assignor
-        return AIOKafkaConsumer(
+        return Consumer(
             **transport.cluster.options,
             client_id=conf.broker_client_id,
             group_id=transport.cluster.names.group,

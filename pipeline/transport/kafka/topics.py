@@ -14,7 +14,7 @@ from typing import NamedTuple
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import InvalidReplicationFactorError, KafkaError, TopicAlreadyExistsError, for_code
 
 from pipeline.settings import Settings, SettingsError
 from pipeline.transport.kafka.connection import BrokerError, client_options, not_let_in, reaching
@@ -133,7 +133,8 @@ class TopicAdmin:
             for name, code, message in (await self._admin.create_topics(new)).topic_errors:
                 error = for_code(code)
                 if code and error is not TopicAlreadyExistsError:  # another one may have been quicker
-                    raise SettingsError(f"topic {name} cannot be made: {message or error.__name__}")
+                    which = "broker_replication: " if error is InvalidReplicationFactorError else ""
+                    raise SettingsError(f"{which}topic {name} cannot be made: {message or error.__name__}")
         names = {one.name for one in missing}
         await self._until(lambda found: names <= found.keys())
         return [one.name for one in missing]

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.collector.protocols.base import Answer, Event, Parsed, Refusal, Request, open_gate
+from pipeline.collector.protocols.base import Answer, Event, Parsed, Refusal, Request
 from pipeline.collector.protocols.table import listening, parse
 from pipeline.collector.stamping import stamp, take_in
 from pipeline.collector.tracking import admit
@@ -44,7 +44,7 @@ class Judged:
         found = parse(listening(asked.path), asked)
         assert found is not None, f"nobody listens at {asked.method} {asked.path}"
         route, self.parsed = found
-        admitted = admit(route.protocol, asked, self.parsed.events, open_gate)
+        admitted = admit(route.protocol, asked, self.parsed.events, lambda _, __, event: event.key)
         mark = stamp(asked.received_ms, user_agent=asked.headers.get("User-Agent", ""), accept_language="")
         taken = take_in(admitted.hits, mark)
         self.published = [value for _, value in taken.records]

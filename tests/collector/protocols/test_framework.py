@@ -12,7 +12,7 @@ from pipeline.collector.salts import Salts
 from pipeline.collector.tracking import admit
 
 from ..conftest import NOW_MS, UNAVAILABLE, Server, Start
-from .kit import request
+from .kit import judged, request
 
 ORIGIN = "https://shop.example"
 VIEW = {"n": "pageview", "u": "https://shop.example/a", "d": "shop.example"}
@@ -120,6 +120,22 @@ def test_every_route_is_found_by_its_path_alone() -> None:
     assert all(not route.path.fullmatch("/v1/hits") for route in ROUTES)
     assert listening("/api/event")
     assert not listening("/api/event/x")
+
+
+BATCHES = {
+    "/api/batch": b'[{"type":"event","payload":{"website":"s"}},{"type":"event","payload":{"website":"s","title":%s}}]',
+    "/batch/": b'{"api_key":"s","batch":[{"event":"a","distinct_id":"u"},{"event":"b","distinct_id":"u","x":%s}]}',
+    "/v1/batch": b'{"writeKey":"s","batch":[{"type":"page","userId":"u"},{"type":"page","userId":"u","name":%s}]}',
+    "/mp/collect?measurement_id=s": b'{"client_id":"c","events":[{"name":"a"},{"name":"b","params":{"x":%s}}]}',
+    "/matomo.php": b'{"requests":["?rec=1&idsite=1",{"rec":1,"idsite":1,"action_name":%s}]}',
+}
+
+
+@pytest.mark.parametrize("value", [rb'"\ud83d"', b"NaN", b'"\xff"'], ids=["half", "nan", "latin"])
+@pytest.mark.parametrize("path", BATCHES)
+def test_what_one_event_has_and_json_has_not_costs_no_event(path: str, value: bytes) -> None:
+    found = judged("POST", path, BATCHES[path] % value)
+    assert (len(found.hits), found.refusals) == (2, [])
 
 
 def test_salts_last_a_day_and_a_month_and_survive_a_restart(tmp_path: Any) -> None:

@@ -28,6 +28,12 @@ def test_page_view_field_by_field() -> None:
     assert (found.answer.status, found.answer.body) == (202, b"ok")
 
 
+def test_event_that_is_not_interactive_says_so() -> None:
+    assert send(n="Scroll", i=False).hit["props"] == {"interactive": False}
+    assert send(n="Scroll", interactive=False, p={"a": 1}).hit["props"] == {"a": 1, "interactive": False}
+    assert "props" not in send(n="Scroll", i=True).hit
+
+
 def test_long_names_and_any_prefix() -> None:
     body = {
         "name": "Signup",

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.collector.gate import OWN
+from pipeline.collector.protocols.table import ROUTES
 from pipeline.collector.sites import SitesError, read_sites
 from pipeline.collector.sites.keys import hash_of
 
@@ -74,6 +76,14 @@ def test_a_directory_holds_a_file_per_site(tmp_path: Path) -> None:
         (f"[shop]\nkeys.segment = ['{HASH}']", 2, "not a hash"),
         ("[shop]\nkeys.segment = ['']", 2, "1 to 256"),
         ("[shop]\nkeys.'A b' = ['x']", 2, "no protocol"),
+        ("[shop]\n\nkeys.segmnet = ['wk']", 3, "'segmnet' is no protocol; there is segment"),
+        (f"[shop]\nserver_keys.plausibel = ['{HASH}']", 2, "there is plausible"),
+        ("[shop]\nsecrets.mailgunn = 'env:KEY'", 2, "there is mailgun"),
+        (
+            "[shop]\nkeys.rudderstack = ['wk']",
+            2,
+            "there is cloudevents, delighted, ga4, jitsu, mail, mailgun, masir",
+        ),
         ("[shop]\nsecrets.mailgun = 'the secret itself'", 2, "env:NAME or file:PATH"),
         ("[shop]\nname = 'other'", 2, "name is that of its table"),
         ("['no name']", 1, "no name of a site"),
@@ -103,6 +113,13 @@ def test_what_is_not_there_or_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(SitesError, match="not UTF-8"):
         read_sites(tmp_path / "binary.toml")
+
+
+def test_every_protocol_of_the_table_and_our_own_may_have_keys(tmp_path: Path) -> None:
+    names = sorted({route.protocol for route in ROUTES} | {OWN})
+    text = "[shop]\n" + "".join(f"keys.{name} = ['k']\n" for name in names)
+    (shop,) = read_sites(write(tmp_path / "sites.toml", text))
+    assert sorted(shop.keys) == names
 
 
 def test_the_same_key_for_two_protocols_is_fine(tmp_path: Path) -> None:

@@ -120,6 +120,7 @@ class Net:
         self.raised: dict[str, int] = defaultdict(int)
         self.measures: dict[tuple[str, int], list[int]] = {}
         self.owners: dict[str, Any] = {}
+        self.missed = 0
         self.rng = random.Random(seed)
 
     def tell(self, message: Touchpoints) -> None:
@@ -176,6 +177,7 @@ class Net:
             for at, one in enumerate(measure.sums):
                 sums[at] += one
         self.owners |= said.owners
+        self.missed += said.missed
 
     def _put(self, table: str, name: tuple[Any, ...], row: Any, values: Any) -> None:
         if row.withdrawn:
@@ -186,10 +188,7 @@ class Net:
 
 
 def split(message: Touchpoints, partitions: int) -> list[Touchpoints]:
-    found = [
-        Touchpoints(message.source, message.watermark, SessionColumns(), HitColumns(), LinkColumns())
-        for _ in range(partitions)
-    ]
+    found = [Touchpoints(message.source, message.watermark) for _ in range(partitions)]
     for table in ("sessions", "hits", "links", "words"):
         columns = getattr(message, table)
         for row in zip(*(getattr(columns, name) for name in columns.__struct_fields__), strict=True):

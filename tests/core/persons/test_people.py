@@ -175,6 +175,7 @@ def test_a_person_with_very_much_is_folded_for_good_and_goes_on(monkeypatch: pyt
     net.tell(touchpoints([good, too_late], watermark=26 * DAY))
     net.run()
     assert sorted(net.rows["signals"]) == [("v1", "unhappy", 0, 0), ("v1", "unhappy", 25 * DAY, 1)]
+    assert net.missed == 1
 
 
 def test_a_session_told_and_taken_back_in_one_unit_has_never_been() -> None:

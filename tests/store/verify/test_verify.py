@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.core.bounce import PRESETS
 from pipeline.store.blocks import to_arrow
-from pipeline.store.checks import BOUNCE_PRESETS, FINAL_AFTER_MS, Check, Rules, checks
+from pipeline.store.checks import Check, Rules, checks
 from pipeline.store.client import Client, rows
 from pipeline.store.sink import Sink
 from pipeline.store.verify import Difference, lasting, settled, verify
@@ -59,7 +60,7 @@ def random_hits(seed: int) -> list[Row]:
     return hits
 
 
-@pytest.mark.parametrize("bounce", BOUNCE_PRESETS)
+@pytest.mark.parametrize("bounce", PRESETS)
 def test_a_faultless_stream_agrees(client: Client, sink: Sink, bounce: str) -> None:
     rules = Rules(bounce=bounce)
     hits = random_hits(7)
@@ -79,7 +80,7 @@ def test_a_faultless_stream_agrees(client: Client, sink: Sink, bounce: str) -> N
         min_size=1,
         max_size=12,
     ),
-    bounce=st.sampled_from(BOUNCE_PRESETS),
+    bounce=st.sampled_from(PRESETS),
 )
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_visit_agrees(client: Client, sink: Sink, steps: list[tuple[Any, ...]], bounce: str) -> None:
@@ -194,7 +195,7 @@ def test_a_missing_hit_is_named(client: Client, sink: Sink) -> None:
 
 
 @pytest.mark.parametrize(
-    ("later_ms", "checks"), [(FINAL_AFTER_MS, set()), (FINAL_AFTER_MS + 1, {"sessions"})]
+    ("later_ms", "checks"), [(RULES.final_after_ms, set()), (RULES.final_after_ms + 1, {"sessions"})]
 )
 def test_an_open_session_may_lag_until_it_should_have_closed(
     client: Client, sink: Sink, later_ms: int, checks: set[str]

@@ -63,7 +63,9 @@ async def test_missing_topics_are_named_with_the_command_that_makes_them(setting
 async def test_more_replicas_than_brokers(settings: Settings) -> None:
     many = msgspec.structs.replace(settings, broker_replication=9)
     async with TopicAdmin(many) as admin:
-        with pytest.raises(SettingsError, match=r"cannot be made: .*replication"):
+        with pytest.raises(
+            SettingsError, match=r"broker_replication: topic .* cannot be made: .*replication"
+        ):
             await admin.create()
 
 
