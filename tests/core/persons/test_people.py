@@ -5,7 +5,7 @@ import pytest
 from pipeline.core.persons import fold
 from pipeline.core.persons.people import PersonRules
 from schemas.touchpoint import Touch
-from tests.core.persons.kit import DAY, HOUR, Net, Seen, note, touchpoints, visit
+from tests.core.persons.kit import DAY, HOUR, Net, Seen, naive, note, touchpoints, visit
 
 CART_THEN_NOTHING = [Seen("v1", note(Touch.CART, HOUR)), Seen("v1", visit(HOUR, 10))]
 
@@ -142,6 +142,24 @@ def test_bounded_input_lets_time_pass_at_its_end_only() -> None:
     assert net.rows["signals"] == {}
     net.end()
     assert set(net.rows["signals"]) == {("v1", "overdue", 9 * DAY, 0)}
+
+
+def test_older_hits_of_a_later_run_correct_what_time_said_at_the_end_of_the_first() -> None:
+    net = Net(rules=PersonRules(bounded=True))
+    net.tell(touchpoints([Seen("v2", visit(200 * DAY))], watermark=200 * DAY))
+    net.run()
+    net.end()
+    older = [
+        Seen("v1", note(kind, time))
+        for kind, time in ((Touch.RENEWAL, DAY), (Touch.LEAVING, 2 * DAY), (Touch.RENEWAL, HOUR))
+    ]
+    for one in older:
+        net.tell(touchpoints([one]))
+        net.run()
+    net.end()
+    expected, _ = naive(older, net.rules, 200 * DAY)
+    assert [state for state, _ in expected.values()] == ["raised", "cleared"]
+    assert net.rows["signals"] == expected
 
 
 def test_an_email_counts_once_where_it_was_delivered() -> None:
