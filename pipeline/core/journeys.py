@@ -51,7 +51,7 @@ Stay = tuple[str, str, str, int, bool]
 
 
 class Output(NamedTuple):
-    """``columns``: transitions as columns of their rows, or None; ``corrections``: more of them, some withdrawn.
+    """``corrections``: transitions, some withdrawn. ``columns``: more, said after them, as columns of rows, or None.
 
     ``changes``: how many of each more, or less. ``state``: the journal's entry, which needs those from ``needed`` on.
     ``passed``: to the persons whose evidence it is. ``stays``: (site, model, stage, minute, was it a lapse) of stages
