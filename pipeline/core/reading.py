@@ -25,7 +25,7 @@ class Records(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """``fields``: a column for each field of a hit, urls cut and "" where absent, currencies in capitals. Times in ms."""
+    """``fields``: a column per field of a hit, urls cut and "" where absent, currencies in capitals. Times in ms."""
 
     fields: dict[str, list[Any]]
     time: Index
