@@ -130,4 +130,4 @@ class History:
 
 def _blocks_of(output: Output) -> list[bytes]:
     on_time = [] if output.columns is None else [block("transitions", output.columns)]
-    return on_time + blocks_of("transitions", output.corrections)
+    return blocks_of("transitions", output.corrections) + on_time

@@ -103,7 +103,7 @@ class Journeys:
         unit = self._context.transport.unit()
         on_time = [] if output.columns is None else [block("transitions", output.columns)]
         late = blocks_of("transitions", output.corrections)
-        unit.send(topics.TRANSITIONS.name, batch.partition, on_time + late)
+        unit.send(topics.TRANSITIONS.name, batch.partition, late + on_time)
         self._pass_on(unit, output.passed, epoch)
         source = f"{NAME}-{batch.partition}"
         self._send_facts(unit, source, output.changes, output.stays, output.regressed)

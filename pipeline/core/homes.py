@@ -2,7 +2,8 @@
 
 Such evidence belongs to the owner of its visitor (``pipeline.core.persons.identity``). The visitor's row is its home:
 while nobody owns the visitor it counts there. When somebody does, it is kept under a key of its own (AWAY) and passed
-on to the owner's row, perhaps of another partition, with a sign: a change of owners takes it back the same way.
+on to the owner's row, perhaps of another partition, with a sign: a change of owners takes it back the same way. Beyond
+MAX_EVIDENCE pieces only the newest half of that many are kept so: the older ones stay whose they are.
 """
 
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 
 from pipeline.core.evidence import Arrived
 from pipeline.core.ids import SEPARATOR
-from pipeline.core.person_table import PersonTable
+from pipeline.core.person_table import MAX_EVIDENCE, PersonTable
 from pipeline.core.persons.identity import NO_OWNERS, NOBODY, Owners, owner_at
 from pipeline.core.slots import Index
 from pipeline.core.stage_fold import in_order
@@ -62,16 +63,24 @@ class Homes:
         if not self._owners:
             return rows
         is_owned = np.array([key in self._owners for key in found.persons], np.bool_)
-        leaving = is_owned[found.person] & ~found.known
-        away: dict[str, list[Evidence]] = {}
-        for row in np.flatnonzero(leaving).tolist():
-            key, one = found.persons[found.person[row]], found.evidence(row)
-            away.setdefault(key, []).append(one)
-            _pass_on(key, one, self._owners[key], 1, passed)
-        for key, pieces in away.items():
-            slot = self._slot(AWAY + key)
-            self._table.rewrite(slot, sorted([*self._table.history(slot), *pieces], key=in_order))
-        return rows[~leaving]
+        is_leaving = is_owned[found.person] & ~found.known
+        leaving = rows[is_leaving]
+        if len(leaving):
+            for row in leaving.tolist():
+                key = found.persons[found.person[row]]
+                _pass_on(key, found.evidence(row), self._owners[key], 1, passed)
+            self._put_away(found, leaving)
+        return rows[~is_leaving]
+
+    def _put_away(self, found: Arrived, rows: Index) -> None:
+        """At the end, in whatever order it comes: to write all of it anew would cost more with every hit."""
+        table = self._table
+        visitors, visitor = np.unique(found.person[rows], return_inverse=True)
+        slots = table.slots([AWAY + found.persons[one] for one in visitors.tolist()])
+        order = np.argsort(visitor, kind="stable")
+        table.append(slots[visitor[order]], found.columns(rows[order]))
+        for slot in slots[table.persons["size"][slots] > MAX_EVIDENCE].tolist():
+            table.rewrite(slot, sorted(table.history(slot), key=in_order)[-(MAX_EVIDENCE // 2) :])
 
     def own(self, key: str, after: Owners, passed: list[Passed]) -> Moved:
         """The visitor has other owners."""
@@ -86,7 +95,7 @@ class Homes:
                 _pass_on(key, one, after, 1, passed)
         for one in leaving:
             _pass_on(key, one, after, 1, passed)
-        self._table.rewrite(away, sorted(stays, key=in_order))
+        self._table.rewrite(away, stays)
         self._table.set_owners(home, after)
         if after[0]:
             self._owners[key] = after

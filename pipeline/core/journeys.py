@@ -33,7 +33,7 @@ from pipeline.core.homes import Homes, Passed
 from pipeline.core.ids import SEPARATOR
 from pipeline.core.models import Models
 from pipeline.core.moves import Moves, columns_of
-from pipeline.core.person_table import NONE_MS, PersonTable
+from pipeline.core.person_table import MAX_EVIDENCE, NONE_MS, PersonTable
 from pipeline.core.persons.identity import Owners
 from pipeline.core.silent import Silent
 from pipeline.core.slots import Index
@@ -41,7 +41,6 @@ from pipeline.core.stage_fold import State, Step, fold, in_order, lapse, nowhere
 from schemas.evidence import Evidence, EvidenceBatch
 from schemas.transition import Kind, Transition
 
-MAX_EVIDENCE: Final = 2_000
 GRAIN_MS: Final = 60_000
 NEVER_MS: Final = -(1 << 62)
 StepKey = tuple[int, int, int]  # model, time, ordinal
@@ -51,7 +50,7 @@ Stay = tuple[str, str, str, int, bool]
 
 
 class Output(NamedTuple):
-    """``columns``: transitions as columns of their rows, or None; ``corrections``: more of them, some withdrawn.
+    """``corrections``: transitions, some withdrawn. ``columns``: more, said after them, as columns of rows, or None.
 
     ``changes``: how many of each more, or less. ``state``: the journal's entry, which needs those from ``needed`` on.
     ``passed``: to the persons whose evidence it is. ``stays``: (site, model, stage, minute, was it a lapse) of stages

@@ -17,6 +17,7 @@ from pipeline.core.slots import Array, Index, Slots
 from pipeline.core.stage_fold import State
 from schemas.evidence import Evidence
 
+MAX_EVIDENCE: Final = 2_000  # pieces of one person
 NONE_MS: Final = -(1 << 62)  # a time that never was
 _NO_PLACE: Final = -1
 _encode = msgspec.msgpack.Encoder().encode

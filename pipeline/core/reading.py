@@ -25,7 +25,7 @@ class Records(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """``fields``: a column for each field of a hit, urls cut and "" where absent. Times in ms."""
+    """``fields``: a column per field of a hit, urls cut and "" where absent, currencies in capitals. Times in ms."""
 
     fields: dict[str, list[Any]]
     time: Index
@@ -70,6 +70,9 @@ def read(records: Records, partition: int, *, knows_received: bool) -> Reading:
             letters[good[at]] = _no_time(fields["site"][at], int(received[at]))
         kept = np.flatnonzero(usable).tolist()
         fields = {name: [column[at] for at in kept] for name, column in fields.items()}
+    currencies = fields["currency"]
+    if currencies.count(None) < len(currencies):  # views have none
+        fields["currency"] = [code and code.upper() for code in currencies]
     cut = [_cut(fields, name) for name in ("url", "referrer")]
     return Reading(
         fields,

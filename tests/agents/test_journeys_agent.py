@@ -167,6 +167,21 @@ async def test_a_partition_made_anew_leaves_out_what_was_matched_before_and_says
     assert [(one.persons, one.epoch) for one in passed] == [(["shop\x1fann"], 8)]
 
 
+async def test_a_transition_withdrawn_and_said_again_in_one_unit_holds() -> None:
+    """The journey before the login goes to the owner, and a hit with a user puts the same transition in its place."""
+    world = World()
+    hop = Journeys(world.context, MODELS)
+    mine = msgspec.msgpack.decode(evidence("page_view", person="ann"), type=EvidenceBatch)
+    before = msgspec.structs.replace(mine, known=b"\0")
+    await hop.handle(batch("evidence", [msgspec.msgpack.encode(before)]))
+    world.sent.clear()
+    owners = only_owners([("shop\x1fann", [NOON], ["bob"])])
+    await hop.handle(batch("evidence", [msgspec.msgpack.encode(one) for one in (owners, mine)], first=1))
+    newest = {(row["model"], row["time"], row["ordinal"]): row for row in sent_rows(world)}
+    assert newest
+    assert not any(row["withdrawn"] for row in newest.values()), "of one version, the last row holds"
+
+
 async def test_what_cannot_be_read_commits_nothing() -> None:
     world = World()
     with pytest.raises(msgspec.DecodeError):

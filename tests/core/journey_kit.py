@@ -134,7 +134,7 @@ class Partition:
 def transitions_of(output: Output) -> list[Transition]:
     """The rows of a unit of work, as they are stored."""
     blocks = [block("transitions", output.columns)] if output.columns else []
-    rows = read_blocks("transitions", blocks + blocks_of("transitions", output.corrections))
+    rows = read_blocks("transitions", blocks_of("transitions", output.corrections) + blocks)
     return [_row(row) for row in rows.to_pylist()]
 
 

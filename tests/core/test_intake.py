@@ -195,6 +195,12 @@ def test_absent_amounts_and_scores_are_null_and_zero_is_zero() -> None:
     assert [follower.hits[1][name] for name in ("revenue_micros", "score", "scale")] == [0, 0.0, 0.0]
 
 
+def test_a_currency_is_told_in_capitals() -> None:
+    follower = Follower(rules())
+    follower.feed([raw(event="purchase", revenue=5, currency="eur", user_id="u1"), raw()])
+    assert [row["currency"] for row in follower.hits.values()] == ["EUR", ""]
+
+
 def test_long_urls_are_cut_to_2048_characters() -> None:
     follower = Follower(rules())
     follower.feed([raw(url="u" * 2_048, referrer="r" * 2_049), raw(url="u" * 9_000)])

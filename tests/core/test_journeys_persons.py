@@ -7,13 +7,16 @@ where it belongs and walks once.
 import random
 from collections import defaultdict, deque
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from journey_kit import DAY, NOON, Partition, Person, live, message, oracle, summed
 from msgspec.structs import replace
 
+from pipeline.core import homes, journeys
 from pipeline.core.evidence import only_owners, only_time, passed_on
 from pipeline.core.ids import partition_of
+from pipeline.core.journeys import Journeys
 from pipeline.core.models import load
 from pipeline.core.persons.identity import Links, link, owner_at, owners, say
 from pipeline.model_files import builtin_texts
@@ -173,6 +176,23 @@ def test_a_referral_begins_a_loop() -> None:
         ("w", "enter", "awareness"),
         ("x", "enter", "awareness"),
     ]
+
+
+def test_what_is_passed_on_costs_the_same_however_much_there_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    core, bytes_of = Journeys(MODELS), list[int]()
+    core.take([only_owners([("shop\x1fphone", [NOON], ["ann"])])], 0, 0)
+    hits = [seen("page_view", (number - 3 * (number % 50 == 0)) / 24) for number in range(600)]
+    for number, one in enumerate(hits):
+        bytes_of.append(len(core.take([message("shop\x1fphone", [one])], number, number).state))
+    assert sum(bytes_of[-50:]) < 1.5 * sum(bytes_of[50:100])
+    for module in (homes, journeys):
+        monkeypatch.setattr(module, "MAX_EVIDENCE", 500)
+    hits.append(seen("page_view", 26))
+    core.take([message("shop\x1fphone", hits[-1:])], 600, 600)
+    unlinked = core.take([only_owners([("shop\x1fphone", [], [])])], 601, 601)
+    back = sorted(one.time for _, one, sign in unlinked.passed if sign == -1)
+    assert back == sorted(one.time for one in hits)[-250:], "the older ones are the owner's for good"
+    assert len(core._table.evidence) == 250
 
 
 def happened(seed: int) -> tuple[list[tuple[str, Evidence]], list[tuple[str, object]]]:

@@ -108,6 +108,12 @@ def may_signal(rules: SignalRules, items: Items) -> bool:
     )
 
 
+def end_of_older_half(visits: Iterable[Visit], notes: Iterable[Note]) -> int:
+    """The time of the middle one."""
+    times = sorted([visit.end for visit in visits] + [note.time for note in notes])
+    return times[len(times) // 2]
+
+
 def _is_simple(items: Items, come: Touches) -> bool:
     """The usual case: more of a fold that goes on, and no conversion whose credits it could change."""
     if items.risk is None or len(items.visits) + len(items.notes) >= MAX_ITEMS or not _are_next(items, come):
@@ -209,8 +215,7 @@ def _placeable(items: Items, come: Touches) -> Touches:
 def _bound(rules: SignalRules, items: Items) -> None:
     if len(items.visits) + len(items.notes) <= MAX_ITEMS:
         return
-    times = sorted([visit.end for visit in items.visits] + [note.time for note in items.notes])
-    cut = times[len(times) // 2]
+    cut = end_of_older_half(items.visits, items.notes)
     old = Items([v for v in items.visits if v.end <= cut], [n for n in items.notes if n.time <= cut])
     items.base = copy(items.base) if items.base else Risk()
     _take(rules, items.base, old.visits, old.notes)

@@ -4,7 +4,7 @@ State of an id lives in ``states`` (key -> msgpack of :class:`Person`), that of 
 derived from it and made anew by :meth:`People.restore`; those of states that were on disk then, or went there, the
 owner of the states knows (``due``). Time is the least watermark of the sources that have seen a hit. At the end of
 bounded input it is the greatest: then all is known, and the same however the input was partitioned. Bounded input lets
-no time pass before its end, since its sessions close only then.
+no time pass before its end, since its sessions close only then; what time the run before it has let pass, has passed.
 """
 
 from collections.abc import Callable, Iterable, MutableMapping
@@ -145,6 +145,7 @@ class People:
             self._timers.add(key, due_at(signals, person.items))
         if watermark is not None and (is_final or not self._rules.bounded):
             meta.passed = max(meta.passed, watermark)
+        if meta.passed > BEFORE_ALL:  # in bounded input: by the run before
             for key in dict.fromkeys((*self._timers.pop(meta.passed), *self._due(meta.passed))):
                 is_known = key in self._touched or key in self._states  # not one who was erased
                 if is_known and key != META:

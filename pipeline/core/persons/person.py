@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 
 from pipeline.core.persons.emails import Email
-from pipeline.core.persons.fold import Change, Items, Touches, change_items
+from pipeline.core.persons.fold import MAX_ITEMS, Change, Items, Touches, change_items, end_of_older_half
 from pipeline.core.persons.identity import (
     NO_OWNERS,
     NOBODY,
@@ -26,13 +26,15 @@ from pipeline.core.persons.identity import (
 )
 from pipeline.core.persons.items import Note, Visit
 from pipeline.core.persons.signal_rules import SignalRules
+from pipeline.core.persons.signals import BEFORE_ALL
 
 
 class Away(Struct, array_like=True, gc=False):
-    """What the visitor's owners have been given."""
+    """What the visitor's owners have been given; for good, up to and including ``cut``."""
 
     visits: list[Visit] = []
     notes: list[Note] = []
+    cut: int = BEFORE_ALL
 
 
 class Person(Struct, array_like=True, gc=False):
@@ -79,6 +81,7 @@ def receive(rules: SignalRules, person: Person, news: News, watermark: int, most
     """Take the news into ``person``. ``watermark``: timers up to it have been fired."""
     come, gone = Touches([], []), Touches([], [])
     outcome = Outcome(Change())
+    missed = _leave_out(person.away.cut, news) if person.away else 0
     before = after = owners(person.links) if person.links else NO_OWNERS
     if news.links or news.words or news.answers:
         outcome.claims = _join(person, news)
@@ -94,13 +97,32 @@ def receive(rules: SignalRules, person: Person, news: News, watermark: int, most
         come.notes.extend(news.notes)
     else:
         _place(person, news, after, come, outcome)
+    if person.away:
+        _bound(person.away)
     if news.claims:
         person.members = person.members or Members()
         for visitor, since in news.claims:
             outcome.told += claim(person.members, visitor, since, most_visitors)
     if come.visits or come.notes or gone.visits or gone.notes:
         outcome.change = change_items(rules, person.items, come, gone, watermark)
+    outcome.change.missed += missed
     return outcome
+
+
+def _leave_out(cut: int, news: News) -> int:
+    """What came without a user for a time that has been settled, and how many those are."""
+    visits = [visit for visit in news.visits if visit.known or visit.end > cut]
+    notes = [note for note in news.notes if note.known or note.time > cut]
+    missed = len(news.visits) + len(news.notes) - len(visits) - len(notes)
+    news.visits, news.notes = visits, notes
+    return missed
+
+
+def _bound(away: Away) -> None:
+    if len(away.visits) + len(away.notes) > MAX_ITEMS:
+        cut = away.cut = end_of_older_half(away.visits, away.notes)
+        away.visits = [visit for visit in away.visits if visit.end > cut]
+        away.notes = [note for note in away.notes if note.time > cut]
 
 
 def _join(person: Person, news: News) -> list[tuple[str, int]]:
@@ -134,7 +156,7 @@ def _move(
 ) -> None:
     """The owners have changed: what came without a user goes to whose it is now."""
     away = person.away or Away()
-    stays = Away()
+    stays = Away(cut=away.cut)
     for one, time in _timed(away.visits, away.notes):
         old, new = owner_at(before, time), owner_at(after, time)
         if old != new:

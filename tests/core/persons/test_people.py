@@ -2,10 +2,10 @@
 
 import pytest
 
-from pipeline.core.persons import fold
+from pipeline.core.persons import fold, person
 from pipeline.core.persons.people import PersonRules
 from schemas.touchpoint import Touch
-from tests.core.persons.kit import DAY, HOUR, Net, Seen, note, touchpoints, visit
+from tests.core.persons.kit import DAY, HOUR, Net, Seen, key, naive, note, touchpoints, visit
 
 CART_THEN_NOTHING = [Seen("v1", note(Touch.CART, HOUR)), Seen("v1", visit(HOUR, 10))]
 
@@ -144,6 +144,24 @@ def test_bounded_input_lets_time_pass_at_its_end_only() -> None:
     assert set(net.rows["signals"]) == {("v1", "overdue", 9 * DAY, 0)}
 
 
+def test_older_hits_of_a_later_run_correct_what_time_said_at_the_end_of_the_first() -> None:
+    net = Net(rules=PersonRules(bounded=True))
+    net.tell(touchpoints([Seen("v2", visit(200 * DAY))], watermark=200 * DAY))
+    net.run()
+    net.end()
+    older = [
+        Seen("v1", note(kind, time))
+        for kind, time in ((Touch.RENEWAL, DAY), (Touch.LEAVING, 2 * DAY), (Touch.RENEWAL, HOUR))
+    ]
+    for one in older:
+        net.tell(touchpoints([one]))
+        net.run()
+    net.end()
+    expected, _ = naive(older, net.rules, 200 * DAY)
+    assert [state for state, _ in expected.values()] == ["raised", "cleared"]
+    assert net.rows["signals"] == expected
+
+
 def test_an_email_counts_once_where_it_was_delivered() -> None:
     def email(kind: Touch, time: int, message: str = "m1") -> Seen:
         return Seen("ann", note(kind, time, text=message, known=True))
@@ -176,6 +194,28 @@ def test_a_person_with_very_much_is_folded_for_good_and_goes_on(monkeypatch: pyt
     net.run()
     assert sorted(net.rows["signals"]) == [("v1", "unhappy", 0, 0), ("v1", "unhappy", 25 * DAY, 1)]
     assert net.missed == 1
+
+
+def test_what_is_passed_on_is_bounded_and_what_is_older_stays_with_the_owner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (fold, person):
+        monkeypatch.setattr(module, "MAX_ITEMS", 100)
+    net, size, begin = after([Seen("v1", ("ann", 0))]), list[int](), 10_000 * DAY
+    for number in range(250):
+        net.tell(touchpoints([Seen("v1", visit(begin + number * HOUR))]))
+        net.run()
+        size.append(len(net.states[0][key("v1")]))
+    assert max(size) < 1.01 * max(size[:100])
+    early, late = (Seen("v1", note(Touch.PAYMENT_FAILED, begin + hours * HOUR)) for hours in (1, 250))
+    net.tell(touchpoints([early, late]))
+    net.run()
+    failed = ("payment", begin + 250 * HOUR, 0)
+    assert set(net.rows["signals"]) == {("ann", *failed)}, "the other one comes too late"
+    net.tell(touchpoints([Seen("v1", ("ann", begin, True)), early]))
+    net.run()
+    assert set(net.rows["signals"]) == {("v1", *failed)}
+    assert net.missed == 2
 
 
 def test_a_session_told_and_taken_back_in_one_unit_has_never_been() -> None:

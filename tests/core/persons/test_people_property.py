@@ -47,14 +47,19 @@ def happened(seed: int) -> list[Seen]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.integers(0, 1 << 30), st.integers(1, 3), st.integers(0, 80), st.integers(0, 6))
+@given(st.integers(0, 1 << 30), st.integers(1, 3), st.integers(0, 80), st.integers(0, 6), st.booleans())
 def test_any_order_gives_what_one_fold_over_all_gives(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, partitions: int, last_day: int, in_memory: int
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    partitions: int,
+    last_day: int,
+    in_memory: int,
+    bounded: bool,
 ) -> None:
-    """``in_memory``: how many states a partition keeps there; the others are on disk."""
+    """``in_memory``: how many states a partition keeps there; the others are on disk. ``bounded``: input in runs."""
     seen = happened(seed)
     rng = random.Random(seed + 1)
-    rules = PersonRules(most_visitors=10)
+    rules = PersonRules(most_visitors=10, bounded=bounded)
     net = Net(partitions, rules, seed=seed, cold=Cold(tmp_path_factory.getbasetemp(), in_memory))
     told = list(seen)
     rng.shuffle(told)
@@ -69,6 +74,8 @@ def test_any_order_gives_what_one_fold_over_all_gives(
         net.tell(touchpoints(part + wrong, watermark=watermark, gone=gone))
         if rng.random() < 0.5:
             net.run()
+            if bounded and rng.random() < 0.5:
+                net.end()
         if rng.random() < 0.2:
             net.restart(rng.randrange(partitions))
     net.tell(touchpoints([], watermark=last_day * DAY))
