@@ -39,8 +39,9 @@ QUICK = rules_of(
 )
 PROPS = [
     '{"ticket_id":"a"}', '{"ticket_id":7}', '{"ticket_id":null}', '{"metric":"csat"}', '{"metric":"nps"}',
-    '{"metric":"ces"}', '{"metric":"nps","ticket_id":[]}', '{"email_id":"m \\"é/1\\"","subscription_id":"s"}', "[]",
-    "", "{",
+    '{"metric":"ces"}', '{"metric":"nps","ticket_id":[]}', '{"metric":7,"email_id":0,"message_id":"m","ticket_id":1.0}',
+    '{"email_id":null,"message_id":5e3,"ticket_id":99999999999999999999}',
+    '{"email_id":"m \\"é/1\\"","subscription_id":"s"}', "[]", "", "{",
 ]  # fmt: skip
 EVENTS = (
     ["page_view"] * 10 + ["survey_response"] * 4 + ["support_ticket_open"] * 4 + ["support_ticket_close"] * 2
