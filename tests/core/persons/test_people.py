@@ -160,6 +160,21 @@ def test_an_email_counts_once_where_it_was_delivered() -> None:
     assert net.rows["signals"] == {}
 
 
+def test_an_opening_of_an_old_email_is_no_delivery_of_today() -> None:
+    """Whether it is remembered, forgotten, or was never told of."""
+
+    def email(kind: Touch, time: int, message: str) -> list[Seen]:
+        return [Seen("ann", note(kind, time, text=message, known=True))]
+
+    sent = [email(Touch.EMAIL_SENT, 0, "old"), email(Touch.EMAIL_SENT, 0, "read")]
+    heard = [email(Touch.EMAIL_OPEN, 20 * DAY, "read"), email(Touch.EMAIL_SENT, 40 * DAY, "new")]
+    for message in ("old", "read", "unknown"):
+        net = after(*sent, *heard, email(Touch.EMAIL_CLICK, 41 * DAY, message))
+        sums = {time: one for (_, time), one in net.measures.items() if any(one)}
+        clicks = int(message == "read")
+        assert sums == {0: [2, 1, 0, clicks, 0, 0], 40 * DAY: [1, 0, 0, 0, 0, 0]}
+
+
 def test_answers_are_counted_once_also_when_they_are_passed_on() -> None:
     answer = Seen("v1", note(Touch.NPS, HOUR, amount=9_000_000))
     net = after([answer], [Seen("v1", ("ann", DAY))], partitions=4)
