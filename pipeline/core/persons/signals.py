@@ -6,7 +6,7 @@
 | fading | recent visits half as long as in the past, or gaps twice as long | both at 3/4 of the past again |
 | unhappy | CSAT <= 4, CES (effort) >= 7, NPS <= 6, complaint | CSAT >= 7, CES <= 4, NPS >= 8 |
 | abandoned | a visit with a cart ends without an order after it | an order |
-| support | a ticket open for 48 h (timer), or the third within 30 days | a ticket closes and none is open |
+| support | a ticket open for 48 h (timer), or a third one within 30 days | a ticket closes and none is open |
 | payment | payment failed | an order, a renewal |
 | leaving | cancel page, cancellation, unsubscribed | an order, a renewal, a new subscription |
 | regress | moved back a stage | an order, a renewal |
@@ -58,6 +58,7 @@ class Risk(Struct, array_like=True, gc=False):
 
     ``recent``: gap before, and length of, the latest visits. ``is_silence_told``: of that since the last visit.
     ``cart``: time of the last one without an order.
+    ``opened``, ``opened_ids``: the latest tickets, each once in a while.
     ``fired``: the latest timer that the watermark has fired; what lies before it must be folded anew.
     """
 
@@ -75,6 +76,7 @@ class Risk(Struct, array_like=True, gc=False):
     tickets: dict[str, int] = {}
     opened: tuple[int, ...] = ()
     fired: int = BEFORE_ALL
+    opened_ids: tuple[str, ...] = ()
 
 
 class Step(NamedTuple):
@@ -271,9 +273,13 @@ def _open_ticket(rules: SignalRules, risk: Risk, note: Note) -> list[Step]:
     risk.tickets = {note.text: note.time, **risk.tickets}
     if len(risk.tickets) > _MOST_TICKETS:
         del risk.tickets[min(risk.tickets, key=lambda ticket: (risk.tickets[ticket], ticket))]
-    risk.opened = (*risk.opened, note.time)[-rules.tickets :]
-    if len(risk.opened) == rules.tickets and risk.opened[0] >= note.time - rules.tickets_ms:
-        return _raise(risk, SUPPORT, note.time, opened=rules.tickets)
+    since = note.time - rules.tickets_ms
+    known = zip(reversed(risk.opened), reversed(risk.opened_ids), strict=False)
+    if not note.text or not any(ticket == note.text and at >= since for at, ticket in known):
+        risk.opened = (*risk.opened, note.time)[-rules.tickets :]
+        risk.opened_ids = (*risk.opened_ids, note.text)[-rules.tickets :]
+        if len(risk.opened) == rules.tickets and risk.opened[0] >= since:
+            return _raise(risk, SUPPORT, note.time, opened=rules.tickets)
     if SUPPORT in risk.raised:
         risk.raised = {**risk.raised, SUPPORT: note.time}
     return []

@@ -152,6 +152,19 @@ def test_support_with_the_third_ticket_in_30_days() -> None:
     assert of("support", told(*tickets(30 * DAY + 1))) == []
 
 
+def test_a_ticket_told_again_is_no_further_one() -> None:
+    def opened(*names: str) -> list[Note]:
+        return [note(Touch.TICKET_OPEN, number * HOUR, text=name) for number, name in enumerate(names)]
+
+    assert of("support", told(*opened("a", "a", "a", "b", "a", "b"))) == []
+    assert of("support", told(*opened("a", "a", "b", "a", "c"))) == [("raised", 4 * HOUR)]
+    assert of("support", told(*opened("", "", ""))) == [("raised", 2 * HOUR)], "who knows which"
+    month = note(Touch.TICKET_OPEN, 30 * DAY + 1, text="a")
+    closed = [note(Touch.TICKET_CLOSE, 2 * HOUR + number, text=name) for number, name in enumerate("ab")]
+    late = [note(Touch.TICKET_OPEN, month.time + 1, text="c")]
+    assert of("support", told(*opened("a", "b"), *closed, month, *late)) == [("raised", late[0].time)]
+
+
 def test_payment_and_leaving_end_with_a_renewal_or_an_order() -> None:
     failed, leaves = note(Touch.PAYMENT_FAILED, 1), note(Touch.LEAVING, 2, text="/cancel")
     for kind in (Touch.ORDER, Touch.RENEWAL):
