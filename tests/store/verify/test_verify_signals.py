@@ -49,11 +49,28 @@ EVENTS = (
     + ["payment_failed", "subscription_renew", "subscription_cancel", "email_complaint", "email_unsubscribe", "click"]
 )  # fmt: skip
 URLS = ["", "/a", "https://a.example/cancel?x", "/my/unsubscribe/now", "/CANCEL"]
-STEPS = [0, 0, 1, MINUTE, HOUR, 12 * HOUR, DAY, DAY + 1, 2 * DAY, 3 * DAY, 7 * DAY, 14 * DAY, 40 * DAY]
+STEPS = [
+    0,
+    0,
+    1,
+    MINUTE,
+    12 * MINUTE,
+    25 * MINUTE,
+    30 * MINUTE,
+    HOUR,
+    12 * HOUR,
+    DAY,
+    DAY + 1,
+    2 * DAY,
+    3 * DAY,
+    7 * DAY,
+    14 * DAY,
+    40 * DAY,
+]
 
 
 def random_hits(seed: int, persons: int) -> list[Row]:
-    """Few distinct values, so that times tie and timers fall due to the millisecond."""
+    """Few distinct values, so that times tie and timers fall due to the millisecond. Each has two devices."""
     dice = random.Random(seed)
     hits = []
     for number in range(persons):
@@ -66,7 +83,8 @@ def random_hits(seed: int, persons: int) -> list[Row]:
             hits.append(
                 hit(
                     at,
-                    visitor_id=f"v{number}",
+                    visitor_id=f"{dice.choice('vvw')}{number}",
+                    user_id=f"u{number}",
                     event=event,
                     url=dice.choice(URLS) if event == "page_view" else "",
                     goal=event == "purchase" or (event == "subscribe" and dice.random() < 0.8),
