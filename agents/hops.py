@@ -65,7 +65,12 @@ def plans(
         put_sites(context.sites, watched.current, settings)
     if not bounded:
         rules.classifier.device(WARM_UP_AGENT)
-    person_rules = PersonRules(settings.signal_rules, settings.person_max_visitors, bounded)
+    person_rules = PersonRules(
+        settings.signal_rules,
+        settings.person_max_visitors,
+        bounded,
+        round(settings.out_of_orderness_seconds * 1000),
+    )
 
     def sessionizer() -> Sessionizer:
         return Sessionizer(context, rules, pane_ms=settings.pane_ms, segments=settings.window_segments)

@@ -168,7 +168,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def signal_rules(self) -> SignalRules:
         """Of the signs of leaving."""
-        return rules_of(self.churn_thresholds, self.churn_weights, self.churn_end_days)
+        return rules_of(self.churn_thresholds, self.churn_weights, self.churn_end_days, self.timeout_ms)
 
     @property
     def pane_ms(self) -> int:

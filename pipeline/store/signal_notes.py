@@ -27,14 +27,14 @@ _KINDS: Final[Mapping[str, Touch]] = {
 }
 _METRICS: Final[Mapping[str, Touch]] = {"csat": Touch.CSAT, "ces": Touch.CES, "nps": Touch.NPS}
 _IDS: Final = ("ticket_id", "email_id", "message_id", "subscription_id")
+_TEXTS: Final = "('String', 'Int64', 'UInt64')"
 
 
 def notes(cancel_urls: Iterable[str], regress_models: Iterable[str]) -> str:
-    """All notes that signals follow from. Props in which a known field has a wrong type say nothing at all."""
+    """All notes that signals follow from. An id in props is a text or a whole number; anything else says nothing."""
     path = f"extract(url, {text(PATH_PATTERN)})"
     ids = ", ".join(
-        f"if(JSONType(said, '{name}') = 'String', JSONExtractString(said, '{name}'), JSONExtractRaw(said, '{name}')) "
-        f"AS {name}"
+        f"if(JSONType(props, '{name}') IN {_TEXTS}, JSONExtractString(props, '{name}'), '') AS {name}"
         for name in _IDS
     )
     kind = f"""
@@ -65,9 +65,8 @@ def notes(cancel_urls: Iterable[str], regress_models: Iterable[str]) -> str:
             if(url = '', '', if({path} = '', '/', {path})) AS path,
             event IN ('page_view', 'screen_view') AND {_any_of(f"path LIKE {like(glob)}" for glob in cancel_urls)}
                 AS is_cancel_page,
-            if({_readable()}, props, '{{}}') AS said,
             {ids},
-            JSONExtractString(said, 'metric') AS metric,
+            JSONExtractString(props, 'metric') AS metric,
             if(metric = 'nps', 0., 1.) AS lowest,
             ifNull(scale, 10.) AS highest,
             metric IN {_list(_METRICS)} AND highest > lowest AND score >= lowest AND score <= highest AS is_valid
@@ -83,14 +82,6 @@ def notes(cancel_urls: Iterable[str], regress_models: Iterable[str]) -> str:
     FROM transitions
     WHERE transitions.kind = 'regress' AND model IN {_list(regress_models)}
     """
-
-
-def _readable() -> str:
-    types = {"metric": "('String')"} | dict.fromkeys(_IDS, "('String', 'Int64', 'UInt64')")
-    fields = [
-        f"(NOT JSONHas(props, '{name}') OR JSONType(props, '{name}') IN {of})" for name, of in types.items()
-    ]
-    return f"isValidJSON(props) AND JSONType(props) = 'Object' AND {' AND '.join(fields)}"
 
 
 def _numbers(column: str, kinds: Mapping[str, Touch]) -> str:

@@ -1,8 +1,9 @@
 """Signs of leaving, raised and cleared again in SQL from the notes and visits of :mod:`pipeline.store.signal_notes`.
 
-Five reasons are *given*: something happens that is a reason (or ends it), and one such row with its neighbours tells
-whether a signal is raised there, cleared, or has ended by itself. Silences follow from the visits alone, support from
-:mod:`pipeline.store.signal_support`. Decayed averages are integers, as everything here; times in ms.
+Six reasons are *given*: something happens that is a reason (or ends it), and one such row with its neighbours tells
+whether a signal is raised there, cleared, or has ended by itself. That the visit of a cart has closed is told by a
+timer. Silences follow from the visits alone, support from :mod:`pipeline.store.signal_support`. Decayed averages are
+integers, as everything here; times in ms.
 
 A step is (``site``, ``person_id``, ``reason``, ``is_raised``, ``time``, ``place``, ``evidence``, ``is_open``).
 ``place`` orders the steps of one reason. ``is_open``: a timer's, after all that gives or ends the reason, so it has not
@@ -22,7 +23,7 @@ _ANSWERS: Final = f"({Touch.CSAT:d}, {Touch.CES:d}, {Touch.NPS:d})"
 
 def steps(signals: SignalRules) -> str:
     """All steps of all reasons, from the queries ``notes`` and ``visits``, which stand WITH this one."""
-    given = " UNION ALL ".join((_told(signals), _fading(signals), _abandoned()))
+    given = " UNION ALL ".join((_told(signals), _fading(signals), _abandoned(signals)))
     return " UNION ALL ".join((_of_given(signals, given), _overdue(signals), support(signals)))
 
 
@@ -130,32 +131,36 @@ def _fading(signals: SignalRules) -> str:
     """
 
 
-def _abandoned() -> str:
-    """The latest cart is a reason at the end of the first visit that holds it, unless an order came by then."""
-    order, cart = f"kind = {Touch.ORDER:d}", f"kind = {Touch.CART:d}"
+def _abandoned(signals: SignalRules) -> str:
+    """A cart is a reason when the last visit that holds it has closed, unless an order or another cart came by then."""
+    order, cart = f"{Touch.ORDER:d}", f"{Touch.CART:d}"
     return f"""
     SELECT
-        site, person_id, 'abandoned' AS reason, at, (toUInt8(100), '', '', toInt64(n)) AS rank, 1::UInt8 AS is_reason,
-        map('cart', toString(cart)) AS evidence
+        site, person_id, 'abandoned' AS reason, until + {signals.timeout_ms} AS at,
+        (toUInt8(100), '', '', toInt64(0)) AS rank, 1::UInt8 AS is_reason, map('cart', toString(cart)) AS evidence
     FROM
     (
         SELECT
-            *,
-            maxIf(at, {cart}) OVER known AS cart,
-            maxIf(at, {order}) OVER known AS ordered
+            site, person_id, kind, until, ordered, at AS cart,
+            leadInFrame(toNullable(at)) OVER (
+                PARTITION BY site, person_id ORDER BY at, kind ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+            ) AS next
         FROM
         (
-            SELECT site, person_id, at, kind, toInt64(0) AS start, toUInt64(0) AS n FROM notes WHERE {order} OR {cart}
-            UNION ALL
-            SELECT site, person_id, ends[number] AS at, toUInt8(100) AS kind, starts[number] AS start, number AS n
-            FROM visits
-            ARRAY JOIN arrayEnumerate(ends) AS number
+            SELECT *, max(end) OVER known AS until, maxIf(at, kind = {order}) OVER known AS ordered
+            FROM
+            (
+                SELECT site, person_id, at, kind, toInt64(0) AS end FROM notes WHERE kind IN ({order}, {cart})
+                UNION ALL
+                SELECT site, person_id, starts[n] AS at, toUInt8(0) AS kind, ends[n] AS end
+                FROM visits
+                ARRAY JOIN arrayEnumerate(ends) AS n
+            )
+            WINDOW known AS (PARTITION BY site, person_id ORDER BY at, kind ROWS UNBOUNDED PRECEDING)
         )
-        WINDOW known AS (PARTITION BY site, person_id ORDER BY at, kind, n ROWS UNBOUNDED PRECEDING)
+        WHERE kind != 0
     )
-    WHERE kind = 100 AND cart >= start AND cart > ordered AND cart != 0
-    ORDER BY n
-    LIMIT 1 BY site, person_id, cart
+    WHERE kind = {cart} AND until >= cart AND ordered != cart AND ifNull(next > until + {signals.timeout_ms}, 1)
     """
 
 
@@ -171,7 +176,8 @@ def _of_given(signals: SignalRules, given: str) -> str:
         SELECT
             site, person_id, reason, place,
             before = 1 AND before_at + ends_ms >= at AS was_raised,
-            if(was_raised = is_reason, [], [(is_reason, at, evidence, toUInt8(0))]) AS now,
+            toUInt8(is_last AND reason = 'abandoned') AS is_timer,
+            if(was_raised = is_reason, [], [(is_reason, at, evidence, is_timer)]) AS now,
             if(
                 is_reason AND (is_last OR next_at > at + ends_ms),
                 [(toUInt8(0), at + ends_ms, {BY_ITSELF}, toUInt8(is_last))],

@@ -1,7 +1,7 @@
--- Views of 0011 and 0005 again: what a bounce is, and of what; which visit clicks; which opening is a machine's.
+-- Views of 0011 and 0005 again: what a bounce is, and of what; which visit clicks.
 
 -- One row per e-mail and person, as in 0011. bounced: for good; one delivered after a soft bounce is not. A visit clicks
--- an e-mail by the name of their campaign, and no name is none. props.machine counts where it is true, as in the stream.
+-- an e-mail by the name of their campaign, and no name is none.
 CREATE OR REPLACE VIEW email_messages AS
 WITH
     actions AS
@@ -20,7 +20,7 @@ WITH
             event_time AS time, substring(event, 7) AS action, campaign_source, campaign_name,
             event = 'email_open' AND (
                 bot = 1 OR browser IN ('GmailImageProxy', 'YahooMailProxy', 'Apple Mail Privacy')
-                OR (JSONType(props, 'machine') = 'Bool' AND JSONExtractBool(props, 'machine'))
+                OR JSONExtractBool(props, 'machine')
             ) AS is_machine
         FROM hits
         WHERE startsWith(event, 'email_')

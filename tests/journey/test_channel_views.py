@@ -84,7 +84,7 @@ def test_bounces_are_of_what_is_known_to_have_been_sent_and_for_good(client: Cli
     assert table(client, "email_rates", columns) == [("spring", 1, 3, 1, 3, 1 / 3), ("x", 0, 0, 1, 1, 1.0)]
 
 
-def test_a_visit_without_a_campaign_clicks_no_email_and_only_true_is_a_machine(
+def test_a_visit_without_a_campaign_clicks_no_email_and_a_text_is_no_machine(
     client: Client, sink: Sink
 ) -> None:
     machines = ("true", "1", '"true"', "false")
@@ -98,7 +98,7 @@ def test_a_visit_without_a_campaign_clicks_no_email_and_only_true_is_a_machine(
         [visit(DAY, "ann", "email")],
     )
     assert table(client, "email_messages", "email_id, clicked, opened, machine_opened") == [
-        ("0", 0, 0, 1), ("1", 0, 1, 0), ("2", 0, 1, 0), ("3", 0, 1, 0), ("invoice", 0, 0, 0),
+        ("0", 0, 0, 1), ("1", 0, 0, 1), ("2", 0, 1, 0), ("3", 0, 1, 0), ("invoice", 0, 0, 0),
     ]  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """E-mails of one person, each counted once however often it is opened.
 
-An e-mail counts in the pane of its delivery; where none is known, of its sending; else of the first that was heard of
-it. So the opened are a part of the delivered, in every window. What changes is taken back and put in anew. An e-mail
-not heard of for REMEMBERED_MS before the newest one is forgotten. Times in ms.
+An e-mail counts in the pane of its delivery; where none is known, of its sending; where neither is, nowhere. So the
+opened are a part of the delivered, in every window. What changes is taken back and put in anew. An e-mail not heard of
+for REMEMBERED_MS before the newest one is forgotten: whoever opens it then opens none of today's. Times in ms.
 """
 
 from typing import Final
@@ -24,9 +24,9 @@ FIGURES: Final = ("delivered", "opened", "opened_by_machine", "clicked", "bounce
 
 
 class Email(Struct, array_like=True, gc=False):
-    """Least times, and which of the FIGURES are so, as bits."""
+    """When it was last heard of, least times, and which of the FIGURES are so, as bits."""
 
-    first: int = _NEVER
+    heard: int = -_NEVER
     sent: int = _NEVER
     delivered: int = _NEVER
     bits: int = 0
@@ -36,13 +36,11 @@ def take(emails: dict[str, Email], message: str, kind: int, time: int) -> list[t
     """Note what happened to the e-mail; (time, figures to add) of what changes in the windows."""
     email = emails.get(message)
     if email is None:
-        before: list[tuple[int, list[int]]] = []
-        for old in [name for name, known in emails.items() if known.first < time - REMEMBERED_MS]:
+        for old in [name for name, known in emails.items() if known.heard < time - REMEMBERED_MS]:
             del emails[old]
         email = emails[message] = Email()
-    else:
-        before = [figures(email)]
-    email.first = min(email.first, time)
+    before = figures(email)
+    email.heard = max(email.heard, time)
     if kind == Touch.EMAIL_SENT:
         email.sent = min(email.sent, time)
     elif kind == Touch.EMAIL_DELIVERED:
@@ -50,19 +48,20 @@ def take(emails: dict[str, Email], message: str, kind: int, time: int) -> list[t
     elif kind in _PLACE:
         email.bits |= 1 << _PLACE[Touch(kind)]
     after = figures(email)
-    if before and before[0] == after:
+    if before == after:
         return []
-    return [(at, [-one for one in sums]) for at, sums in before] + [after]
+    return [(at, [-one for one in sums]) for at, sums in before] + after
 
 
-def figures(email: Email) -> tuple[int, list[int]]:
+def figures(email: Email) -> list[tuple[int, list[int]]]:
     """When the e-mail counts, and as what. Opened by somebody is not opened by a machine; a click is an opening."""
-    known = min(time for time in (email.delivered, email.sent, email.first) if time != _NEVER)
-    time = next(time for time in (email.delivered, email.sent, known) if time != _NEVER)
+    time = email.sent if email.delivered == _NEVER else email.delivered
+    if time == _NEVER:
+        return []
     bits = email.bits
     is_bounced, is_opened = bits >> 4 & 1, bits >> 1 & 1 | bits >> 3 & 1
     is_delivered = int(email.delivered != _NEVER or not is_bounced)
-    return time, [
+    sums = [
         is_delivered,
         is_opened,
         bits >> 2 & 1 & ~is_opened,
@@ -70,3 +69,4 @@ def figures(email: Email) -> tuple[int, list[int]]:
         is_bounced,
         bits >> 5 & 1,
     ]
+    return [(time, sums)]

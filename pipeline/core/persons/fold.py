@@ -9,8 +9,9 @@ too late: they are left out, and counted as ``missed``. Times in ms.
 """
 
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import copy
+from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
 from msgspec import Struct
@@ -143,19 +144,39 @@ def _are_next(before: Items, come: Touches) -> bool:
     )
 
 
-def _take(rules: SignalRules, risk: Risk, visits: Iterable[Visit], notes: Iterable[Note]) -> list[Step]:
-    """The fold over both, in their order."""
+def _take(
+    rules: SignalRules,
+    risk: Risk,
+    visits: Iterable[Visit],
+    notes: Iterable[Note],
+    later: Sequence[Visit] = (),
+) -> list[Step]:
+    """The fold over both, in their order. ``later``: visits that are known, and not taken yet."""
     steps: list[Step] = []
     waiting = sorted(notes)
     place = 0
-    for visit in sorted(visits):
+    ordered = sorted(visits)
+    coming = [*ordered, *later]
+    for number, visit in enumerate(ordered):
         while place < len(waiting) and waiting[place].time <= visit.end:
+            _hold_on(risk, waiting[place].time, coming, number)
             steps += take_note(rules, risk, waiting[place])
             place += 1
+        _hold_on(risk, visit.end, coming, number)
         steps += take_visit(rules, risk, visit)
     for note in waiting[place:]:
+        _hold_on(risk, note.time, coming, len(ordered))
         steps += take_note(rules, risk, note)
     return steps
+
+
+def _hold_on(risk: Risk, time: int, coming: Sequence[Visit], number: int) -> None:
+    """A cart that a longer visit holds, too, is not abandoned before that one closes."""
+    cart, closes = risk.cart, risk.closes
+    if cart is None or closes is None or closes >= time:
+        return
+    if any(visit.start <= cart for visit in islice(coming, number, None)):
+        risk.closes = None
 
 
 def _fold_again(rules: SignalRules, before: Items, items: Items, watermark: int, change: Change) -> None:
@@ -218,6 +239,6 @@ def _bound(rules: SignalRules, items: Items) -> None:
     cut = end_of_older_half(items.visits, items.notes)
     old = Items([v for v in items.visits if v.end <= cut], [n for n in items.notes if n.time <= cut])
     items.base = copy(items.base) if items.base else Risk()
-    _take(rules, items.base, old.visits, old.notes)
+    _take(rules, items.base, old.visits, old.notes, items.visits[len(old.visits) :])
     items.visits, items.notes = items.visits[len(old.visits) :], items.notes[len(old.notes) :]
     items.cut = cut

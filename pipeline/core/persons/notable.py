@@ -48,12 +48,14 @@ _MONEY: Final = (Touch.ORDER, Touch.GOAL, Touch.REFUND, Touch.COST)
 
 
 class _Props(msgspec.Struct, gc=False):
-    metric: str = ""
-    ticket_id: str | int = ""
-    email_id: str | int = ""
-    message_id: str | int = ""
-    subscription_id: str | int = ""
-    machine: Any = False  # the sender's service says so; only true counts
+    """Of any types: one that is odd must not silence the others."""
+
+    metric: Any = ""
+    ticket_id: Any = ""
+    email_id: Any = ""
+    message_id: Any = ""
+    subscription_id: Any = ""
+    machine: Any = False  # the sender's service says so
 
 
 _NO_PROPS: Final = _Props()
@@ -99,22 +101,23 @@ def details(kind: int, hit: Words, *, goal: bool) -> tuple[int, int, str]:
     amount = micros(hit.revenue or 0.0) if goal or kind in _MONEY else 0
     text = ""
     if kind == SURVEY:
-        score = normalised_score(props.metric, hit.score, hit.scale)
+        metric = _text(props.metric)
+        score = normalised_score(metric, hit.score, hit.scale)
         if score is not None:
-            return _METRICS[props.metric], micros(score), ""
+            return _METRICS[metric], micros(score), ""
         kind, text = Touch.GOAL if goal else Touch.NONE, hit.order_id or ""
     elif kind in _MONEY:
         # A refund says what was given back; some senders say so with a minus.
         amount, text = abs(amount) if kind == Touch.REFUND else amount, hit.order_id or ""
     elif kind in _TICKETS:
-        text = str(props.ticket_id)
+        text = _text(props.ticket_id)
     elif kind in (Touch.PAYMENT_FAILED, Touch.RENEWAL):
-        text = hit.order_id or str(props.subscription_id)
+        text = hit.order_id or _text(props.subscription_id)
     elif kind == Touch.LEAVING:
         text = path_of(hit.url) if hit.event in VIEWS else hit.event
     elif kind in EMAILS:
         text = _message(hit.campaign, props)
-        if kind == Touch.EMAIL_OPEN and (props.machine is True or is_machine(hit.user_agent or "")):
+        if kind == Touch.EMAIL_OPEN and (_is_set(props.machine) or is_machine(hit.user_agent or "")):
             kind = Touch.EMAIL_MACHINE_OPEN
     return kind, amount, text
 
@@ -126,7 +129,19 @@ def is_machine(user_agent: str) -> bool:
 
 def _message(campaign: str, props: _Props) -> str:
     """What names the e-mail: its id, or else the campaign, which sends one to each person."""
-    return str(props.email_id or props.message_id or campaign)
+    return _text(props.email_id) or _text(props.message_id) or campaign
+
+
+def _text(value: Any) -> str:
+    """A text or a whole number, as the views read it: anything else says nothing."""
+    if isinstance(value, str):
+        return value
+    return str(value) if type(value) is int else ""
+
+
+def _is_set(value: Any) -> bool:
+    """True, or a whole number that is not 0, as the views read it."""
+    return isinstance(value, int) and bool(value)
 
 
 def _read(props: Raw) -> _Props:

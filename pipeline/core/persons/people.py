@@ -2,9 +2,10 @@
 
 State of an id lives in ``states`` (key -> msgpack of :class:`Person`), that of the partition under ``META``. Timers are
 derived from it and made anew by :meth:`People.restore`; those of states that were on disk then, or went there, the
-owner of the states knows (``due``). Time is the least watermark of the sources that have seen a hit. At the end of
-bounded input it is the greatest: then all is known, and the same however the input was partitioned. Bounded input lets
-no time pass before its end, since its sessions close only then; what time the run before it has let pass, has passed.
+owner of the states knows (``due``). Time is the least watermark of the sources that have seen a hit. Bounded input
+lets no time pass before its end, since its sessions close only then; what the run before it has let pass, has passed.
+At its end time is when the last session has closed by the greatest watermark: then all is known, and the same however
+the input was partitioned.
 """
 
 from collections.abc import Callable, Iterable, MutableMapping
@@ -49,11 +50,12 @@ _decode_due = msgspec.msgpack.Decoder(_Due).decode
 
 
 class PersonRules(NamedTuple):
-    """``most_visitors``: of one user."""
+    """``most_visitors``: of one user. ``out_of_orderness_ms``: so far are watermarks behind the latest hits."""
 
     signals: SignalRules = SignalRules()
     most_visitors: int = MOST_VISITORS
     bounded: bool = False
+    out_of_orderness_ms: int = 10_000
 
 
 class Said(Struct):
@@ -139,11 +141,13 @@ class People:
 
     def finish(self, *, is_final: bool = False) -> Said:
         """End the unit: let time pass, write the state back, and give what was said. ``is_final``: input ends here."""
-        watermark = max(self._meta.sources.values(), default=None) if is_final else self.watermark
-        meta, signals = self._meta, self._rules.signals
+        meta, rules, signals = self._meta, self._rules, self._rules.signals
+        watermark = self.watermark
+        if is_final and watermark is not None:
+            watermark = max(meta.sources.values()) + rules.out_of_orderness_ms + signals.timeout_ms + 1
         for key, person in self._touched.items():
             self._timers.add(key, due_at(signals, person.items))
-        if watermark is not None and (is_final or not self._rules.bounded):
+        if watermark is not None and (is_final or not rules.bounded):
             meta.passed = max(meta.passed, watermark)
         if meta.passed > BEFORE_ALL:  # in bounded input: by the run before
             for key in dict.fromkeys((*self._timers.pop(meta.passed), *self._due(meta.passed))):

@@ -39,7 +39,10 @@ THRESHOLDS: Final[dict[str, float]] = {
 
 
 class SignalRules(Struct, frozen=True):
-    """``weights`` add up to 1 at most, so that a person's score does. ``ends_ms``: after the last reason for it."""
+    """``weights`` add up to 1 at most, so that a person's score does. ``ends_ms``: after the last reason for it.
+
+    ``timeout_ms``: of sessions.
+    """
 
     overdue_gaps: int = 3
     overdue_ms: int = 7 * DAY_MS
@@ -56,10 +59,14 @@ class SignalRules(Struct, frozen=True):
     tickets_ms: int = 30 * DAY_MS
     weights: tuple[float, ...] = tuple(WEIGHTS.values())
     ends_ms: tuple[int, ...] = tuple(round(days * DAY_MS) for days in END_DAYS.values())
+    timeout_ms: int = HOUR_MS // 2
 
 
 def rules_of(
-    thresholds: Mapping[str, float], weights: Mapping[str, float], end_days: Mapping[str, float]
+    thresholds: Mapping[str, float],
+    weights: Mapping[str, float],
+    end_days: Mapping[str, float],
+    timeout_ms: int = HOUR_MS // 2,
 ) -> SignalRules:
     """What the settings say; what they leave out is as usual. ValueError names what cannot be."""
     known = THRESHOLDS | _named("churn_thresholds", thresholds, THRESHOLDS)
@@ -93,6 +100,7 @@ def rules_of(
         tickets_ms=round(known["tickets_days"] * DAY_MS),
         weights=tuple(weight[reason] for reason in REASONS),
         ends_ms=tuple(round(days[reason] * DAY_MS) for reason in REASONS),
+        timeout_ms=timeout_ms,
     )
 
 

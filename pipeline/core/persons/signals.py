@@ -5,8 +5,8 @@
 | overdue | no visit for 3 times the usual gap, at least 7 days (timer) | a visit begins |
 | fading | recent visits half as long as in the past, or gaps twice as long | both at 3/4 of the past again |
 | unhappy | CSAT <= 4, CES (effort) >= 7, NPS <= 6, complaint | CSAT >= 7, CES <= 4, NPS >= 8 |
-| abandoned | a visit with a cart ends without an order after it | an order |
-| support | a ticket open for 48 h (timer), or the third within 30 days | a ticket closes and none is open |
+| abandoned | a visit with a cart closes, and no order came after it (timer) | an order |
+| support | a ticket open for 48 h (timer), or a third one within 30 days | a ticket closes and none is open |
 | payment | payment failed | an order, a renewal |
 | leaving | cancel page, cancellation, unsubscribed | an order, a renewal, a new subscription |
 | regress | moved back a stage | an order, a renewal |
@@ -57,7 +57,8 @@ class Risk(Struct, array_like=True, gc=False):
     """State of the fold. ``raised``: reason -> when it was last given reason for. ``steps``: reason -> how many so far.
 
     ``recent``: gap before, and length of, the latest visits. ``is_silence_told``: of that since the last visit.
-    ``cart``: time of the last one without an order.
+    ``cart``: time of the last one without an order. ``closes``: when the last visit known to hold it does.
+    ``opened``, ``opened_ids``: the latest tickets, each once in a while.
     ``fired``: the latest timer that the watermark has fired; what lies before it must be folded anew.
     """
 
@@ -75,6 +76,8 @@ class Risk(Struct, array_like=True, gc=False):
     tickets: dict[str, int] = {}
     opened: tuple[int, ...] = ()
     fired: int = BEFORE_ALL
+    closes: int | None = None
+    opened_ids: tuple[str, ...] = ()
 
 
 class Step(NamedTuple):
@@ -89,33 +92,30 @@ class Step(NamedTuple):
 
 def take_visit(rules: SignalRules, risk: Risk, visit: Visit) -> list[Step]:
     """Take the next visit into ``risk``."""
-    steps = _silence(rules, risk, visit.start)
-    if risk.raised or risk.tickets:
-        steps += _timers(rules, risk, visit.end)
-        steps += _clear(risk, OVERDUE, visit.start, visit_began=visit.start)
+    steps = _silence(rules, risk, visit.start) + _timers(rules, risk, visit.end)
+    steps += _clear(risk, OVERDUE, visit.start, visit_began=visit.start)
     risk.is_silence_told = False
     _average(risk, visit)
     if risk.visits >= rules.fading_visits:
         steps += _compare(risk, visit.end)
-    if risk.cart is not None and visit.start <= risk.cart <= visit.end:
-        steps += _raise(risk, ABANDONED, visit.end, cart=risk.cart)
-        risk.cart = None
+    if risk.cart is not None and visit.start <= risk.cart:
+        risk.closes = visit.end + rules.timeout_ms
     return steps
 
 
 def take_note(rules: SignalRules, risk: Risk, note: Note) -> list[Step]:
     """Take the next note into ``risk``."""
     kind, time = note.kind, note.time
-    steps = _timers(rules, risk, time) if risk.raised or risk.tickets else []
+    steps = _timers(rules, risk, time)
     for reason in _ENDED_BY.get(kind, ()):
         steps += _clear(risk, reason, time, event=note.event, what=note.text)
     if kind in _PLAIN:
         steps += _raise(risk, _PLAIN[kind], time, event=note.event, what=note.text)
     elif kind == Touch.ORDER:
-        risk.cart, risk.last_order = None, time
+        risk.cart, risk.closes, risk.last_order = None, None, time
     elif kind == Touch.CART:
         if risk.last_order != time:  # what happens in one moment has no order: that cart has been bought
-            risk.cart = time
+            risk.cart, risk.closes = time, None
     elif kind in _ANSWERS:
         steps += _answer(rules, risk, note)
     elif kind == Touch.TICKET_OPEN:
@@ -144,6 +144,8 @@ def due(rules: SignalRules, risk: Risk) -> int | None:
         times.append(risk.raised[OVERDUE] + rules.ends_ms[OVERDUE] + SETTLE_MS)
     elif not risk.is_silence_told and risk.visits >= rules.overdue_visits:
         times.append(_silent_at(rules, risk) + SETTLE_MS)
+    if risk.closes is not None:
+        times.append(risk.closes)
     if risk.tickets and SUPPORT not in risk.raised:
         times.append(min(risk.tickets.values()) + rules.ticket_ms)
     return min(times) + 1 if times else None
@@ -207,10 +209,24 @@ def _silence(rules: SignalRules, risk: Risk, until: int) -> list[Step]:
 def _timers(rules: SignalRules, risk: Risk, until: int) -> list[Step]:
     """All but the silence."""
     steps: list[Step] = []
+    if risk.closes is None and not risk.raised and not risk.tickets:
+        return steps
     if risk.tickets and SUPPORT not in risk.raised:
         opened = min(risk.tickets.values())
         if opened + rules.ticket_ms < until:
             steps += _raise(risk, SUPPORT, opened + rules.ticket_ms, open_since=opened)
+    closes = risk.closes
+    if closes is not None and closes < until:
+        steps += _ended(rules, risk, closes)
+        steps += _raise(risk, ABANDONED, closes, cart=risk.cart)
+        risk.cart, risk.closes = None, None
+        risk.fired = max(risk.fired, closes)  # a longer visit that holds the cart would come too late
+    return steps + _ended(rules, risk, until)
+
+
+def _ended(rules: SignalRules, risk: Risk, until: int) -> list[Step]:
+    """What ends by itself."""
+    steps: list[Step] = []
     for reason, last in sorted(risk.raised.items()):
         end = last + rules.ends_ms[reason]
         if reason != OVERDUE and end < until:
@@ -271,9 +287,13 @@ def _open_ticket(rules: SignalRules, risk: Risk, note: Note) -> list[Step]:
     risk.tickets = {note.text: note.time, **risk.tickets}
     if len(risk.tickets) > _MOST_TICKETS:
         del risk.tickets[min(risk.tickets, key=lambda ticket: (risk.tickets[ticket], ticket))]
-    risk.opened = (*risk.opened, note.time)[-rules.tickets :]
-    if len(risk.opened) == rules.tickets and risk.opened[0] >= note.time - rules.tickets_ms:
-        return _raise(risk, SUPPORT, note.time, opened=rules.tickets)
+    since = note.time - rules.tickets_ms
+    known = zip(reversed(risk.opened), reversed(risk.opened_ids), strict=False)
+    if not note.text or not any(ticket == note.text and at >= since for at, ticket in known):
+        risk.opened = (*risk.opened, note.time)[-rules.tickets :]
+        risk.opened_ids = (*risk.opened_ids, note.text)[-rules.tickets :]
+        if len(risk.opened) == rules.tickets and risk.opened[0] >= since:
+            return _raise(risk, SUPPORT, note.time, opened=rules.tickets)
     if SUPPORT in risk.raised:
         risk.raised = {**risk.raised, SUPPORT: note.time}
     return []

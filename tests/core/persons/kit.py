@@ -143,6 +143,7 @@ class Net:
             self.states[target].settle()
 
     def end(self) -> None:
+        """Of bounded input."""
         for target, people in enumerate(self.people):
             self._heard(target, people.finish(is_final=True))
 
@@ -199,7 +200,7 @@ def split(message: Touchpoints, partitions: int) -> list[Touchpoints]:
 def naive(
     seen: Sequence[Seen], rules: PersonRules, watermark: int
 ) -> tuple[dict[tuple[Any, ...], Any], dict[tuple[Any, ...], Any]]:
-    """Signals and credits as :class:`Net` has them, of everything at once."""
+    """Signals and credits as :class:`Net` has them at the end, of everything at once."""
     links: dict[str, Links] = defaultdict(Links)
     for an_id, what in seen:
         if isinstance(what, tuple) and what[0] != an_id:
@@ -218,7 +219,8 @@ def naive(
     for person, touches in persons.items():
         items = Items()
         steps = change_items(rules.signals, items, touches, Touches([], []), BEFORE_ALL).steps
-        steps += let_time_pass(rules.signals, items, watermark)
+        ended = watermark + rules.out_of_orderness_ms + rules.signals.timeout_ms + 1
+        steps += let_time_pass(rules.signals, items, ended)
         for step in steps:
             name = (person, REASONS[step.reason], step.time, step.ordinal)
             signals[name] = (step.state, rules.signals.weights[step.reason])

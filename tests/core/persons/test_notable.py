@@ -64,6 +64,37 @@ def test_surveys_by_metric_on_the_common_scale() -> None:
     assert noted(answer('{"metric":"csat"')) == (Touch.NONE, 0, "")
 
 
+ODD = ("null", "1.0", "true", "[]", "{}")
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_field_of_another_type_says_nothing_and_the_others_what_they_say(odd: str) -> None:
+    """As the views read them."""
+    answer = hit("survey_response", score=1, **props(f'{{"metric":"csat","ticket_id":{odd}}}'))
+    assert noted(answer) == (Touch.CSAT, 1_000_000, "")
+    assert noted(hit("survey_response", score=1, **props(f'{{"metric":{odd}}}'))) == (Touch.NONE, 0, "")
+    ticket = hit("support_ticket_open", **props(f'{{"ticket_id":"t","metric":{odd},"email_id":{odd}}}'))
+    assert noted(ticket) == (Touch.TICKET_OPEN, 0, "t")
+    mail = hit("email_open", campaign="may", **props(f'{{"email_id":{odd},"message_id":7}}'))
+    assert noted(mail) == (Touch.EMAIL_OPEN, 0, "7")
+    assert noted(hit("email_open", campaign="may", **props(f'{{"email_id":{odd}}}'))) == (
+        Touch.EMAIL_OPEN,
+        0,
+        "may",
+    )
+
+
+def test_an_id_of_zero_is_an_id() -> None:
+    mail = hit("email_open", campaign="may", **props('{"email_id":0,"message_id":"m1"}'))
+    assert noted(mail) == (Touch.EMAIL_OPEN, 0, "0")
+    long = "9" * 30
+    assert noted(hit("support_ticket_open", **props(f'{{"ticket_id":{long}}}'))) == (
+        Touch.TICKET_OPEN,
+        0,
+        long,
+    )
+
+
 def test_tickets_payments_and_e_mails_are_named() -> None:
     assert noted(hit("support_ticket_open", **props('{"ticket_id":17}'))) == (Touch.TICKET_OPEN, 0, "17")
     payment = hit("payment_failed", **props('{"subscription_id":"s1"}'))
@@ -81,6 +112,10 @@ def test_machines_that_open_e_mails() -> None:
     assert noted(hit("email_click", user_agent=apple))[0] == Touch.EMAIL_CLICK
     assert noted(hit("email_open", **props('{"machine":true}')))[0] == Touch.EMAIL_MACHINE_OPEN
     assert noted(hit("email_click", **props('{"machine":true}')))[0] == Touch.EMAIL_CLICK
+    assert noted(hit("email_open", **props('{"machine":1}')))[0] == Touch.EMAIL_MACHINE_OPEN, (
+        "as the views read it"
+    )
+    assert noted(hit("email_open", **props('{"machine":0}')))[0] == Touch.EMAIL_OPEN
     assert noted(hit("email_open", **props('{"machine":"yes","email_id":7}'))) == (Touch.EMAIL_OPEN, 0, "7")
     assert is_machine("Mozilla/5.0")
     assert not is_machine("Mozilla/5.0 (Windows NT 10.0; Win64; x64) Thunderbird/128.0")

@@ -5,7 +5,7 @@ import pytest
 from pipeline.core.persons import fold, person
 from pipeline.core.persons.people import PersonRules
 from schemas.touchpoint import Touch
-from tests.core.persons.kit import DAY, HOUR, Net, Seen, key, naive, note, touchpoints, visit
+from tests.core.persons.kit import DAY, HOUR, MINUTE, Net, Seen, key, naive, note, touchpoints, visit
 
 CART_THEN_NOTHING = [Seen("v1", note(Touch.CART, HOUR)), Seen("v1", visit(HOUR, 10))]
 
@@ -26,7 +26,7 @@ def persons(net: Net) -> set[str]:
 
 def test_a_late_login_moves_what_was_before() -> None:
     for partitions in (1, 4):
-        net = after(CART_THEN_NOTHING, partitions=partitions)
+        net = after(CART_THEN_NOTHING, watermark=DAY, partitions=partitions)
         assert persons(net) == {"v1"}
         net.tell(touchpoints([Seen("v1", ("ann", 9 * DAY))]))
         net.run()
@@ -36,7 +36,7 @@ def test_a_late_login_moves_what_was_before() -> None:
 
 
 def test_unlinking_gives_it_back_and_linking_again_takes_it() -> None:
-    net = after(CART_THEN_NOTHING, [Seen("v1", ("ann", DAY))], partitions=3)
+    net = after(CART_THEN_NOTHING, [Seen("v1", ("ann", DAY))], watermark=DAY, partitions=3)
     for time, is_unlinked, owner in ((10, True, "v1"), (11, False, "ann"), (12, True, "v1")):
         net.tell(touchpoints([Seen("v1", ("ann", time, is_unlinked))]))
         net.run()
@@ -78,7 +78,7 @@ def test_two_devices_of_one_user_are_one_person() -> None:
     net = after(laptop, phone, links, partitions=4)
     states = {name: state for name, (state, _) in net.rows["signals"].items()}
     assert states == {
-        ("ann", "abandoned", HOUR + 600_000, 0): "raised",
+        ("ann", "abandoned", HOUR + 40 * MINUTE, 0): "raised",
         ("ann", "abandoned", 5 * HOUR, 1): "cleared",
     }
 
@@ -122,6 +122,25 @@ def test_timers_fire_by_the_watermark_alone_also_after_a_restart() -> None:
     net.run()
     assert set(net.rows["signals"]) == {("v1", "overdue", 9 * DAY, 0)}
     assert net.risks["overdue"] == 1
+
+
+def test_a_cart_is_abandoned_by_the_watermark_alone_also_after_a_restart() -> None:
+    net = after(CART_THEN_NOTHING, watermark=HOUR + 40 * MINUTE)
+    assert net.rows["signals"] == {}
+    net.restart(0)
+    net.tell(touchpoints([], watermark=HOUR + 40 * MINUTE + 1))
+    net.run()
+    assert set(net.rows["signals"]) == {("v1", "abandoned", HOUR + 40 * MINUTE, 0)}
+    net.tell(touchpoints([Seen("v1", note(Touch.ORDER, HOUR + 40 * MINUTE))], watermark=DAY))
+    net.run()
+    assert net.rows["signals"] == {}, "it came late, and was in time"
+
+
+def test_carts_of_the_last_sessions_are_abandoned_when_bounded_input_ends() -> None:
+    net = after(CART_THEN_NOTHING, watermark=HOUR + 10 * MINUTE - 10_000, rules=PersonRules(bounded=True))
+    assert net.rows["signals"] == {}
+    net.end()
+    assert persons(net) == {"v1"}
 
 
 def test_time_is_that_of_the_slowest_source() -> None:
@@ -178,6 +197,21 @@ def test_an_email_counts_once_where_it_was_delivered() -> None:
     assert net.rows["signals"] == {}
 
 
+def test_an_opening_of_an_old_email_is_no_delivery_of_today() -> None:
+    """Whether it is remembered, forgotten, or was never told of."""
+
+    def email(kind: Touch, time: int, message: str) -> list[Seen]:
+        return [Seen("ann", note(kind, time, text=message, known=True))]
+
+    sent = [email(Touch.EMAIL_SENT, 0, "old"), email(Touch.EMAIL_SENT, 0, "read")]
+    heard = [email(Touch.EMAIL_OPEN, 20 * DAY, "read"), email(Touch.EMAIL_SENT, 40 * DAY, "new")]
+    for message in ("old", "read", "unknown"):
+        net = after(*sent, *heard, email(Touch.EMAIL_CLICK, 41 * DAY, message))
+        sums = {time: one for (_, time), one in net.measures.items() if any(one)}
+        clicks = int(message == "read")
+        assert sums == {0: [2, 1, 0, clicks, 0, 0], 40 * DAY: [1, 0, 0, 0, 0, 0]}
+
+
 def test_answers_are_counted_once_also_when_they_are_passed_on() -> None:
     answer = Seen("v1", note(Touch.NPS, HOUR, amount=9_000_000))
     net = after([answer], [Seen("v1", ("ann", DAY))], partitions=4)
@@ -218,10 +252,23 @@ def test_what_is_passed_on_is_bounded_and_what_is_older_stays_with_the_owner(
     assert net.missed == 2
 
 
+def test_a_cart_folded_for_good_knows_of_the_longer_visit_that_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fold, "MAX_ITEMS", 4)
+    short, own = visit(HOUR + 5 * MINUTE, 7, name="short"), visit(HOUR, 60, name="own")
+    notes = [note(Touch.CART, HOUR + 10 * MINUTE), note(Touch.ORDER, HOUR + 50 * MINUTE)]
+    seen = [Seen("v1", one) for one in (short, own, *notes, note(Touch.NPS, 3 * HOUR, amount=9_000_000))]
+    late = [Seen("v1", note(Touch.NPS, 2 * HOUR + 1, amount=9_000_000))]
+    again = [Seen("v1", visit(DAY, 10)), Seen("v1", note(Touch.CART, DAY))]
+    net = after(seen, late, again, watermark=2 * DAY)
+    assert set(net.rows["signals"]) == {("v1", "abandoned", DAY + 40 * MINUTE, 0)}
+
+
 def test_a_session_told_and_taken_back_in_one_unit_has_never_been() -> None:
     net = Net()
     wrong = Seen("v1", visit(HOUR, name="wrong"))
     net.tell(touchpoints([wrong, *CART_THEN_NOTHING]))
-    net.tell(touchpoints([], gone=[wrong]))
+    net.tell(touchpoints([], gone=[wrong], watermark=DAY))
     net.run(most=5)
-    assert set(net.rows["signals"]) == {("v1", "abandoned", HOUR + 600_000, 0)}
+    assert set(net.rows["signals"]) == {("v1", "abandoned", HOUR + 40 * MINUTE, 0)}

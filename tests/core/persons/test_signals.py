@@ -1,12 +1,15 @@
 """Each of the eight signals at its boundaries: raised, cleared, ended by itself."""
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import permutations
 
 import pytest
 
 from pipeline.core.persons.fold import BEFORE_ALL, Items, Touches, change_items, due_at, let_time_pass
 from pipeline.core.persons.items import Note, Visit
 from pipeline.core.persons.signal_rules import END_DAYS, REASONS, WEIGHTS, SignalRules, rules_of
+from pipeline.core.persons.signals import Step
 from schemas.touchpoint import Touch
 from tests.core.persons.kit import DAY, HOUR, MINUTE, note, visit
 
@@ -112,23 +115,52 @@ def test_a_complaint_makes_unhappy() -> None:
     assert of("unhappy", told(note(Touch.EMAIL_COMPLAINT, 5))) == [("raised", 5)]
 
 
-def test_a_cart_without_an_order_is_abandoned_when_its_visit_ends() -> None:
+def test_a_cart_without_an_order_is_abandoned_when_its_visit_has_closed() -> None:
     shopping = visit(HOUR, 10)
-    cart = note(Touch.CART, HOUR + MINUTE)
-    assert of("abandoned", told(cart)) == []
-    assert of("abandoned", told(cart, shopping)) == [("raised", shopping.end)]
+    cart, closes = note(Touch.CART, HOUR + MINUTE), shopping.end + 30 * MINUTE
+    assert of("abandoned", told(cart, until=DAY)) == []
+    assert of("abandoned", told(cart, shopping, until=closes)) == []
+    assert of("abandoned", told(cart, shopping, until=closes + 1)) == [("raised", closes)]
     assert of("abandoned", told(cart, shopping, note(Touch.ORDER, 3 * HOUR))) == [
-        ("raised", shopping.end),
+        ("raised", closes),
         ("cleared", 3 * HOUR),
     ]
-    assert of("abandoned", told(cart, note(Touch.ORDER, HOUR + 2 * MINUTE), shopping)) == []
-    later = note(Touch.CART, HOUR + 3 * MINUTE)  # and another cart after the order
-    assert of("abandoned", told(cart, note(Touch.ORDER, HOUR + 2 * MINUTE), later, shopping)) != []
-    assert of("abandoned", told(cart, note(Touch.ORDER, HOUR + MINUTE), shopping)) == [], "one moment"
+    again = told(cart, shopping, note(Touch.CART, DAY + MINUTE), visit(DAY, 10), until=20 * DAY)
+    ended = DAY + 40 * MINUTE + 14 * DAY
+    assert of("abandoned", again) == [("raised", closes), ("cleared", ended)]
+
+
+@pytest.mark.parametrize("after", [0, 59_000, 9 * MINUTE, 39 * MINUTE])
+def test_an_order_in_time_is_no_abandoned_cart_wherever_it_came_from(after: int) -> None:
+    """A backend's has no visitor, so it is in no visit, or comes after it."""
+    shopping, cart = visit(HOUR, 10), note(Touch.CART, HOUR + MINUTE)
+    order = note(Touch.ORDER, HOUR + MINUTE + after)
+    assert of("abandoned", told(cart, shopping, order, until=DAY)) == []
+    again = note(Touch.CART, order.time + 1)  # and another cart after the order
+    assert of("abandoned", told(cart, order, again, visit(HOUR, 41), until=DAY)) != []
+
+
+def test_a_cart_is_abandoned_when_the_last_visit_that_holds_it_has_closed() -> None:
+    """Another device's may end before. In whatever parts it comes to be known."""
+    cart, order = note(Touch.CART, HOUR + 10 * MINUTE), note(Touch.ORDER, HOUR + 50 * MINUTE)
+    short, own = visit(HOUR + 5 * MINUTE, 7, name="short"), visit(HOUR, 60, name="own")
+    assert of("abandoned", told(cart, short, order, own, until=DAY)) == []
+    assert of("abandoned", told(cart, short, own, until=DAY)) == [("raised", own.end + 30 * MINUTE)]
+    for units in permutations([cart, short, order, own]):
+        items, net = Items(), Counter[Step]()
+        for one in units:
+            visits, notes = ([one], []) if isinstance(one, Visit) else ([], [one])
+            change = change_items(RULES, items, Touches(visits, notes), Touches([], []), 0)
+            net.update(change.steps)
+            net.subtract(change.steps_gone)
+        assert [step for step, times in net.items() if times] == []
 
 
 def test_a_cart_of_no_visit_is_never_abandoned() -> None:
-    assert of("abandoned", told(note(Touch.CART, 5 * HOUR), visit(HOUR, 10), visit(9 * HOUR, 10))) == []
+    assert (
+        of("abandoned", told(note(Touch.CART, 5 * HOUR), visit(HOUR, 10), visit(9 * HOUR, 10), until=DAY))
+        == []
+    )
 
 
 def test_support_after_48_hours_until_the_last_ticket_is_closed() -> None:
@@ -150,6 +182,19 @@ def test_support_with_the_third_ticket_in_30_days() -> None:
 
     assert of("support", told(*tickets(30 * DAY))) == [("raised", 30 * DAY)]
     assert of("support", told(*tickets(30 * DAY + 1))) == []
+
+
+def test_a_ticket_told_again_is_no_further_one() -> None:
+    def opened(*names: str) -> list[Note]:
+        return [note(Touch.TICKET_OPEN, number * HOUR, text=name) for number, name in enumerate(names)]
+
+    assert of("support", told(*opened("a", "a", "a", "b", "a", "b"))) == []
+    assert of("support", told(*opened("a", "a", "b", "a", "c"))) == [("raised", 4 * HOUR)]
+    assert of("support", told(*opened("", "", ""))) == [("raised", 2 * HOUR)], "who knows which"
+    month = note(Touch.TICKET_OPEN, 30 * DAY + 1, text="a")
+    closed = [note(Touch.TICKET_CLOSE, 2 * HOUR + number, text=name) for number, name in enumerate("ab")]
+    late = [note(Touch.TICKET_OPEN, month.time + 1, text="c")]
+    assert of("support", told(*opened("a", "b"), *closed, month, *late)) == [("raised", late[0].time)]
 
 
 def test_payment_and_leaving_end_with_a_renewal_or_an_order() -> None:

@@ -39,8 +39,9 @@ QUICK = rules_of(
 )
 PROPS = [
     '{"ticket_id":"a"}', '{"ticket_id":7}', '{"ticket_id":null}', '{"metric":"csat"}', '{"metric":"nps"}',
-    '{"metric":"ces"}', '{"metric":"nps","ticket_id":[]}', '{"email_id":"m \\"é/1\\"","subscription_id":"s"}', "[]",
-    "", "{",
+    '{"metric":"ces"}', '{"metric":"nps","ticket_id":[]}', '{"metric":7,"email_id":0,"message_id":"m","ticket_id":1.0}',
+    '{"email_id":null,"message_id":5e3,"ticket_id":99999999999999999999}',
+    '{"email_id":"m \\"é/1\\"","subscription_id":"s"}', "[]", "", "{",
 ]  # fmt: skip
 EVENTS = (
     ["page_view"] * 10 + ["survey_response"] * 4 + ["support_ticket_open"] * 4 + ["support_ticket_close"] * 2
@@ -48,11 +49,28 @@ EVENTS = (
     + ["payment_failed", "subscription_renew", "subscription_cancel", "email_complaint", "email_unsubscribe", "click"]
 )  # fmt: skip
 URLS = ["", "/a", "https://a.example/cancel?x", "/my/unsubscribe/now", "/CANCEL"]
-STEPS = [0, 0, 1, MINUTE, HOUR, 12 * HOUR, DAY, DAY + 1, 2 * DAY, 3 * DAY, 7 * DAY, 14 * DAY, 40 * DAY]
+STEPS = [
+    0,
+    0,
+    1,
+    MINUTE,
+    12 * MINUTE,
+    25 * MINUTE,
+    30 * MINUTE,
+    HOUR,
+    12 * HOUR,
+    DAY,
+    DAY + 1,
+    2 * DAY,
+    3 * DAY,
+    7 * DAY,
+    14 * DAY,
+    40 * DAY,
+]
 
 
 def random_hits(seed: int, persons: int) -> list[Row]:
-    """Few distinct values, so that times tie and timers fall due to the millisecond."""
+    """Few distinct values, so that times tie and timers fall due to the millisecond. Each has two devices."""
     dice = random.Random(seed)
     hits = []
     for number in range(persons):
@@ -65,7 +83,8 @@ def random_hits(seed: int, persons: int) -> list[Row]:
             hits.append(
                 hit(
                     at,
-                    visitor_id=f"v{number}",
+                    visitor_id=f"{dice.choice('vvw')}{number}",
+                    user_id=f"u{number}",
                     event=event,
                     url=dice.choice(URLS) if event == "page_view" else "",
                     goal=event == "purchase" or (event == "subscribe" and dice.random() < 0.8),
