@@ -175,13 +175,17 @@ def _weighed() -> str:
 
 
 def _conversions() -> str:
-    """Money: what was paid, less the refunds of the order, which the first order of that id bears."""
+    """Money: what was paid, less the refunds of the order, which the first order of that id bears.
+
+    ``gone``: by currency. What names none is taken to be in the other's.
+    """
     micros = "toInt64(toDecimal128(ifNull(revenue, 0), 6) * 1000000)"
     return f"""
     SELECT
         h.site AS site, h.person_id AS person_id, h.time AS time, h.event AS event, h.order_id AS order_id,
         h.channel AS channel, h.currency AS currency, h.in_session AS in_session, h.copy AS copy,
-        if(h.is_first AND r.back > 0, greatest(0, h.paid - r.back), h.paid) AS money
+        if(h.currency = '', arraySum(mapValues(r.gone)), r.gone[h.currency] + r.gone['']) AS back,
+        if(h.is_first AND back > 0, greatest(0, h.paid - back), h.paid) AS money
     FROM
     (
         SELECT
@@ -206,7 +210,7 @@ def _conversions() -> str:
     ) AS h
     LEFT ANY JOIN
     (
-        SELECT site, person_id, order_id, sum(abs({micros})) AS back
+        SELECT site, person_id, order_id, sumMap(map(currency, abs({micros}))) AS gone
         FROM hits
         WHERE event = 'refund' AND order_id != '' AND {ACCEPTED}
         GROUP BY site, person_id, order_id

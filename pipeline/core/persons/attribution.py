@@ -3,7 +3,7 @@
 The touches of a conversion are the person's visits that began in the 30 days before it, both ends inclusive, ordered
 by start, then id. A conversion in a session waits until a visit covers it: only a closed session has its channel and
 its start for good. One outside of all visits is its own touch. Money is what the order brought less its refunds (by
-order id; refunds that exceed it leave 0).
+order id, in the order's currency; refunds that exceed it leave 0).
 
 Credits are millionths and add up to 1,000,000; shares of the money are micros and add up to the money. Both come from
 integer weights by rounding the running sum down, so that no remainder is left and SQL can say the same.
@@ -51,7 +51,7 @@ def attribute(notes: Sequence[Note], visits: Sequence[Visit], since: int, until:
     found: list[Credit] = []
     copies: dict[tuple[int, str, str], int] = {}
     for note in notes:
-        back = refunds.pop(note.text, 0) if note.kind == Touch.ORDER and note.text else 0
+        back = _given_back(note, refunds.pop(note.text, ())) if note.kind == Touch.ORDER else 0
         if not note.goal:
             continue
         name = (note.time, note.event, _order_of(note))
@@ -80,13 +80,19 @@ def reach(visits: Iterable[Visit], notes: Iterable[Note]) -> tuple[int, int] | N
 _EVER: Final = 1 << 62
 
 
-def _refunds(notes: Iterable[Note]) -> dict[str, int]:
-    """Order id -> what was given back."""
-    found: dict[str, int] = {}
+def _refunds(notes: Iterable[Note]) -> dict[str, list[Note]]:
+    """By order id."""
+    found: dict[str, list[Note]] = {}
     for note in notes:
         if note.kind == Touch.REFUND and note.text:
-            found[note.text] = found.get(note.text, 0) + note.amount
+            found.setdefault(note.text, []).append(note)
     return found
+
+
+def _given_back(order: Note, refunds: Iterable[Note]) -> int:
+    """What names no currency is taken to be in the other's."""
+    currency = order.currency
+    return sum(one.amount for one in refunds if not one.currency or not currency or one.currency == currency)
 
 
 def _touches(note: Note, visits: Sequence[Visit]) -> Iterator[tuple[int, str, str]]:

@@ -1,5 +1,6 @@
 """Credits of a conversion: the six rules, what counts as a touch, and that nothing is lost to rounding."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,6 +86,20 @@ def test_refunds_of_the_order_lessen_its_money_not_its_credit() -> None:
     assert credit.shares == (0,) * 6, "never less than nothing"
     (credit,) = credits_of(path, order(END, text="o2"), refund)
     assert credit.shares == (10_000_000,) * 6
+
+
+def test_a_refund_in_another_currency_lessens_nothing() -> None:
+    """Nobody says what it is worth in the order's. One that names no currency is in the order's."""
+    path = [visit(END - DAY)]
+
+    def left(order_in: str, refund_in: str) -> int:
+        bought = msgspec.structs.replace(order(END, text="o1"), currency=order_in)
+        back = note(Touch.REFUND, END + DAY, amount=4_000_000, text="o1")
+        (credit,) = credits_of(path, bought, msgspec.structs.replace(back, currency=refund_in))
+        return credit.shares[0]
+
+    assert left("EUR", "USD") == 10_000_000
+    assert left("EUR", "EUR") == left("EUR", "") == left("", "USD") == 6_000_000
 
 
 def test_of_two_orders_with_one_id_the_first_is_refunded() -> None:
