@@ -66,8 +66,10 @@ def attribute(notes: Sequence[Note], visits: Sequence[Visit], since: int, until:
 
 def reach(visits: Iterable[Visit], notes: Iterable[Note]) -> tuple[int, int] | None:
     """The times between which conversions lie whose credits these visits and notes can change; None: no such."""
-    froms = [visit.start for visit in visits]
-    untils = [start + LOOK_BACK_MS for start in froms]
+    froms, untils = list[int](), list[int]()
+    for visit in visits:
+        froms.append(visit.start)
+        untils.append(max(visit.start + LOOK_BACK_MS, visit.end))  # those that wait for it may lie beyond
     for note in notes:
         if note.goal or note.kind == Touch.ORDER:
             froms.append(note.time)
