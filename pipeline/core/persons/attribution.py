@@ -1,9 +1,10 @@
 """Attribution: which visits share the credit of a conversion, by six rules at once.
 
 The touches of a conversion are the person's visits that began in the 30 days before it, both ends inclusive, ordered
-by start, then id. A conversion in a session waits until a visit covers it: only a closed session has its channel and
-its start for good. One outside of all visits is its own touch. Money is what the order brought less its refunds (by
-order id, in the order's currency; refunds that exceed it leave 0).
+by start, then id; and the conversion's own session where it is another's visit, say of who logged in last on a shared
+device. A conversion in a session waits until a visit covers it: only a closed session has its channel and its start
+for good. One outside of all visits is its own touch. Money is what the order brought less its refunds (by order id, in
+the order's currency; refunds that exceed it leave 0).
 
 Credits are millionths and add up to 1,000,000; shares of the money are micros and add up to the money. Both come from
 integer weights by rounding the running sum down, so that no remainder is left and SQL can say the same.
@@ -14,7 +15,7 @@ from itertools import accumulate
 from typing import Final, NamedTuple
 
 from pipeline.core.persons.items import Note, Visit
-from schemas.touchpoint import Touch
+from schemas.touchpoint import OWN, Touch
 
 MODELS: Final = ("first_touch", "last_touch", "last_non_direct", "linear", "position_based", "time_decay")
 LOOK_BACK_MS: Final = 30 * 86_400_000
@@ -100,12 +101,15 @@ def _given_back(order: Note, refunds: Iterable[Note]) -> int:
 def _touches(note: Note, visits: Sequence[Visit]) -> Iterator[tuple[int, str, str]]:
     """(start, session, channel) of each touch; none while the conversion's own session is not known."""
     time = note.time
-    if note.in_session and not any(visit.start <= time <= visit.end for visit in visits):
+    near = [visit for visit in visits if visit.start <= time and visit.goal_time in (OWN, time)]
+    if note.in_session and not any(time <= visit.end for visit in near):
         return
     found = sorted(
-        (visit.start, visit.session_id, visit.channel)
-        for visit in visits
-        if time - LOOK_BACK_MS <= visit.start <= time
+        {
+            (visit.start, visit.session_id, visit.channel)
+            for visit in near
+            if visit.start >= time - LOOK_BACK_MS
+        }
     )
     yield from found or [(time, "", note.channel)]
 

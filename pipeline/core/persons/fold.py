@@ -20,7 +20,7 @@ from pipeline.core.persons.attribution import Credit, attribute, reach
 from pipeline.core.persons.items import Note, Visit
 from pipeline.core.persons.signal_rules import SignalRules
 from pipeline.core.persons.signals import BEFORE_ALL, Risk, Step, due, pass_time, take_note, take_visit
-from schemas.touchpoint import Touch
+from schemas.touchpoint import OWN, Touch
 
 MAX_ITEMS: Final = 1_000
 _AFTER_ALL: Final = 1 << 62
@@ -137,7 +137,7 @@ def _take(rules: SignalRules, risk: Risk, visits: Iterable[Visit], notes: Iterab
     steps: list[Step] = []
     waiting = sorted(notes)
     place = 0
-    for visit in sorted(visits):
+    for visit in sorted(visit for visit in visits if visit.goal_time == OWN):
         while place < len(waiting) and waiting[place].time <= visit.end:
             steps += take_note(rules, risk, waiting[place])
             place += 1

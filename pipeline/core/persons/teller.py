@@ -36,7 +36,7 @@ class Touched(Struct):
             Touchpoints(source, watermark, SessionColumns(), HitColumns(), LinkColumns())
             for _ in range(partitions)
         ]
-        for of, user, session_id, start, end, channel, sign in self.sessions:
+        for of, user, session_id, start, end, channel, sign, goal_time in self.sessions:
             site, _, visitor = of.partition(SEPARATOR)
             key = f"{site}{SEPARATOR}{user or visitor[1:]}"
             table = targets[partition_of(key, partitions)].sessions
@@ -47,6 +47,7 @@ class Touched(Struct):
             table.end.append(end)
             table.channel.append(channel)
             table.sign.append(sign)
+            table.goal_time.append(goal_time)
         for hit in self.hits:
             _put(targets[partition_of(hit[0], partitions)].hits, hit)
         for link in self.links:

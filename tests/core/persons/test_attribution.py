@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.persons.attribution import LOOK_BACK_MS, MODELS, WHOLE, Credit, attribute
+from pipeline.core.persons.attribution import LOOK_BACK_MS, MODELS, WHOLE, Credit, attribute, reach
 from pipeline.core.persons.items import Note, Visit
 from schemas.touchpoint import Touch
 from tests.core.persons.kit import DAY, HOUR, note, visit
@@ -68,6 +68,28 @@ def test_a_conversion_in_a_session_waits_for_it() -> None:
         before.session_id,
         its_own.session_id,
     ]
+
+
+def test_one_in_another_persons_session_has_that_for_a_touch() -> None:
+    """Of the same person's other conversions, before and after, the session is none."""
+    before, others = visit(END - DAY), visit(END - HOUR, 90, channel="email", goal_time=END)
+    buys, later = order(END, in_session=True), order(END + DAY)
+    found = credits_of([before, others], buys, later)
+    assert [credit.session_id for credit in found] == [
+        before.session_id,
+        others.session_id,
+        before.session_id,
+    ]
+    assert credits_of([before, others], order(END + 1, in_session=True)) == []
+    assert credits_of([others, visit(END - HOUR, 90, channel="email")], buys)[0].credits == (WHOLE,) * 6
+
+
+def test_a_conversion_late_in_a_very_long_session_is_its_own_touch() -> None:
+    long = visit(0, 31 * 24 * 60)
+    buys = order(long.end, in_session=True)
+    span = reach([long], [])
+    assert span is not None
+    assert [credit.session_id for credit in attribute([buys], [long], *span)] == [""]
 
 
 def test_a_conversion_outside_of_all_sessions_is_its_own_touch() -> None:
