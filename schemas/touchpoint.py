@@ -5,6 +5,7 @@ n-th values of a table's columns belong together, all columns of a table are equ
 and an id; it names the partition (CRC-32) and the state. Whose it is:
 
 * a session or hit with a ``user_id`` goes to that user (``known`` true), any other to its visitor (``known`` false);
+* a session goes also to whose its conversions may be but it is not, once for each such conversion;
 * a link goes to its visitor.
 
 A session is told when it closes (``sign`` 1). When it is opened again, extended or merged, what was told is taken back
@@ -17,8 +18,11 @@ Every partition hears of a new ``watermark``, also with empty tables: time passe
 """
 
 from enum import IntEnum
+from typing import Final
 
 from msgspec import Struct, field
+
+OWN: Final = -1  # before all times
 
 
 class Touch(IntEnum):
@@ -51,7 +55,10 @@ class Touch(IntEnum):
 
 
 class SessionColumns(Struct, array_like=True, gc=False):
-    """Closed sessions. Times in ms, both ends inclusive."""
+    """Closed sessions. Times in ms, both ends inclusive.
+
+    ``goal_time`` OWN: a visit of the person, or visitor. Else only the conversion in it at that time may be theirs.
+    """
 
     key: list[str] = []
     known: list[bool] = []
@@ -60,6 +67,7 @@ class SessionColumns(Struct, array_like=True, gc=False):
     end: list[int] = []
     channel: list[str] = []
     sign: list[int] = []
+    goal_time: list[int] = []  # missing in messages of older versions
 
 
 class HitColumns(Struct, array_like=True, gc=False):

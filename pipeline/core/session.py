@@ -5,14 +5,18 @@ hits of the same millisecond give the same answer in either order; a url goes be
 inclusive.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
 from pipeline.core.ids import SEPARATOR
 from pipeline.core.money import add_micros
 from schemas.session import Session, SessionFact
+from schemas.touchpoint import OWN
+
+MOST_GOALS: Final = 1_000
+Goals = tuple[tuple[int, str], ...]
 
 
 class OpenSession(Struct, array_like=True, gc=False):
@@ -20,7 +24,7 @@ class OpenSession(Struct, array_like=True, gc=False):
 
     ``url`` and ``context`` are those of the first hit. ``entry_*``, ``exit_*``: of the first and the last view; of
     the first and the last hit as long as there is no view. ``since``: the unit of work that gave the id; rows with it
-    have left when a later one looks.
+    have left when a later one looks. ``goals``: see :func:`earliest`.
     """
 
     session_id: str
@@ -40,10 +44,14 @@ class OpenSession(Struct, array_like=True, gc=False):
     user: tuple[int, str] | None = None  # latest hit with a user_id
     closed: SessionFact | None = None  # what the counters were told; None while it is open
     old_ids: list[str] = []  # ids that stored rows may still carry
+    goals: Goals = ()
 
 
 class Told(NamedTuple):
-    """A closed session as the persons hear of it; ``sign`` -1: it is taken back. ``key``: the visitor's."""
+    """A closed session as the persons hear of it; ``sign`` -1: it is taken back. ``key``: the visitor's.
+
+    ``goal_time``: as in :class:`schemas.touchpoint.SessionColumns`.
+    """
 
     key: str
     user_id: str
@@ -52,6 +60,22 @@ class Told(NamedTuple):
     end: int
     channel: str
     sign: int
+    goal_time: int = OWN
+
+
+def told_of(whole: Told, goals: Goals) -> Iterator[Told]:
+    """To its latest user or else its visitor, and for each goal to whose it may be instead: another user, or, as no
+    hit without a user says whose it is, its visitor.
+    """
+    yield whole
+    for time, user in goals:
+        if not user or user != whole.user_id:
+            yield whole._replace(user_id=user, goal_time=time)
+
+
+def earliest(goals: Iterable[tuple[int, str]]) -> Goals:
+    """Of a session's conversions (time, user id or ""), each once, as many as are remembered."""
+    return tuple(sorted(set(goals))[:MOST_GOALS])
 
 
 CONTEXT = (
@@ -88,6 +112,7 @@ def of_one_hit(
         exit_time=time,
         exit_url=url,
         user=(time, user_id) if user_id else None,
+        goals=((time, user_id),) if is_goal else (),
     )
 
 
@@ -103,6 +128,8 @@ def merge(into: OpenSession, other: OpenSession) -> None:
     into.revenue_micros = add_micros(into.revenue_micros, other.revenue_micros)
     if other.user is not None and (into.user is None or other.user > into.user):
         into.user = other.user
+    if other.goals:
+        into.goals = earliest((*into.goals, *other.goals))
 
 
 def _merge_ways(into: OpenSession, other: OpenSession) -> None:

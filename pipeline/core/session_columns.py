@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.core.bounce import bounced
 from pipeline.core.ids import SEPARATOR, hex_ids
-from pipeline.core.session import CONTEXT, OpenSession, Told, channel_of
+from pipeline.core.session import CONTEXT, OpenSession, Told, channel_of, told_of
 from pipeline.core.slots import Array, Index, Slots
 from schemas.session import SessionFact
 
@@ -20,6 +20,7 @@ COLUMNS: dict[str, Any] = {
     "told": np.int8,  # what the counters were told, as the bits below; 0 while it is open
     "id": "V16",
     "old_ids": object,  # ids that stored rows may still carry; None where there are none
+    "goals": object,  # as in OpenSession; None where there are none
     "prev": np.int64,  # the visitor's session before this one, or -1
     "unsaid": np.bool_,  # its row has not left since it changed
 }
@@ -97,6 +98,7 @@ def session_at(slots: Slots, slot: int) -> OpenSession:
         user=(int(value["user_time"]), value["user"]) if value["user"] else None,
         closed=closed if told else None,
         old_ids=list(value["old_ids"] or ()),
+        goals=value["goals"] or (),
         **as_it_is,
     )
 
@@ -113,7 +115,8 @@ def write(slots: Slots, slot: int, session: OpenSession) -> None:
         "user_time": user_time,
         "user": user,
         "old_ids": tuple(session.old_ids) or None,
-        "told": told_of(told) if told else 0,
+        "goals": session.goals or None,
+        "told": bits_of(told) if told else 0,
         "close_time": told.close_time if told else 0,
         "unsaid": told is None,
     }
@@ -137,12 +140,12 @@ def facts_of(slots: Slots, at: Index, *, timeout_ms: int, bounce: str) -> list[S
 def told_to_persons(slots: Slots, at: Index, facts: Sequence[SessionFact]) -> Iterator[Told]:
     """These sessions, which have just been closed with these facts."""
     ids = hex_ids(slots["id"][at])
-    columns = (slots[name][at].tolist() for name in ("key", "user", "start", "end"))
-    for fact, an_id, key, user, start, end in zip(facts, ids, *columns, strict=True):
-        yield Told(key, user, an_id, start, end, fact.channel, 1)
+    columns = (slots[name][at].tolist() for name in ("key", "user", "start", "end", "goals"))
+    for fact, an_id, key, user, start, end, goals in zip(facts, ids, *columns, strict=True):
+        yield from told_of(Told(key, user, an_id, start, end, fact.channel, 1), goals or ())
 
 
-def told_of(one: SessionFact) -> int:
+def bits_of(one: SessionFact) -> int:
     """What the counters were told, as bits."""
     return int(_bits(one.counted, one.bounced, one.converted))
 

@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.core.ids import SEPARATOR, session_id
 from pipeline.core.money import add_micros
 from pipeline.core.segments import Hits, Segments, Sums, cut, sums
-from pipeline.core.session import OpenSession, of_one_hit
+from pipeline.core.session import OpenSession, earliest, of_one_hit
 from pipeline.core.session_columns import COLUMNS, facts_of, rows_of, session_at, told_to_persons, write
 from pipeline.core.sessionizer import Said, SessionRules, count_active, place, settle
 from pipeline.core.slots import Array, Index, Slots
@@ -62,6 +62,7 @@ class SessionTable:
         self._open(hits, segments, new, slot_of[new], before[new], summed.at(new), said)
         found = np.empty(len(segments.order), np.int64)
         found[segments.order] = np.repeat(slot_of, summed.hits)
+        self._add_goals(hits, found)
         if is_slow.any():
             by_visitor = hits.visitor[segments.order]
             for one in np.flatnonzero(is_slow).tolist():
@@ -145,7 +146,8 @@ class SessionTable:
 
     def _is_of(self, slot: int, erasure: Erasure) -> bool:
         """Whether the session of another's key names the person."""
-        return bool(self.slots["user"][slot] in erasure.users)
+        users = {self.slots["user"][slot], *(user for _, user in self.slots["goals"][slot] or ())}
+        return not users.isdisjoint(erasure.users)
 
     def _chain(self, added: list[int]) -> None:
         """Link each visitor's sessions by their start."""
@@ -217,6 +219,15 @@ class SessionTable:
             slots["id"][slot] = an_id
             self._newest[key] = slot
             count_active(said, key, 1)
+
+    def _add_goals(self, hits: Hits, slot_of: Index) -> None:
+        """To the sessions on the fast way; those of the others are no slots yet."""
+        more: dict[int, list[tuple[int, str]]] = {}
+        for hit in np.flatnonzero(hits.is_goal & (slot_of >= 0)).tolist():
+            more.setdefault(int(slot_of[hit]), []).append((int(hits.time[hit]), hits.users[hit]))
+        goals = self.slots["goals"]
+        for slot, found in more.items():
+            goals[slot] = earliest((*(goals[slot] or ()), *found))
 
     def _place_each(self, hits: Hits, key: str, places: list[int], said: Said) -> list[int]:
         """One visitor's hits, one by one; the slot of each."""

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from pipeline.core.ids import SEPARATOR, session_id
 from pipeline.core.parts import Splits
-from pipeline.core.session import OpenSession, Told, merge, withdrawal
+from pipeline.core.session import OpenSession, Told, merge, told_of, withdrawal
 from schemas.session import Session, SessionFact, SessionMove
 
 
@@ -84,7 +84,8 @@ def reopen(session: OpenSession, key: str, said: Said) -> None:
         said.facts.append(replace(session.closed, sign=-1))
         user = session.user[1] if session.user else ""
         channel = session.closed.channel
-        said.told.append(Told(key, user, session.session_id, session.start, session.end, channel, -1))
+        whole = Told(key, user, session.session_id, session.start, session.end, channel, -1)
+        said.told += told_of(whole, session.goals)
         session.closed = None
         count_active(said, key, 1)
 

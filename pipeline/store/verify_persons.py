@@ -5,7 +5,8 @@ session is, from the links (the views say that). Credits come from conversions, 
 
 Each check gives the rows that differ as (``key``, ``stream``, ``batch``), as in ``checks``. Left out: visitors with a
 pair that an operator unlinked, or with a user who has too many (no hit says so: the stream's word is taken). Persons
-that have outgrown their limit and then met late hits may differ.
+that have outgrown their limit and then met late hits may differ, and so may those of a session with very many
+conversions.
 """
 
 from typing import Final
@@ -153,9 +154,11 @@ def _weighed() -> str:
     FROM
     (
         SELECT
-            c.*,
+            c.site AS site, c.person_id AS person_id, c.time AS time, c.event AS event, c.order_id AS order_id,
+            c.copy AS copy, c.currency AS currency, c.money AS money,
             arraySort(arrayFilter(
-                touch -> touch.1 BETWEEN c.time - {LOOK_BACK_MS} AND c.time, s.path
+                touch -> touch.1 BETWEEN c.time - {LOOK_BACK_MS} AND c.time,
+                arrayDistinct(arrayConcat(s.path, o.sessions))
             )) AS found,
             if(empty(found), [(c.time, '', c.channel)], found) AS path
         FROM ({_conversions()}) AS c
@@ -169,19 +172,41 @@ def _weighed() -> str:
             WHERE closed = 1
             GROUP BY site, person_id
         ) AS s ON s.site = c.site AND s.person_id = c.person_id
-        WHERE NOT c.in_session OR arrayExists(span -> c.time BETWEEN span.1 AND span.2, s.spans)
+        LEFT ANY JOIN ({_own_sessions()}) AS o
+            ON o.site = c.site AND o.person_id = c.person_id AND o.at = c.time
+        WHERE NOT c.in_session OR notEmpty(o.sessions)
+            OR arrayExists(span -> c.time BETWEEN span.1 AND span.2, s.spans)
     )
     """
 
 
+def _own_sessions() -> str:
+    """In which sessions the person's conversions of each time were, whosever visits those are: all are read."""
+    return """
+    SELECT
+        h.site AS site, h.person_id AS person_id, toUnixTimestamp64Milli(h.event_time) AS at,
+        groupUniqArray((toUnixTimestamp64Milli(s.start_time), s.session_id, s.channel)) AS sessions
+    FROM (SELECT site, person_id, event_time, session_id FROM hits WHERE goal = 1 AND outcome = 'sessionized') AS h
+    INNER JOIN
+    (
+        SELECT site, session_id, start_time, channel FROM sessions_rows FINAL WHERE closed = 1 AND conversions > 0
+    ) AS s ON s.site = h.site AND s.session_id = h.session_id
+    GROUP BY site, person_id, at
+    """
+
+
 def _conversions() -> str:
-    """Money: what was paid, less the refunds of the order, which the first order of that id bears."""
+    """Money: what was paid, less the refunds of the order, which the first order of that id bears.
+
+    ``gone``: by currency. What names none is taken to be in the other's.
+    """
     micros = "toInt64(toDecimal128(ifNull(revenue, 0), 6) * 1000000)"
     return f"""
     SELECT
         h.site AS site, h.person_id AS person_id, h.time AS time, h.event AS event, h.order_id AS order_id,
         h.channel AS channel, h.currency AS currency, h.in_session AS in_session, h.copy AS copy,
-        if(h.is_first AND r.back > 0, greatest(0, h.paid - r.back), h.paid) AS money
+        if(h.currency = '', arraySum(mapValues(r.gone)), r.gone[h.currency] + r.gone['']) AS back,
+        if(h.is_first AND back > 0, greatest(0, h.paid - back), h.paid) AS money
     FROM
     (
         SELECT
@@ -206,7 +231,7 @@ def _conversions() -> str:
     ) AS h
     LEFT ANY JOIN
     (
-        SELECT site, person_id, order_id, sum(abs({micros})) AS back
+        SELECT site, person_id, order_id, sumMap(map(currency, abs({micros}))) AS gone
         FROM hits
         WHERE event = 'refund' AND order_id != '' AND {ACCEPTED}
         GROUP BY site, person_id, order_id

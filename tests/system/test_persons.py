@@ -125,3 +125,93 @@ def test_a_wrong_link_is_undone(ways: tuple[Path, Path], tmp_path: Path) -> None
     )
     assert found == [{"person_id": "ann"}], "the tablet's other owner"
     masir("unlink", "--site", "shop", "--visitor", "no", "--user", "bob", "--data", tmp_path / "none", code=2)
+
+
+MINUTE = 60_000
+UNCREDITED = """
+SELECT c.*, a.credits, a.shares
+FROM
+(
+    SELECT site, person_id, time, event, order_id, count() AS conversions, sum(ifNull(conversions.revenue, 0)) AS earned
+    FROM conversions
+    GROUP BY ALL
+) AS c
+LEFT JOIN
+(
+    SELECT site, person_id, time, event, order_id, groupArray(credit) AS credits, groupArray(share) AS shares
+    FROM
+    (
+        SELECT
+            site, person_id, time, event, order_id, model, round(sum(credit), 9) AS credit,
+            sum(attribution.revenue) AS share
+        FROM attribution
+        GROUP BY site, person_id, time, event, order_id, model
+    )
+    GROUP BY site, person_id, time, event, order_id
+) AS a USING (site, person_id, time, event, order_id)
+WHERE a.credits != arrayMap(_ -> c.conversions, range(6)) OR a.shares != arrayMap(_ -> c.earned, range(6))
+ORDER BY site
+"""
+
+
+def _hit(site: str, minute: int, user: str = "", event: str = "page_view", **fields: object) -> bytes:
+    """Of one device, which came by an advertisement."""
+    paid = {"revenue": 100.0, "currency": "EUR", "order_id": "o"} if event == "purchase" else {}
+    named = {"user_id": user} if user else {}
+    url = f"https://shop.example/{'?gclid=1' if minute == 0 else ''}"
+    return hit("v", T0 + minute * MINUTE, site=site, event=event, url=url, **paid, **named, **fields)
+
+
+SWITCHES = [
+    *(_hit("switched", 0, "ann"), _hit("switched", 1, "ann", "purchase"), _hit("switched", 5, "bob")),
+    *(_hit("renamed", 0), _hit("renamed", 1, "a@b.c", "purchase"), _hit("renamed", 5, "42")),
+    *(_hit("between", 0, "ann"), _hit("between", 1, event="purchase"), _hit("between", 5, "bob")),
+    *(_hit("beside", -9, "ann", "identify"), _hit("beside", 0), _hit("beside", 5, "bob", "identify")),
+    *(_hit("beside", 6, event="purchase"), _hit("late", 0, "ann"), _hit("late", 5, "bob")),
+    *(_hit("late", 9, "ann", "purchase"), _hit("late", 20, "cyd")),
+    *(_hit("unlinked", 0), _hit("unlinked", 1, event="purchase"), _hit("unlinked", 5, "ann")),
+]
+
+
+def test_a_conversion_in_another_persons_session_is_credited_to_that_session(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    process(data, write_lines(tmp_path / "hits.ndjson", SWITCHES))
+    asked = (
+        "SELECT site, person_id, channel, toFloat64(attribution.revenue) AS paid, session_id FROM attribution"
+        " WHERE model = 'linear' ORDER BY site, touch_number"
+    )
+    buyers = {"beside": "bob", "between": "ann", "late": "ann", "renamed": "a@b.c", "switched": "ann"}
+    buyers |= {"unlinked": "ann"}
+    sessions = {row["site"]: row["session_id"] for row in ask(data, "SELECT site, session_id FROM sessions")}
+
+    def credited() -> list[dict[str, object]]:
+        touch = {"channel": "paid_search", "paid": 100.0}
+        return [{"site": s, "person_id": p, **touch, "session_id": sessions[s]} for s, p in buyers.items()]
+
+    assert ask(data, asked) == credited()
+    visits = "SELECT site, sum(sessions) AS visits FROM persons GROUP BY site ORDER BY site"
+    assert ask(data, visits) == [{"site": site, "visits": 1} for site in buyers], "no visit is counted twice"
+    masir("unlink", "--site", "unlinked", "--visitor", "v", "--user", "ann", "--data", data)
+    process(data, write_lines(tmp_path / "more.ndjson", [hit("more", T0)]))
+    buyers["unlinked"] = "v"
+    assert ask(data, asked) == credited()
+    assert verify(data)["agrees"]
+
+
+def test_every_conversion_is_credited_whoever_shares_devices(tmp_path: Path) -> None:
+    """Each site is a small input of its own; all is late or a duplicate in the second run."""
+    rng = random.Random(7)
+    events = ("page_view", "page_view", "purchase", "sign_up", "identify")
+    hits = [
+        _hit(f"s{site}", rng.choice((0, 1, 1, 2, 31, 62, 90, 1500)), rng.choice(("", "", "ann", "bob", "cyd")),
+             rng.choice(events), hit_id=f"h{number}", visitor_id=rng.choice("vvw"))
+        for site in range(300) for number in range(rng.randint(2, 8))
+    ]  # fmt: skip
+    for name in ("first", "other"):
+        files = [write_lines(tmp_path / f"{name}{n}.ndjson", hits[n::2]) for n in range(2)]
+        for file in files:
+            process(tmp_path / name, file, partitions=2)
+        assert ask(tmp_path / name, UNCREDITED) == []
+        assert verify(tmp_path / name)["agrees"]
+        rng.shuffle(hits)
+    assert differing(export(tmp_path / "first"), export(tmp_path / "other")) == {}

@@ -21,7 +21,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Prometheus,
     """A server that has data, and the metrics that the pipeline declares but nothing feeds."""
     directory = tmp_path_factory.mktemp("watched")
     with Running(directory / "data", **QUICK) as pipeline, traffic(pipeline, *SITES) as visits:
-        visits.unreadable = 20
+        visits.unreadable, visits.each = 20, 25  # of 200 visits what is usual is known
         target = pipeline.url.removeprefix("http://")
         with prometheus(directory / "prometheus", [target], faster=240) as server:
             wait_for(
@@ -31,6 +31,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Prometheus,
                 lambda: server.ask("site:masir_nps_score:week or site:masir_hits:rate5m"), "recording rules"
             )
             wait_for(lambda: server.ask("site_channel:masir_bounce_ratio:usual"), "what is usual")
+            wait_for(lambda: server.ask("site:masir_session_duration_seconds:usual"), "and of session time")
             wait_for(lambda: server.ask('ALERTS{alertstate="firing"}'), "an alert")
             with urlopen(f"{pipeline.url}/metrics", timeout=30) as answer:
                 page = answer.read().decode()

@@ -46,22 +46,27 @@ def events(site: str, persons: int, event: str, **fields: Any) -> list[bytes]:
 class Traffic:
     """Visits to sites, again and again, until told otherwise.
 
-    ``sites``: who is visited now. ``unreadable``: hits of each round that are none.
+    ``sites``: who is visited now. ``each``: how many visits a site has in a round.
+    ``unreadable``: hits of each round that are none.
     """
 
     def __init__(self, pipeline: Running, sites: set[str]) -> None:
         self.sites = set(sites)
         self.unreadable = 0
+        self.each = 5
         self._pipeline = pipeline
         self._stop = threading.Event()
 
     def run(self) -> None:
-        """Five visits to each site, once a second."""
+        """Visits to each site, once a second."""
         for number in count():
             if self._stop.is_set():
                 return
             hits = [
-                one for site in sorted(self.sites) for n in range(5) for one in visit(site, number * 5 + n)
+                one
+                for site in sorted(self.sites)
+                for n in range(self.each)
+                for one in visit(site, number * self.each + n)
             ]
             hits += [b"{ not json %d" % n for n in range(self.unreadable)]
             if hits:

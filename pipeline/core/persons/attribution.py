@@ -1,9 +1,10 @@
 """Attribution: which visits share the credit of a conversion, by six rules at once.
 
 The touches of a conversion are the person's visits that began in the 30 days before it, both ends inclusive, ordered
-by start, then id. A conversion in a session waits until a visit covers it: only a closed session has its channel and
-its start for good. One outside of all visits is its own touch. Money is what the order brought less its refunds (by
-order id; refunds that exceed it leave 0).
+by start, then id; and the conversion's own session where it is another's visit, say of who logged in last on a shared
+device. A conversion in a session waits until a visit covers it: only a closed session has its channel and its start
+for good. One outside of all visits is its own touch. Money is what the order brought less its refunds (by order id, in
+the order's currency; refunds that exceed it leave 0).
 
 Credits are millionths and add up to 1,000,000; shares of the money are micros and add up to the money. Both come from
 integer weights by rounding the running sum down, so that no remainder is left and SQL can say the same.
@@ -14,7 +15,7 @@ from itertools import accumulate
 from typing import Final, NamedTuple
 
 from pipeline.core.persons.items import Note, Visit
-from schemas.touchpoint import Touch
+from schemas.touchpoint import OWN, Touch
 
 MODELS: Final = ("first_touch", "last_touch", "last_non_direct", "linear", "position_based", "time_decay")
 LOOK_BACK_MS: Final = 30 * 86_400_000
@@ -51,7 +52,7 @@ def attribute(notes: Sequence[Note], visits: Sequence[Visit], since: int, until:
     found: list[Credit] = []
     copies: dict[tuple[int, str, str], int] = {}
     for note in notes:
-        back = refunds.pop(note.text, 0) if note.kind == Touch.ORDER and note.text else 0
+        back = _given_back(note, refunds.pop(note.text, ())) if note.kind == Touch.ORDER else 0
         if not note.goal:
             continue
         name = (note.time, note.event, _order_of(note))
@@ -66,8 +67,10 @@ def attribute(notes: Sequence[Note], visits: Sequence[Visit], since: int, until:
 
 def reach(visits: Iterable[Visit], notes: Iterable[Note]) -> tuple[int, int] | None:
     """The times between which conversions lie whose credits these visits and notes can change; None: no such."""
-    froms = [visit.start for visit in visits]
-    untils = [start + LOOK_BACK_MS for start in froms]
+    froms, untils = list[int](), list[int]()
+    for visit in visits:
+        froms.append(visit.start)
+        untils.append(max(visit.start + LOOK_BACK_MS, visit.end))  # those that wait for it may lie beyond
     for note in notes:
         if note.goal or note.kind == Touch.ORDER:
             froms.append(note.time)
@@ -80,24 +83,33 @@ def reach(visits: Iterable[Visit], notes: Iterable[Note]) -> tuple[int, int] | N
 _EVER: Final = 1 << 62
 
 
-def _refunds(notes: Iterable[Note]) -> dict[str, int]:
-    """Order id -> what was given back."""
-    found: dict[str, int] = {}
+def _refunds(notes: Iterable[Note]) -> dict[str, list[Note]]:
+    """By order id."""
+    found: dict[str, list[Note]] = {}
     for note in notes:
         if note.kind == Touch.REFUND and note.text:
-            found[note.text] = found.get(note.text, 0) + note.amount
+            found.setdefault(note.text, []).append(note)
     return found
+
+
+def _given_back(order: Note, refunds: Iterable[Note]) -> int:
+    """What names no currency is taken to be in the other's."""
+    currency = order.currency
+    return sum(one.amount for one in refunds if not one.currency or not currency or one.currency == currency)
 
 
 def _touches(note: Note, visits: Sequence[Visit]) -> Iterator[tuple[int, str, str]]:
     """(start, session, channel) of each touch; none while the conversion's own session is not known."""
     time = note.time
-    if note.in_session and not any(visit.start <= time <= visit.end for visit in visits):
+    near = [visit for visit in visits if visit.start <= time and visit.goal_time in (OWN, time)]
+    if note.in_session and not any(time <= visit.end for visit in near):
         return
     found = sorted(
-        (visit.start, visit.session_id, visit.channel)
-        for visit in visits
-        if time - LOOK_BACK_MS <= visit.start <= time
+        {
+            (visit.start, visit.session_id, visit.channel)
+            for visit in near
+            if visit.start >= time - LOOK_BACK_MS
+        }
     )
     yield from found or [(time, "", note.channel)]
 

@@ -21,7 +21,7 @@ from pipeline.core.persons.attribution import Credit, attribute, reach
 from pipeline.core.persons.items import Note, Visit
 from pipeline.core.persons.signal_rules import SignalRules
 from pipeline.core.persons.signals import BEFORE_ALL, Risk, Step, due, pass_time, take_note, take_visit
-from schemas.touchpoint import Touch
+from schemas.touchpoint import OWN, Touch
 
 MAX_ITEMS: Final = 1_000
 _AFTER_ALL: Final = 1 << 62
@@ -155,8 +155,8 @@ def _take(
     steps: list[Step] = []
     waiting = sorted(notes)
     place = 0
-    ordered = sorted(visits)
-    coming = [*ordered, *later]
+    ordered = sorted(visit for visit in visits if visit.goal_time == OWN)
+    coming = [*ordered, *(visit for visit in later if visit.goal_time == OWN)]
     for number, visit in enumerate(ordered):
         while place < len(waiting) and waiting[place].time <= visit.end:
             _hold_on(risk, waiting[place].time, coming, number)

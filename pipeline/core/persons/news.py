@@ -7,7 +7,7 @@ from pipeline.core.ids import SEPARATOR
 from pipeline.core.persons.items import EMAILS, Note, Visit
 from pipeline.core.persons.person import News
 from schemas.counter import Measure
-from schemas.touchpoint import HitColumns, SessionColumns, Touch, Touchpoints
+from schemas.touchpoint import OWN, HitColumns, SessionColumns, Touch, Touchpoints
 
 _NOTED_EMAILS = frozenset((Touch.EMAIL_COMPLAINT, Touch.EMAIL_UNSUBSCRIBE))
 _SURVEYS = {Touch.CSAT: ("csat", 8_000_000, 4_000_000), Touch.CES: ("ces", 7_000_000, 4_000_000)}
@@ -54,6 +54,7 @@ def _sessions(visits: dict[str, list[Visit]], found: dict[str, News], table: Ses
         table.session_id,
         table.channel,
         table.known,
+        table.goal_time or [OWN] * len(table.key),
         strict=True,
     )
     for key, sign, *fields in columns:
@@ -61,13 +62,13 @@ def _sessions(visits: dict[str, list[Visit]], found: dict[str, News], table: Ses
         if sign > 0:
             visits.setdefault(key, []).append(visit)
             continue
-        # What is told and taken back in one unit has never been.
+        # What is told and taken back in one unit has never been. The same session with another end is another visit:
+        # a home may take the old one back when the user has been told the new one.
         known = visits.get(key, [])
-        kept = [other for other in known if other.session_id != visit.session_id]
-        if len(kept) == len(known):
-            _news(found, key).gone.append(visit.session_id)
+        if visit in known:
+            known.remove(visit)
         else:
-            visits[key] = kept
+            _news(found, key).gone.append(visit)
 
 
 def _hits(found: dict[str, News], table: HitColumns, measures: list[Measure], *, is_passed_on: bool) -> None:

@@ -49,12 +49,10 @@ class Person(Struct, array_like=True, gc=False):
 
 
 class News(Struct):
-    """What one unit of work brings for one id. ``gone``: ids of sessions that are taken back. ``emails``: (message,
-    kind, time).
-    """
+    """What one unit of work brings for one id. ``gone``: visits taken back. ``emails``: (message, kind, time)."""
 
     visits: list[Visit] = []
-    gone: list[str] = []
+    gone: list[Visit] = []
     notes: list[Note] = []
     notes_gone: list[Note] = []
     links: dict[str, int] = {}
@@ -139,15 +137,12 @@ def _join(person: Person, news: News) -> list[tuple[str, int]]:
 def _take_back(person: Person, news: News, known: Owners, gone: Touches, outcome: Outcome) -> None:
     """Find what is taken back, here or with an owner. What is in neither has been folded for good."""
     away = person.away or Away()
-    here = {visit.session_id: visit for visit in person.items.visits} if news.gone else {}
-    there = {visit.session_id: visit for visit in away.visits} if news.gone else {}
-    for session_id in news.gone:
-        if session_id in here:
-            gone.visits.append(here[session_id])
-        elif session_id in there:
-            visit = there[session_id]
-            away.visits = [other for other in away.visits if other is not visit]
-            outcome.passed.append((owner_at(known, visit.start), visit, -1))
+    for visit in news.gone:
+        if visit in person.items.visits:
+            gone.visits.append(visit)
+        elif visit in away.visits:
+            away.visits.remove(visit)
+            outcome.passed.append((owner_at(known, visit.owned_at), visit, -1))
     gone.notes.extend(news.notes_gone)
 
 
@@ -190,7 +185,7 @@ def _place(person: Person, news: News, known: Owners, come: Touches, outcome: Ou
 
 def _timed(visits: Iterable[Visit], notes: Iterable[Note]) -> list[tuple[Visit | Note, int]]:
     """Each with the time at which it is asked whose it is."""
-    return [(visit, visit.start) for visit in visits] + [(note, note.time) for note in notes]
+    return [(visit, visit.owned_at) for visit in visits] + [(note, note.time) for note in notes]
 
 
 def _put(into: Touches | Away, one: Visit | Note) -> None:

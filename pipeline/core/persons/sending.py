@@ -57,6 +57,7 @@ def _put_visit(table: SessionColumns, key: str, visit: Visit, sign: int) -> None
     table.end.append(visit.end)
     table.channel.append(visit.channel)
     table.sign.append(sign)
+    table.goal_time.append(visit.goal_time)
 
 
 def _put_note(table: HitColumns, key: str, note: Note, sign: int) -> None:

@@ -33,7 +33,7 @@ class Touched(Struct):
     ) -> Iterator[tuple[int, Touchpoints]]:
         """A message for each partition that is told anything; ``to_all``: the watermark is new, all are told."""
         targets = [Touchpoints(source, watermark) for _ in range(partitions)]
-        for of, user, session_id, start, end, channel, sign in self.sessions:
+        for of, user, session_id, start, end, channel, sign, goal_time in self.sessions:
             site, _, visitor = of.partition(SEPARATOR)
             key = f"{site}{SEPARATOR}{user or visitor[1:]}"
             table = targets[partition_of(key, partitions)].sessions
@@ -44,6 +44,7 @@ class Touched(Struct):
             table.end.append(end)
             table.channel.append(channel)
             table.sign.append(sign)
+            table.goal_time.append(goal_time)
         for hit in self.hits:
             _put(targets[partition_of(hit[0], partitions)].hits, hit)
         for link in self.links:

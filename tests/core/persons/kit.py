@@ -16,7 +16,7 @@ from pipeline.core.persons.people import People, PersonRules, Said
 from pipeline.core.persons.sending import messages_of
 from pipeline.core.persons.signal_rules import REASONS
 from pipeline.transport.rows import Cold, Rows
-from schemas.touchpoint import HitColumns, LinkColumns, SessionColumns, Touch, Touchpoints, WordColumns
+from schemas.touchpoint import OWN, HitColumns, LinkColumns, SessionColumns, Touch, Touchpoints, WordColumns
 
 SITE = "shop"
 DAY = 86_400_000
@@ -36,9 +36,10 @@ def key(an_id: str) -> str:
 
 
 def visit(
-    start: int, minutes: float = 5, *, channel: str = "direct", known: bool = False, name: str = ""
-) -> Visit:
-    return Visit(start + round(minutes * MINUTE), start, name or f"s{start}", channel, known)
+    start: int, minutes: float = 5, *, channel: str = "direct", known: bool = False, name: str = "",
+    goal_time: int = OWN,
+) -> Visit:  # fmt: skip
+    return Visit(start + round(minutes * MINUTE), start, name or f"s{start}", channel, known, goal_time)
 
 
 def note(
@@ -64,7 +65,7 @@ def touchpoints(
     for (an_id, what), sign in signed:
         if isinstance(what, Visit):
             row: tuple[Any, ...] = (
-                key(an_id), what.known, what.session_id, what.start, what.end, what.channel, sign
+                key(an_id), what.known, what.session_id, what.start, what.end, what.channel, sign, what.goal_time
             )  # fmt: skip
             put(sessions, row)
         elif isinstance(what, Note):
@@ -211,7 +212,7 @@ def naive(
     persons: dict[str, Touches] = defaultdict(lambda: Touches([], []))
     for an_id, what in seen:
         if isinstance(what, Visit | Note):
-            time = what.start if isinstance(what, Visit) else what.time
+            time = what.owned_at if isinstance(what, Visit) else what.time
             owner = an_id if what.known else owner_at(owners(links[an_id]), time) or an_id
             one = msgspec.structs.replace(what, known=True)
             (persons[owner].visits if isinstance(one, Visit) else persons[owner].notes).append(one)  # type: ignore[arg-type]

@@ -1,10 +1,11 @@
 """Credits of a conversion: the six rules, what counts as a touch, and that nothing is lost to rounding."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.persons.attribution import LOOK_BACK_MS, MODELS, WHOLE, Credit, attribute
+from pipeline.core.persons.attribution import LOOK_BACK_MS, MODELS, WHOLE, Credit, attribute, reach
 from pipeline.core.persons.items import Note, Visit
 from schemas.touchpoint import Touch
 from tests.core.persons.kit import DAY, HOUR, note, visit
@@ -69,6 +70,28 @@ def test_a_conversion_in_a_session_waits_for_it() -> None:
     ]
 
 
+def test_one_in_another_persons_session_has_that_for_a_touch() -> None:
+    """Of the same person's other conversions, before and after, the session is none."""
+    before, others = visit(END - DAY), visit(END - HOUR, 90, channel="email", goal_time=END)
+    buys, later = order(END, in_session=True), order(END + DAY)
+    found = credits_of([before, others], buys, later)
+    assert [credit.session_id for credit in found] == [
+        before.session_id,
+        others.session_id,
+        before.session_id,
+    ]
+    assert credits_of([before, others], order(END + 1, in_session=True)) == []
+    assert credits_of([others, visit(END - HOUR, 90, channel="email")], buys)[0].credits == (WHOLE,) * 6
+
+
+def test_a_conversion_late_in_a_very_long_session_is_its_own_touch() -> None:
+    long = visit(0, 31 * 24 * 60)
+    buys = order(long.end, in_session=True)
+    span = reach([long], [])
+    assert span is not None
+    assert [credit.session_id for credit in attribute([buys], [long], *span)] == [""]
+
+
 def test_a_conversion_outside_of_all_sessions_is_its_own_touch() -> None:
     (credit,) = credits_of([], order(END, channel="offline"))
     assert (credit.channel, credit.session_id, credit.touch_time) == ("offline", "", END)
@@ -85,6 +108,20 @@ def test_refunds_of_the_order_lessen_its_money_not_its_credit() -> None:
     assert credit.shares == (0,) * 6, "never less than nothing"
     (credit,) = credits_of(path, order(END, text="o2"), refund)
     assert credit.shares == (10_000_000,) * 6
+
+
+def test_a_refund_in_another_currency_lessens_nothing() -> None:
+    """Nobody says what it is worth in the order's. One that names no currency is in the order's."""
+    path = [visit(END - DAY)]
+
+    def left(order_in: str, refund_in: str) -> int:
+        bought = msgspec.structs.replace(order(END, text="o1"), currency=order_in)
+        back = note(Touch.REFUND, END + DAY, amount=4_000_000, text="o1")
+        (credit,) = credits_of(path, bought, msgspec.structs.replace(back, currency=refund_in))
+        return credit.shares[0]
+
+    assert left("EUR", "USD") == 10_000_000
+    assert left("EUR", "EUR") == left("EUR", "") == left("", "USD") == 6_000_000
 
 
 def test_of_two_orders_with_one_id_the_first_is_refunded() -> None:

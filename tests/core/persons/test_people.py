@@ -265,6 +265,23 @@ def test_a_cart_folded_for_good_knows_of_the_longer_visit_that_is_not(
     assert set(net.rows["signals"]) == {("v1", "abandoned", DAY + 40 * MINUTE, 0)}
 
 
+def test_a_session_that_grew_and_became_the_users_stays_when_its_home_takes_the_old_one_back() -> None:
+    old = visit(DAY, 0, channel="email", name="s")
+    new = visit(DAY, 30, channel="email", name="s", known=True)
+    buys = note(Touch.ORDER, DAY + HOUR // 2, known=True, in_session=True)
+    for partitions in (1, 2, 4):  # the user may hear of the new one first
+        net = after([Seen("v1", ("ann", 9 * DAY)), Seen("v1", old)], partitions=partitions)
+        net.tell(touchpoints([Seen("ann", new), Seen("ann", buys)], gone=[Seen("v1", old)]))
+        net.run()
+        assert [values[2] for values in net.rows["credits"].values()] == ["s"]
+
+
+def test_anothers_session_is_nothing_but_a_touch() -> None:
+    """No visit: it neither shows that a cart was left, nor that the person was there."""
+    net = after([Seen("v1", note(Touch.CART, HOUR)), Seen("v1", visit(HOUR, 10, goal_time=HOUR))])
+    assert not persons(net)
+
+
 def test_a_session_told_and_taken_back_in_one_unit_has_never_been() -> None:
     net = Net()
     wrong = Seen("v1", visit(HOUR, name="wrong"))

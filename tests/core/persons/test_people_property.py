@@ -36,9 +36,12 @@ def happened(seed: int) -> list[Seen]:
             amount = rng.choice((2_000_000, 9_000_000))
             in_session = kind in (Touch.ORDER, Touch.CART) and rng.random() < 0.5
             text = rng.choice(("o1", "o2", ""))
-            seen.append(
-                Seen(an_id, note(kind, time, amount=amount, text=text, known=known, in_session=in_session))
-            )
+            one = note(kind, time, amount=amount, text=text, known=known, in_session=in_session)
+            seen.append(Seen(an_id, one))
+            if in_session and rng.random() < 0.7:  # in a session that may be another's visit
+                began = time - rng.choice((0, HOUR, 40 * DAY))
+                its_own = visit(began, 70 * 24 * 60, known=known, name=f"s{number}", goal_time=time)
+                seen.append(Seen(an_id, its_own))
         elif draw < 0.95:
             seen.append(Seen(an_id, (rng.choice(USERS), time)))
         else:
