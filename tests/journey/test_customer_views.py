@@ -34,6 +34,18 @@ def test_an_order_sent_twice_is_one_and_refunds_are_taken_off(client: Client, si
     ]
 
 
+def test_a_refund_counts_in_the_orders_currency(client: Client, sink: Sink) -> None:
+    back = {"event": "refund", "goal": False}
+    hits = [order(0, "ann", 100, "o1"), order(0, "ann", 50, "o2", currency="")]
+    hits += [
+        order(1, "ann", money, "o1", currency=name, **back)
+        for money, name in ((40, "USD"), (7, "EUR"), (3, ""))
+    ]
+    hits += [order(1, "ann", money, "o2", currency=name, **back) for money, name in ((5, "USD"), (1, "EUR"))]
+    put(sink, hits)
+    assert table(client, "orders", "order_id, refunded, net_revenue") == [("o1", 10, 90), ("o2", 6, 44)]
+
+
 def test_orders_of_bots_do_not_count_and_the_channel_is_that_of_the_session(
     client: Client, sink: Sink
 ) -> None:
