@@ -20,6 +20,7 @@ _MAX_GZIP_MEMBERS = 100  # each one costs a copy of what follows it; bgzip makes
 
 # What browsers make of a text that they cut within a character, and Python of a number that is none.
 _STRING = rb'"(?:[^"\\]++|\\.)*+"?'
+_STRINGS = re.compile(_STRING, re.DOTALL)
 _STRING_OR_NO_NUMBER = re.compile(_STRING + rb"|-?(?:NaN|Infinity)", re.DOTALL)
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|(u[dD][89a-fA-F][\da-fA-F]{2})|.)",
@@ -105,24 +106,24 @@ def split(body: bytes, *, at_most: int) -> list[bytes]:
     return [text]
 
 
-def mended(text: bytes) -> bytes:
-    """JSON with half of a surrogate pair in it, or with a number that is none: with U+FFFD and null instead.
+def mended(text: bytes, *, numbers: bool = False) -> bytes:
+    """JSON with half of a surrogate pair in it: with U+FFFD instead. ``numbers``: and null for a number that is none.
 
     As it came where it can be read, or cannot be read for another reason.
     """
-    if not _is_suspicious(text) or _is_one_value(text):
+    if not (_is_suspicious(text) or (numbers and _may_hold_no_number(text))) or _is_one_value(text):
         return text
-    better = _STRING_OR_NO_NUMBER.sub(_mended_part, text)
+    better = (_STRING_OR_NO_NUMBER if numbers else _STRINGS).sub(_mended_part, text)
     return better if _is_one_value(better) else text
 
 
 def _is_suspicious(text: bytes) -> bool:
-    """May it have to be mended? Single bytes are looked for first: that is many times as fast."""
-    return (
-        (_BACKSLASH in text and (rb"\ud" in text or rb"\uD" in text))
-        or (_N in text and b"NaN" in text)
-        or (_I in text and b"Infinity" in text)
-    )
+    """May there be half of a pair? A single byte is looked for first: that is many times as fast."""
+    return _BACKSLASH in text and (rb"\ud" in text or rb"\uD" in text)
+
+
+def _may_hold_no_number(text: bytes) -> bool:
+    return (_N in text and b"NaN" in text) or (_I in text and b"Infinity" in text)
 
 
 def _mended_part(part: re.Match[bytes]) -> bytes:

@@ -60,7 +60,7 @@ def decoded(raw: bytes | str) -> Any:
     except _UNREADABLE:
         text = raw if isinstance(raw, str) else raw.decode(errors="replace")
     try:
-        return msgspec.json.decode(mended(text.encode(errors="replace")))
+        return msgspec.json.decode(mended(text.encode(errors="replace"), numbers=True))
     except _UNREADABLE:
         return None
 
