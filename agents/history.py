@@ -9,15 +9,14 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from agents.journeys import Remade
+from agents.journeys import Remade, rows_of
 from pipeline.core.homes import AWAY
 from pipeline.core.ids import SEPARATOR, partition_of
-from pipeline.core.journeys import Output
 from pipeline.core.models import Models
 from pipeline.core.recalling import Remembered
 from pipeline.core.remaking import Kept, Remaking, evidence_of
 from pipeline.store import history
-from pipeline.store.blocks import block, blocks_of, pack, read_blocks
+from pipeline.store.blocks import blocks_of, pack, read_blocks
 from pipeline.store.client import Reader
 
 BLOCK_ROWS = 20_000
@@ -112,9 +111,9 @@ class History:
         for hits in history.stored_hits(self._store, self._cut, self._share, self._since.hits):
             self.hits += len(hits["site"])
             for output in remaking.take(evidence_of(self._models, hits)):
-                yield from _blocks_of(output)
+                yield from rows_of(output)
         for output in remaking.finish():
-            yield from _blocks_of(output)
+            yield from rows_of(output)
 
     def _by_partition(self, rows: pa.Table) -> list[tuple[int, bytes]]:
         """As the stream sends them: by person."""
@@ -126,8 +125,3 @@ class History:
             for at in range(0, mine.num_rows, BLOCK_ROWS):
                 found.append((target, pack(mine.slice(at, BLOCK_ROWS).combine_chunks())))
         return found
-
-
-def _blocks_of(output: Output) -> list[bytes]:
-    on_time = [] if output.columns is None else [block("transitions", output.columns)]
-    return blocks_of("transitions", output.corrections) + on_time

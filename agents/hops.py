@@ -66,10 +66,7 @@ def plans(
     if not bounded:
         rules.classifier.device(WARM_UP_AGENT)
     person_rules = PersonRules(
-        settings.signal_rules,
-        settings.person_max_visitors,
-        bounded,
-        round(settings.out_of_orderness_seconds * 1000),
+        settings.signal_rules, settings.person_max_visitors, bounded, rules.out_of_orderness_ms
     )
 
     def sessionizer() -> Sessionizer:

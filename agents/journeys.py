@@ -9,9 +9,9 @@ from agents.hop import Context, Unit
 from pipeline.core.evidence import passed_on, without_evidence
 from pipeline.core.homes import Passed
 from pipeline.core.ids import SEPARATOR
-from pipeline.core.journeys import Change, Clock, Stay
+from pipeline.core.journeys import Change, Clock, Output, Stay
 from pipeline.core.journeys import Journeys as Core
-from pipeline.core.models import Models
+from pipeline.core.models import Models, changed_models
 from pipeline.core.person_table import PersonTable
 from pipeline.core.persons.sending import regressions
 from pipeline.core.recalling import Recalling
@@ -101,9 +101,7 @@ class Journeys:
         output = core.take(messages, version, journal.next, is_final=batch.is_final)
         journal.add(self._entry(batch.partition, output.state, core), needed=output.needed)
         unit = self._context.transport.unit()
-        on_time = [] if output.columns is None else [block("transitions", output.columns)]
-        late = blocks_of("transitions", output.corrections)
-        unit.send(topics.TRANSITIONS.name, batch.partition, late + on_time)
+        unit.send(topics.TRANSITIONS.name, batch.partition, rows_of(output))
         self._pass_on(unit, output.passed, epoch)
         source = f"{NAME}-{batch.partition}"
         self._send_facts(unit, source, output.changes, output.stays, output.regressed)
@@ -279,9 +277,10 @@ def _kept_of(core: Core) -> _Aside:
     return Kept(core.owners, core.clock), core.digests, core.silent.histories()
 
 
-def changed_models(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
-    """Names of models that are new, gone, or have other rules."""
-    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+def rows_of(output: Output) -> list[bytes]:
+    """Its transitions. What is withdrawn comes first: of equal rows the store keeps the last."""
+    on_time = [] if output.columns is None else [block("transitions", output.columns)]
+    return blocks_of("transitions", output.corrections) + on_time
 
 
 def _refuse(changed: Sequence[str]) -> None:

@@ -17,11 +17,11 @@ from msgspec import Struct
 from agents.embedded import APP, Embedded
 from agents.history import History, Since, since_of
 from agents.hop import wall_ms
-from agents.journeys import Journeys, changed_models
+from agents.journeys import Journeys
 from agents.sessionizer import Sessionizer
 from agents.store import TABLE_OF
 from pipeline.core.model_check import ModelError
-from pipeline.core.models import Models
+from pipeline.core.models import Models, changed_models
 from pipeline.core.rules import Model
 from pipeline.settings import Settings, SettingsError
 from pipeline.store.vocabulary import set_vocabulary

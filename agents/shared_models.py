@@ -17,12 +17,12 @@ from aiokafka.errors import KafkaError
 from agents.history import History, Since
 from agents.hop import Hop
 from agents.hops import load_models
-from agents.journeys import Journeys, changed_models
+from agents.journeys import Journeys
 from agents.owned import OwnedHop
 from agents.sessionizer import Sessionizer
 from agents.shared_rebuilding import OF_MODEL
 from pipeline.core.model_check import ModelError
-from pipeline.core.models import Models
+from pipeline.core.models import Models, changed_models
 from pipeline.settings import Settings, SettingsError
 from pipeline.store.client import Client
 from pipeline.store.errors import StoreError

@@ -18,6 +18,7 @@ from pipeline.cli.dlq import LETTERS
 from pipeline.cli.runner import KNOWN_ERRORS, settings_of
 from pipeline.cli.verify import erased
 from pipeline.collector.from_settings import sites_of
+from pipeline.core.models import changed_models
 from pipeline.core.models import load as load_models
 from pipeline.model_files import texts_in_force
 from pipeline.settings import Settings, SettingsError
@@ -115,8 +116,7 @@ def _models(settings: Settings) -> Finding:
     except KNOWN_ERRORS as error:
         return Finding("stage models", str(error), "`masir models check FILE` shows it after each change")
     before = {} if settings.broker else _digests(Path(settings.data) / DATABASE)
-    both = before.keys() | models.digests.keys() if before else ()
-    if changed := sorted(name for name in both if before.get(name) != models.digests.get(name)):
+    if before and (changed := changed_models(before, models.digests)):
         rebuild = f"masir rebuild {' '.join(f'--model {name}' for name in changed)}"
         says = f"{', '.join(changed)}: not as the data directory was made with, so nothing starts on it"
         return Finding("stage models", says, f"put them back, or make their history anew: `{rebuild}`")

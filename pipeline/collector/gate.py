@@ -85,9 +85,8 @@ class SiteGate:
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             if isinstance(judge(raw), Flaw):
                 return raw  # a dead letter
-            return Refusal(
-                Reason.BAD_VALUE.value, "", str(error)
-            )  # the judge leaves fields unread, the gate none
+            # The judge leaves fields unread, the gate none.
+            return Refusal(Reason.BAD_VALUE.value, "", str(error))
         named = hit.get("site")
         if not isinstance(named, str):
             return raw

@@ -106,18 +106,18 @@ class Collector:
 
     def _application(self, extra_routes: Sequence[web.AbstractRouteDef]) -> web.Application:
         app = web.Application(client_max_size=self._limits.max_body_bytes)
-        app.add_routes(
-            [
-                web.post("/v1/hits", self._hits, expect_handler=go_on),
-                web.get("/v1/hit.gif", self._pixel, allow_head=False, expect_handler=go_on),
-                web.options("/v1/{rest:hits|hit.gif}", _preflight, expect_handler=go_on),
-                web.get("/masir.js", self._tracker, expect_handler=go_on),
-                web.get("/healthz", _health, expect_handler=go_on),
-                web.get("/readyz", self._readiness, expect_handler=go_on),
-                *extra_routes,
-                web.route("*", "/{rest:.*}", self._tracked, expect_handler=go_on),
-            ]
-        )
+        routes = [
+            web.post("/v1/hits", self._hits),
+            web.get("/v1/hit.gif", self._pixel, allow_head=False),
+            web.options("/v1/{rest:hits|hit.gif}", _preflight),
+            web.get("/masir.js", self._tracker),
+            web.get("/healthz", _health),
+            web.get("/readyz", self._readiness),
+        ]
+        last = web.route("*", "/{rest:.*}", self._tracked)
+        for route in (*routes, last):
+            route.kwargs["expect_handler"] = go_on
+        app.add_routes([*routes, *extra_routes, last])
         return app
 
     async def start(self, host: str, port: int, *, shared: bool = False) -> int:

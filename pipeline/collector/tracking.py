@@ -18,9 +18,7 @@ from pipeline.core.decode import Flaw, decode
 
 _ORIGIN = re.compile(r"[\x21-\x7e]{1,512}")
 _HEADER_NAMES = re.compile(r"[\w!#$%&'*+.^`|~, -]{1,1024}", re.ASCII)
-_MAX_KEY_CHARS = (
-    1_024  # a longer one is nobody's, and would be looked up and written for each event of a batch
-)
+_MAX_KEY_CHARS = 1_024  # a longer one is nobody's, and would be written for each event of a batch
 _FORGED = Refusal("wrong_type", "", "what a protocol cannot read is no hit, whatever the judge says")
 
 

@@ -225,3 +225,8 @@ def _keep(cache: dict[Any, Any], key: object, value: object, limit: int) -> None
     if len(cache) >= limit:
         cache.clear()
     cache[key] = value
+
+
+def changed_models(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
+    """Names of models that are new, gone, or have other rules; of digests by name."""
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))

@@ -27,9 +27,8 @@ Numbers = NDArray[np.float64]
 
 FEWEST_REPEATERS: Final = 10
 _EDGE: Final = 8.0  # of the logarithm of a parameter
-_LEAST_Q: Final = (
-    1.25  # towards 1 the mean of all, p gamma / (q - 1), grows beyond what was seen; below it is none
-)
+# Towards 1 the mean of all, p gamma / (q - 1), grows beyond what was seen; below 1 there is none.
+_LEAST_Q: Final = 1.25
 
 
 class FitError(ValueError):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from effects_kit import NOON, PARTITIONS, Committed, Counted, Sent, World, batch
 
-from agents.journeys import Journeys, Remade, changed_models
+from agents.journeys import Journeys, Remade
 from pipeline.core.evidence import only_owners
-from pipeline.core.models import load
+from pipeline.core.models import changed_models, load
 from pipeline.core.remaking import Remaking
 from pipeline.model_files import builtin_texts
 from pipeline.settings import SettingsError

@@ -32,9 +32,8 @@ class _Bits:
     """Reads numbers whose least bit comes first out of bytes whose greatest does. EOFError past the end."""
 
     def __init__(self, data: bytes) -> None:
-        self._bits = bin(int.from_bytes(b"\1" + data))[
-            3:
-        ]  # as text: a number is read in one step, not bit by bit
+        # As text: a number is read in one step, not bit by bit.
+        self._bits = bin(int.from_bytes(b"\1" + data))[len("0b1") :]
         self._place = 0
 
     def take(self, width: int) -> int:
