@@ -10,7 +10,9 @@ taken: a reader must not stand before a closed door.
 """
 
 import re
+from string import punctuation
 from typing import Any, Final
+from urllib.parse import quote
 
 from pipeline.collector.protocols.base import IMAGE, NO_STORE, Answer, Event, Parsed, Request, route
 from pipeline.collector.protocols.fields import fitted, parameters
@@ -42,7 +44,8 @@ def parse_click(request: Request) -> Parsed:
     if not _TARGET.fullmatch(target) or not (event.is_signed or _is_own(request, target)):
         message = "this link is not signed, and does not lead to a domain of the site"
         return Parsed(answer=Answer(400, message.encode(), "text/plain"), rejected=message)
-    answer = Answer(302, headers={"Location": target, "Referrer-Policy": "no-referrer", **NO_STORE})
+    location = quote(target, safe=punctuation)  # a header holds ASCII, a url in an e-mail any letters
+    answer = Answer(302, headers={"Location": location, "Referrer-Policy": "no-referrer", **NO_STORE})
     return Parsed(() if request.method == "HEAD" else (event,), answer, is_urgent=True)
 
 

@@ -64,6 +64,14 @@ def test_signed_link_leads_anywhere() -> None:
     assert result.parsed.events[0].is_signed
 
 
+def test_link_of_any_letters_is_ascii_in_the_header() -> None:
+    written = "https%3A%2F%2Fpartner.example%2F%D8%B4%2525%3Fq%3D%C3%A9%26b%3D%2541%23top"
+    result = get(signed(f"/mail/shop/click?{WHO}&url={written}"))
+    location = result.answer.headers["Location"]
+    assert location == "https://partner.example/%D8%B4%25?q=%C3%A9&b=%41#top"
+    assert result.hit["url"] == "https://partner.example/ش%25?q=é&b=%41#top"
+
+
 @pytest.mark.parametrize(
     "url", ["https://shop.example/a", "https://www.shop.example", "http://shop.example:8080/"]
 )
