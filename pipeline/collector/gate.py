@@ -16,8 +16,8 @@ from pipeline.collector.privacy import (
     PrivacyRules,
     anonymous_id,
     consent_of,
+    kept_id,
     kept_ip,
-    kept_user,
     make_anonymous,
     policy_of,
 )
@@ -162,9 +162,10 @@ class SiteGate:
         if not hit.get("country") and not is_relayed and (country := self._countries(sender)):
             hit["country"] = country
         salt = request.day_salt.encode()
-        user = hit.get("user_id")
-        if rules.email_ids == "hash" and isinstance(user, str):
-            hit["user_id"] = kept_user(user)
+        if rules.email_ids == "hash":
+            for name_of_id in ("user_id", "visitor_id"):  # an alias may be an address, too
+                if isinstance(known := hit.get(name_of_id), str):
+                    hit[name_of_id] = kept_id(known)
         if policy == "anonymous":
             agent = hit.get("user_agent") or request.headers.get("User-Agent", "")
             make_anonymous(hit, anonymous_id(name, sender, str(agent), salt))
