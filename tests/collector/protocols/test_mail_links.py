@@ -87,7 +87,8 @@ def test_link_to_the_sites_own_domain_needs_no_signature(url: str) -> None:
         f"/mail/shop/click?{WHO}&{TARGET}",
         signed(f"/mail/shop/click?{WHO}&{TARGET}", b"guess"),
         signed(f"/mail/shop/click?{WHO}&{TARGET}").replace("partner", "evil"),
-        signed(f"/mail/shop/click?{WHO}&{TARGET}") + "&url=x",
+        signed(f"/mail/shop/click?{WHO}") + f"&{TARGET}",
+        signed(f"/mail/shop/click?{WHO}&{TARGET}") + "&sig=x",
         signed(f"/mail/other/click?{WHO}&{TARGET}"),
         signed(f"/mail/shop/open.gif?{WHO}&{TARGET}").replace("open.gif", "click"),
         f"/mail/shop/click?url=https://shop.example.evil.example/&{WHO}",
@@ -105,6 +106,14 @@ def test_no_open_redirect(target: str) -> None:
     result = get(target)
     assert (result.answer.status, result.published) == (400, [])
     assert "Location" not in result.answer.headers
+
+
+def test_what_tools_add_to_a_signed_link_is_not_read() -> None:
+    added = "&utm_source=crm&fbclid=x&url=https%3A%2F%2Fevil.example%2F&visitor_id=v&plan=free"
+    result = get(signed(f"/mail/shop/click?{WHO}&{TARGET}") + added)
+    assert (result.answer.status, result.answer.headers["Location"]) == (302, "https://partner.example/a?b=1")
+    assert (result.hit["user_id"], "visitor_id" in result.hit) == ("u1", False)
+    assert result.hit["props"] == {"email_id": "spring-1"}
 
 
 def test_scanner_that_only_looks_is_no_click() -> None:
