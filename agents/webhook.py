@@ -124,8 +124,8 @@ async def poster(url: str) -> AsyncIterator[Post]:
             try:
                 async with session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
                     return answer.status
-            except (aiohttp.ClientError, TimeoutError, OSError):
-                return None
+            except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError):
+                return None  # UnicodeError: a host that is none
 
         yield post
 

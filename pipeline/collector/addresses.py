@@ -23,7 +23,7 @@ def sender_of(peer: str, forwarded: str, trusted: Sequence[Network]) -> str:
         return peer
     sender = peer
     for hop in reversed(forwarded.split(",")[-_MAX_HOPS:]):
-        address = _bare(hop.strip())
+        address = bare(hop.strip())
         if not address:
             break
         sender = address
@@ -55,8 +55,8 @@ def _is_within(ip: str, trusted: tuple[Network, ...]) -> bool:
     return any(address in network for network in trusted)
 
 
-def _bare(hop: str) -> str:
-    """The address without a port; "" for what is none."""
+def bare(hop: str) -> str:
+    """The address of a hop, which some proxies write with its port; "" for what is none."""
     text = hop[1 : hop.index("]")] if hop.startswith("[") and "]" in hop else hop
     if text.count(":") == 1:
         text = text.partition(":")[0]

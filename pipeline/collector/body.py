@@ -95,11 +95,11 @@ def split(body: bytes, *, at_most: int) -> list[bytes]:
         except _UNREADABLE:
             return list(map(mended, _elements(text, at_most))) or [text]
         return [bytes(raw) for raw in counted(array, at_most)]
-    if b"\n" not in text or _is_one_value(text):
+    if b"\n" not in text:
         return [mended(text)]
     lines = [line for line in (line.strip(_WHITESPACE) for line in text.split(b"\n")) if line]
-    if not _is_one_value(lines[0]) and (better := mended(text)) is not text:
-        return [better]
+    if not _is_one_value(lines[0]) and _is_one_value(better := mended(text)):
+        return [better]  # written over several lines
     if any(line.startswith(b"{") and line.endswith(b"}") for line in lines):
         counted(lines, at_most)
         return list(map(mended, lines)) if _is_suspicious(text) else lines

@@ -49,7 +49,9 @@ class Entrance:
         peer = request.remote or ""
         if not self._proxies:
             return peer
-        return sender_of(peer, request.headers.get("X-Forwarded-For", ""), self._proxies)
+        # Proxies may add a line of their own after the sender's.
+        forwarded = ",".join(request.headers.getall("X-Forwarded-For", ()))
+        return sender_of(peer, forwarded, self._proxies)
 
     def knock(self, sender: str, hits: int, now_ms: int) -> None:
         """Take so many hits from the sender's rate; :class:`TurnedAwayError` when it has them not."""

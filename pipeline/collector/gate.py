@@ -16,8 +16,8 @@ from pipeline.collector.privacy import (
     PrivacyRules,
     anonymous_id,
     consent_of,
+    kept_id,
     kept_ip,
-    kept_user,
     make_anonymous,
     policy_of,
 )
@@ -32,6 +32,7 @@ from schemas.hit import MAX_HIT_BYTES, Hit
 from schemas.outcome import Reason
 
 OWN = "masir"  # our own form: /v1/hits and the pixel
+_OWN_PAGES = frozenset({"survey"})  # protocols with pages that the collector serves itself
 _BEARER = "bearer "
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
@@ -116,8 +117,10 @@ class SiteGate:
         registry = self._registry()
         if registry is None:
             return None
-        origin = origin_of(request.headers.get("Origin"), request.headers.get("Referer"))
-        return registry.caller(protocol, key, origin=origin, secret=secret)
+        headers = request.headers
+        origin = origin_of(headers.get("Origin"), headers.get("Referer"))
+        is_ours = protocol in _OWN_PAGES and _is_same_origin(headers, origin)
+        return registry.caller(protocol, key, origin=origin, secret=secret, is_own_page=is_ours)
 
     def _signer(self, site: str) -> Caller | None:
         registry = self._registry()
@@ -159,9 +162,10 @@ class SiteGate:
         if not hit.get("country") and not is_relayed and (country := self._countries(sender)):
             hit["country"] = country
         salt = request.day_salt.encode()
-        user = hit.get("user_id")
-        if rules.email_ids == "hash" and isinstance(user, str):
-            hit["user_id"] = kept_user(user)
+        if rules.email_ids == "hash":
+            for name_of_id in ("user_id", "visitor_id"):  # an alias may be an address, too
+                if isinstance(known := hit.get(name_of_id), str):
+                    hit[name_of_id] = kept_id(known)
         if policy == "anonymous":
             agent = hit.get("user_agent") or request.headers.get("User-Agent", "")
             make_anonymous(hit, anonymous_id(name, sender, str(agent), salt))
@@ -182,6 +186,12 @@ class SiteGate:
         skew = 0 if times.sent_time is None else received_ms - to_ms(times.sent_time)
         corrected = to_ms(times.time) + (skew if abs(skew) > SKEW_TOLERANCE_MS else 0)
         return corrected < received_ms - self._backdate_ms
+
+
+def _is_same_origin(headers: Mapping[str, str], origin: str) -> bool:
+    """Browsers say so themselves, but over https alone; a proxy may have changed Host."""
+    host = origin.partition("://")[2]
+    return headers.get("Sec-Fetch-Site") == "same-origin" or (host != "" and host == headers.get("Host"))
 
 
 def _times(hit: Mapping[str, Any]) -> dict[str, Any]:

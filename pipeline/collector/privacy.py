@@ -95,10 +95,10 @@ def _is_personal(name: str, value: object) -> bool:
     return isinstance(value, dict | list) or bool(_NAMES_SOMEBODY.search(name))
 
 
-def kept_user(user: str) -> str:
-    """A user id without an e-mail address in it: SHA-256 in hex of the address in lower case, as others hash it."""
-    address = user.strip().lower()
-    return sha256(address.encode("utf-8", "replace")).hexdigest() if _EMAIL.fullmatch(address) else user
+def kept_id(given: str) -> str:
+    """An id that is no e-mail address: of one SHA-256 in hex of the address in lower case, as others hash it."""
+    address = given.strip().lower()
+    return sha256(address.encode("utf-8", "replace")).hexdigest() if _EMAIL.fullmatch(address) else given
 
 
 def _hash(salt: bytes, *parts: bytes) -> str:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from pipeline.collector.body import TooLargeError, TooManyError, inflate
 from pipeline.collector.limits import Limits
@@ -25,10 +25,12 @@ class TurnedAwayError(Exception):
 
 async def go_on(request: web.Request) -> None:
     """Answers ``Expect: 100-continue`` (RFC 9110, 10.1.1). aiohttp's own way repeats what else there is, and breaks on
-    odd bytes.
+    odd bytes. HTTP/1.0 knows no such answer and would take it for the last.
     """
     if request.headers.get("Expect", "").lower() != "100-continue":
         raise web.HTTPExpectationFailed
+    if request.version < HttpVersion11:
+        return
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     request.writer.output_size = 0  # nothing of the answer itself
 

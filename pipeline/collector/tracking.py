@@ -12,7 +12,7 @@ from aiohttp import web
 
 from pipeline.collector.limits import Limits
 from pipeline.collector.protocols.base import Answer, Event, Gate, Refusal, Request, Sites
-from pipeline.collector.protocols.fields import clean, encoded
+from pipeline.collector.protocols.fields import arrival_times, clean, encoded
 from pipeline.collector.stamping import Refused
 from pipeline.core.decode import Flaw, decode
 
@@ -73,16 +73,26 @@ class Admitted(NamedTuple):
 
 
 def admit(protocol: str, request: Request, events: Sequence[Event], gate: Gate) -> Admitted:
-    """Each event's hit with its site, unless the gate refuses it."""
+    """Each event's hit with its site, unless the gate refuses it. Several without a time stay in their order."""
     admitted = Admitted([], [], {})
+    arrivals = arrival_times(request.received_ms, len(events))
     for place, event in enumerate(events):
-        hit = _bytes_of(protocol, request, event, gate)
+        timed = _timed(event, arrivals[place]) if len(events) > 1 else event
+        hit = _bytes_of(protocol, request, timed, gate)
         if isinstance(hit, Refusal):
             admitted.barred[place] = hit
         else:
             admitted.hits.append(hit)
             admitted.places.append(place)
     return admitted
+
+
+def _timed(event: Event, arrival: int) -> Event:
+    if isinstance(event.hit, bytes) or event.hit.get("time") is not None:
+        return event
+    # The client's clock has nothing to do with the time of arrival.
+    rest = {name: value for name, value in event.hit.items() if name != "sent_time"}
+    return event._replace(hit={**rest, "time": arrival})
 
 
 def _bytes_of(protocol: str, request: Request, event: Event, gate: Gate) -> bytes | Refusal:

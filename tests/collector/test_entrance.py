@@ -139,6 +139,19 @@ async def test_rate_of_a_site_and_addresses_behind_a_proxy(guarded: Guarded, cli
     assert [await by(3, hit()), await by(3, hit(site="blog"))] == [429, 200], "the site has sent five"
 
 
+async def test_a_proxy_may_write_a_line_of_its_own_after_the_senders(
+    guarded: Guarded, client: ClientSession
+) -> None:
+    server = await guarded(address_hits_per_second=0.1, trusted_proxies="127.0.0.0/8")
+
+    async def by(written_by_sender: str) -> int:
+        forwarded = [("X-Forwarded-For", written_by_sender), ("X-Forwarded-For", "203.0.113.9")]
+        async with client.post(f"{server.url}/v1/hits", json=hit(), headers=forwarded) as answer:
+            return answer.status
+
+    assert [await by("1.1.1.1"), await by("2.2.2.2")] == [200, 429]
+
+
 async def test_countries_and_do_not_track(guarded: Guarded, client: ClientSession) -> None:
     file = write_mmdb(guarded.directory / "test.mmdb", {"81.2.69.0/24": "GB"})
     server = await guarded(

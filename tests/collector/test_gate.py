@@ -166,14 +166,14 @@ def test_privacy_of_the_settings_and_of_the_site() -> None:
         ("", ""),
     ],
 )
-def test_user_ids_that_are_addresses_are_hashed_by_setting_or_by_the_site(user: str, kept: str) -> None:
+def test_ids_that_are_addresses_are_hashed_by_setting_or_by_the_site(user: str, kept: str) -> None:
     by_setting = Counting(None, rules=PrivacyRules(email_ids="hash"))
     by_site = Counting((Site(name="shop", privacy=Privacy(email_ids="hash")),))
     for gate in (by_setting, by_site):
-        one = event("shop", user_id=user)
+        one = event("shop", user_id=user, visitor_id=user)
         assert gate("segment", request(), one) == "shop"
         assert isinstance(one.hit, dict)
-        assert one.hit["user_id"] == kept
+        assert one.hit["user_id"] == one.hit["visitor_id"] == kept
         found = gate.raw(request(), own(user_id=user))
         assert isinstance(found, bytes)
         assert json.loads(found)["user_id"] == one.hit["user_id"]

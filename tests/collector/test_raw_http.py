@@ -100,6 +100,7 @@ ONE = json.dumps(hit()).encode()
         ([post(ONE)], [200]),
         ([post(ONE) + post(ONE) + post(b"{") + b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"], [200, 200, 400, 200]),
         ([post(ONE, b"Expect: 100-continue")], [100, 200]),
+        ([post(ONE, b"Expect: 100-continue").replace(b"HTTP/1.1", b"HTTP/1.0")], [200]),
         ([post(ONE, b"Expect: 100-continue\x80")], [417]),
     ],
 )  # fmt: skip

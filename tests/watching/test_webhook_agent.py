@@ -14,7 +14,7 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from agents.hop import wall_ms
-from agents.webhook import telling
+from agents.webhook import poster, telling
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings, SettingsError
 from pipeline.store.blocks import blocks_of
@@ -179,3 +179,9 @@ async def test_a_secret_that_cannot_be_read_is_named(world: World) -> None:
     with pytest.raises(SettingsError, match="webhook_secret_file"):
         async with world.telling():
             pass
+
+
+@pytest.mark.parametrize("url", ["http://a..b/", f"http://{'a' * 70}.example/", "http://127.0.0.1:9/"])
+async def test_an_address_that_leads_nowhere_gives_no_answer(url: str) -> None:
+    async with poster(url) as post:
+        assert await post(b"{}", {}) is None

@@ -68,11 +68,15 @@ def _shared(body: dict[str, Any]) -> Hit:
         name: value.get("value") if isinstance(value, dict) else value
         for name, value in object_of(body.get("user_properties")).items()
     }
+    place, device = object_of(body.get("user_location")), object_of(body.get("device"))
     return fitted({
         "visitor_id": text_of(body.get("client_id")) or text_of(body.get("app_instance_id")),
         "user_id": text_of(body.get("user_id")),
         "user_agent": text_of(body.get("user_agent")),
         "ip": text_of(body.get("ip_override")),
+        "country": text_of(place.get("country_id")),
+        "language": text_of(device.get("language")),
+        "screen": text_of(device.get("screen_resolution")),
         "props": {"user_properties": fitted_props(without_nothing(properties))},
     })  # fmt: skip
 

@@ -31,7 +31,7 @@ def _iso(text: str) -> int | None:
     if len(text) > 40 or text.isdigit():
         return None
     try:
-        moment = datetime.fromisoformat(text.strip())
+        moment = datetime.fromisoformat(text.strip().upper())  # RFC 3339 has small letters, too
         time = to_ms(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         return None

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pipeline.collector.protocols.base import Hit
 from pipeline.collector.protocols.commerce import event_of, put_commerce
-from pipeline.collector.protocols.fields import fitted, number, object_of, text_of
+from pipeline.collector.protocols.fields import digest, fitted, list_of, number, object_of, text_of
 from pipeline.collector.protocols.instants import instant
 from pipeline.collector.protocols.survey_metrics import BEST, as_effort, asks_for_ease, metric_in
 from pipeline.collector.protocols.urls import absolute, host_of
@@ -43,6 +43,7 @@ _REPEATED: Final = ("$session_entry_", "$initial_", "$sdk_debug_", "$replay_", "
 _SERVERS_WORD: Final = "_server_side"
 _DIRECT: Final = "$direct"
 _MAX_DISTINCT_CHARS = 200
+_ANSWER: Final = "$survey_response"
 
 
 def hit_of(event: dict[str, Any], *, sent_ms: int | None, received_ms: int) -> Hit | None:
@@ -164,15 +165,27 @@ def _referrer(name: str, url: str, properties: dict[str, Any]) -> str:
 
 
 def _put_survey(hit: Hit, rest: dict[str, Any]) -> None:
-    """An answer with a number is a score; the survey's name tells of what."""
+    """The first answer with a number is the score; the survey's name tells of what. One that is told bit by bit, a
+    question at a time with all before it, counts once."""
     name = text_of(rest.get("$survey_name"))
     metric = metric_in(name)
-    score = number(rest.get("$survey_response"))
-    if score is not None:
-        del rest["$survey_response"]
+    answer = next((key for key in _answers(rest) if number(rest[key]) is not None), "")
+    score = number(rest.pop(answer)) if answer else None
+    if score is not None and (submission := text_of(rest.get("$survey_submission_id"))):
+        hit["hit_id"] = digest("posthog", submission, answer)
     if metric:
         rest["metric"] = metric
         hit["scale"] = BEST[metric]
     if metric == "ces" and asks_for_ease(name):
         score = as_effort(score, BEST[metric], rest)
     hit["score"] = score
+
+
+def _answers(rest: dict[str, Any]) -> list[str]:
+    """The properties with answers, in the order of the questions. Older clients name the first by nothing."""
+    asked = [
+        text_of(one.get("id")) for one in list_of(rest.get("$survey_questions")) if isinstance(one, dict)
+    ]
+    named = [_ANSWER, *(f"{_ANSWER}_{question}" for question in asked)]
+    others = (key for key in rest if key.startswith(f"{_ANSWER}_"))
+    return [key for key in dict.fromkeys((*named, *others)) if key in rest]

@@ -17,6 +17,7 @@ _EVENTS: Final = {
     "Click": ("email_click", "ReceivedAt"), "Bounce": ("email_bounce", "BouncedAt"),
     "SpamComplaint": ("email_complaint", "BouncedAt"), "SubscriptionChange": ("email_unsubscribe", "ChangedAt"),
 }  # fmt: skip
+_SUPPRESSED: Final = {"HardBounce": "email_bounce", "SpamComplaint": "email_complaint"}
 _SOFT: Final = frozenset({
     "Transient", "SoftBounce", "DnsError", "AutoResponder", "AddressChange", "OpenRelayTest", "ChallengeVerification",
     "Undeliverable", "Blocked", "Subscribe", "SMTPApiError", "DMARCPolicy", "TemplateRenderingFailed",
@@ -39,9 +40,16 @@ def parse(request: Request) -> Parsed:
     if known is None:
         return Parsed((unknown(record, site),), OK)
     name, time = known
-    if name == "email_unsubscribe" and record.get("SuppressSending") is False:
-        name = "subscribe"
+    if name == "email_unsubscribe":
+        name = _change_of(record)
     return Parsed((Event(_hit(name, record, instant(record.get(time))), site, is_signed=True),), OK)
+
+
+def _change_of(record: dict[str, Any]) -> str:
+    """An address is suppressed after a bounce or a complaint, too: then nobody has unsubscribed."""
+    if record.get("SuppressSending") is False:
+        return "subscribe"
+    return _SUPPRESSED.get(text_of(record.get("SuppressionReason")), "email_unsubscribe")
 
 
 def _hit(name: str, record: dict[str, Any], time: int | None) -> dict[str, Any]:
@@ -52,7 +60,8 @@ def _hit(name: str, record: dict[str, Any], time: int | None) -> dict[str, Any]:
     }
     if name == "email_bounce":
         props["bounce"] = "soft" if text_of(record.get("Type")) in _SOFT else "hard"
-        props["reason"] = text_of(record.get("Description")) or text_of(record.get("Type"))
+        reasons = map(text_of, map(record.get, ("Description", "Type", "SuppressionReason")))
+        props["reason"] = next(filter(None, reasons), "")
     if name == "email_open":
         props["first"] = record.get("FirstOpen") is True
     if name == "email_unsubscribe":

@@ -19,7 +19,7 @@ _FIELDS: Final = ("score", "scale", "user_id", "visitor_id", "order_id", "url", 
 _HEADERS: Final = {
     **NO_STORE,
     "Content-Security-Policy": "default-src 'none'; form-action 'self'; base-uri 'none'",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with "no-referrer" the form's Origin would be null, and nobody's
 }
 _PAGE: Final = """<!doctype html><html><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width"></head><body><main><h1>{title}</h1>{body}</main></body></html>

@@ -7,13 +7,14 @@ it only gives himself another name, as he could by another user agent.
 
 from hashlib import blake2b
 
+from pipeline.collector.addresses import bare
 from pipeline.collector.protocols.base import Request
 
 
 def visitor_of(request: Request, key: str, salt: str, *, ip: str = "", user_agent: str = "") -> str:
     """32 hex digits. ``ip`` and ``user_agent``: those that the body names, if it does."""
     headers = request.headers
-    address = ip or headers.get("X-Forwarded-For", "").partition(",")[0].strip() or request.ip
+    address = ip or bare(headers.get("X-Forwarded-For", "").partition(",")[0].strip()) or request.ip
     agent = user_agent or headers.get("User-Agent", "")
     return blake2b(
         "\x1f".join((key, address, agent, salt)).encode(errors="replace"), digest_size=16

@@ -68,10 +68,13 @@ class Registry:
             for key in keys
         }
 
-    def caller(self, protocol: str, key: str, *, origin: str, secret: str = "") -> Caller:
+    def caller(
+        self, protocol: str, key: str, *, origin: str, secret: str = "", is_own_page: bool = False
+    ) -> Caller:
         """Who ``key`` (public) or ``secret`` stands for; :class:`Denied` if nobody, or not from this origin.
 
-        ``origin``: the request's Origin, or that of its Referer; "" when it has neither.
+        ``origin``: the request's Origin, or that of its Referer; "" when it has neither. ``is_own_page``: a page that
+        we have served sends it, which may.
         """
         if secret:
             owner = self._owner_of(protocol, secret)
@@ -85,7 +88,7 @@ class Registry:
                 raise Denied(Denial.UNKNOWN_KEY, f"site {key} wants one of its keys for {protocol}")
             denial = Denial.UNKNOWN_SITE if key else Denial.UNKNOWN_KEY
             raise Denied(denial, "this site or key is not known here")
-        if not is_allowed(origin, site.origins):
+        if not (is_own_page or is_allowed(origin, site.origins)):
             raise Denied(Denial.ORIGIN, "this origin may not send for the site")
         return Caller(site, Trust.BROWSER)
 

@@ -12,6 +12,7 @@ from pipeline.collector.salts import Salts
 from pipeline.collector.tracking import admit
 
 from ..conftest import NOW_MS, UNAVAILABLE, Server, Start
+from .kit import NOW_MS as KIT_NOW_MS
 from .kit import judged, request
 
 ORIGIN = "https://shop.example"
@@ -149,3 +150,21 @@ def test_salts_last_a_day_and_a_month_and_survive_a_restart(tmp_path: Any) -> No
     assert salts.at(NOW_MS + 31 * day_ms)[1] != first[1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["salt-day-2025-12-22", "salt-month-2025-12"]
     assert Salts().at(NOW_MS) != first
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("/api/batch", [{"type": "event", "payload": {"website": "s", "url": f"https://h/{n}"}} for n in "zab"]),
+        ("/v1/batch", {"writeKey": "s", "batch": [
+            {"type": "page", "anonymousId": "a", "properties": {"url": f"https://h/{n}"}} for n in "zab"]}),
+        ("/batch/", {"api_key": "s", "sent_at": "2026-11-21T00:00:00Z", "batch": [
+            {"event": "$pageview", "distinct_id": "a", "properties": {"$current_url": f"https://h/{n}"}}
+            for n in "zab"]}),
+    ],
+)  # fmt: skip
+def test_events_of_one_request_without_a_time_stay_in_their_order(target: str, body: Any) -> None:
+    found = judged("POST", target, body).hits
+    assert [(hit["url"], hit["time"] - KIT_NOW_MS, hit.get("sent_time")) for hit in found] == [
+        ("https://h/z", -2, None), ("https://h/a", -1, None), ("https://h/b", 0, None),
+    ]  # fmt: skip

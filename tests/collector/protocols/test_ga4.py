@@ -57,6 +57,15 @@ def test_measurement_protocol_field_by_field() -> None:
     assert {event.secret for event in found.parsed.events} == {"s3cret"}
 
 
+def test_place_and_device_that_a_server_states() -> None:
+    page = {"name": "page_view", "params": {"page_location": "https://shop.example/"}}
+    place = {"city": "Tehran", "region_id": "IR-23", "country_id": "IR"}
+    device = {"category": "mobile", "language": "fa", "screen_resolution": "1280x2856"}
+    hit = mp(page, user_location=place, device=device).hit
+    assert (hit["country"], hit["language"], hit["screen"]) == ("IR", "fa", "1280x2856")
+    assert mp(page, user_location="IR", device=None).hit.keys().isdisjoint({"country", "language", "screen"})
+
+
 def test_purchase_and_refund() -> None:
     order, back = mp({"name": "purchase", "params": PURCHASE}, {"name": "refund", "params": PURCHASE}).hits
     for hit in (order, back):

@@ -64,6 +64,14 @@ def test_signed_link_leads_anywhere() -> None:
     assert result.parsed.events[0].is_signed
 
 
+def test_link_of_any_letters_is_ascii_in_the_header() -> None:
+    written = "https%3A%2F%2Fpartner.example%2F%D8%B4%2525%3Fq%3D%C3%A9%26b%3D%2541%23top"
+    result = get(signed(f"/mail/shop/click?{WHO}&url={written}"))
+    location = result.answer.headers["Location"]
+    assert location == "https://partner.example/%D8%B4%25?q=%C3%A9&b=%41#top"
+    assert result.hit["url"] == "https://partner.example/ش%25?q=é&b=%41#top"
+
+
 @pytest.mark.parametrize(
     "url", ["https://shop.example/a", "https://www.shop.example", "http://shop.example:8080/"]
 )
@@ -79,7 +87,8 @@ def test_link_to_the_sites_own_domain_needs_no_signature(url: str) -> None:
         f"/mail/shop/click?{WHO}&{TARGET}",
         signed(f"/mail/shop/click?{WHO}&{TARGET}", b"guess"),
         signed(f"/mail/shop/click?{WHO}&{TARGET}").replace("partner", "evil"),
-        signed(f"/mail/shop/click?{WHO}&{TARGET}") + "&url=x",
+        signed(f"/mail/shop/click?{WHO}") + f"&{TARGET}",
+        signed(f"/mail/shop/click?{WHO}&{TARGET}") + "&sig=x",
         signed(f"/mail/other/click?{WHO}&{TARGET}"),
         signed(f"/mail/shop/open.gif?{WHO}&{TARGET}").replace("open.gif", "click"),
         f"/mail/shop/click?url=https://shop.example.evil.example/&{WHO}",
@@ -97,6 +106,14 @@ def test_no_open_redirect(target: str) -> None:
     result = get(target)
     assert (result.answer.status, result.published) == (400, [])
     assert "Location" not in result.answer.headers
+
+
+def test_what_tools_add_to_a_signed_link_is_not_read() -> None:
+    added = "&utm_source=crm&fbclid=x&url=https%3A%2F%2Fevil.example%2F&visitor_id=v&plan=free"
+    result = get(signed(f"/mail/shop/click?{WHO}&{TARGET}") + added)
+    assert (result.answer.status, result.answer.headers["Location"]) == (302, "https://partner.example/a?b=1")
+    assert (result.hit["user_id"], "visitor_id" in result.hit) == ("u1", False)
+    assert result.hit["props"] == {"email_id": "spring-1"}
 
 
 def test_scanner_that_only_looks_is_no_click() -> None:

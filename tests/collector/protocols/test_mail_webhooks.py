@@ -195,6 +195,12 @@ def test_sendgrid_list_of_mixed_kinds() -> None:
          "email_unsubscribe", {}),
         ({"RecordType": "SubscriptionChange", "ChangedAt": "2026-11-21T23:59:00.123Z", "SuppressSending": False},
          "subscribe", {}),
+        ({"RecordType": "SubscriptionChange", "ChangedAt": "2026-11-21T23:59:00.123Z", "SuppressSending": True,
+          "SuppressionReason": "ManualSuppression"}, "email_unsubscribe", {"reason": "ManualSuppression"}),
+        ({"RecordType": "SubscriptionChange", "ChangedAt": "2026-11-21T23:59:00.123Z", "SuppressSending": True,
+          "SuppressionReason": "HardBounce"}, "email_bounce", {"bounce": "hard", "reason": "HardBounce"}),
+        ({"RecordType": "SubscriptionChange", "ChangedAt": "2026-11-21T23:59:00.123Z", "SuppressSending": True,
+          "SuppressionReason": "SpamComplaint"}, "email_complaint", {}),
     ],
 )  # fmt: skip
 def test_postmark(record: dict[str, Any], event: str, extra: dict[str, Any]) -> None:

@@ -108,6 +108,8 @@ def test_visitor_is_address_and_agent_for_a_day() -> None:
 
     assert visitor() == visitor()
     assert len({visitor(), visitor(User_Agent="x"), visitor(X_Forwarded_For="198.51.100.9, 10.0.0.1")}) == 3
+    by_port = {visitor(X_Forwarded_For=f"198.51.100.9:{port}") for port in (5001, 5002)}
+    assert by_port == {visitor(X_Forwarded_For="198.51.100.9")}, "some proxies write the connection's port"
 
 
 @pytest.mark.parametrize(

@@ -229,3 +229,23 @@ def test_survey(name: str, answer: Any, expected: tuple[Any, Any, Any]) -> None:
     hit = sent(event("survey sent", properties={"$survey_name": name, "$survey_response": answer}))
     assert hit["event"] == "survey_response"
     assert (hit.get("score"), hit.get("scale"), hit["props"].get("metric")) == expected
+
+
+def test_survey_whose_answers_are_named_by_their_questions() -> None:
+    asked = {
+        "$survey_name": "NPS",
+        "$survey_submission_id": "s1",
+        "$survey_questions": [{"id": "q1"}, {"id": "q2"}],
+    }
+
+    def told(**answers: Any) -> dict[str, Any]:
+        named = {f"$survey_response_{question}": answer for question, answer in answers.items()}
+        return sent(event("survey sent", properties={**named, **asked}))
+
+    first, more = told(q1=3), told(q2="9", q1="3")
+    assert (first["score"], more["score"], more["scale"]) == (3, 3, 10)
+    assert first["hit_id"] == more["hit_id"], "what is told again with more answers"
+    assert more["props"]["$survey_response_q2"] == "9"
+    assert "score" not in told(q1="great")
+    assert told(q1="great")["hit_id"] != first["hit_id"]
+    assert told(other=8)["score"] == 8

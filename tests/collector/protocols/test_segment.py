@@ -171,6 +171,7 @@ def test_batch_of_the_python_client() -> None:
         ("/v1/t", {"timestamp": NOW_MS - 9, "sentAt": NOW_MS}, (NOW_MS - 9, NOW_MS)),
         ("/v1/t", {"originalTimestamp": ISO, "timestamp": 5, "sentAt": ISO}, (NOW_MS, NOW_MS)),
         ("/v1/t", {"timestamp": ISO}, (NOW_MS, None)),
+        ("/v1/t", {"timestamp": ISO.lower()}, (NOW_MS, None)),
         ("/v1/t", {"timestamp": "yesterday", "sentAt": ISO}, (None, NOW_MS)),
         # RudderStack: a timestamp is the user's word, an original one is corrected
         ("/v1/t", {"channel": "server", "timestamp": ISO, "sentAt": ISO}, (NOW_MS, None)),

@@ -126,6 +126,31 @@ async def test_signed_open_is_the_readers_and_an_unsigned_one_is_nobodys(
     assert server.collector.counts.barred == 1  # no origin, no signature
 
 
+async def test_survey_is_answered_from_the_page_that_its_link_shows(
+    guarded: Guarded, client: ClientSession
+) -> None:
+    server = await guarded()
+    form = f"{server.url}/survey/shop"
+    async with client.get(f"{form}?metric=nps&score=9&user_id=u1") as page:
+        assert page.headers["Referrer-Policy"] == "same-origin", "or the browser names no origin"
+    for number, sent in enumerate((
+        {"Origin": server.url}, {"Origin": "https://collect.example", "Sec-Fetch-Site": "same-origin"},
+        {"Origin": "https://shop.example"}, {"Origin": "https://elsewhere.example"}, {"Origin": "null"}, {},
+    )):  # fmt: skip
+        answer = {"metric": "nps", "score": "9", "user_id": "u1", "response_id": str(number)}
+        async with client.post(form, data=answer, headers=sent) as thanks:
+            assert thanks.status == (200 if number < 3 else 400), sent
+    assert [hit["score"] for hit in server.topic.hits] == [9, 9, 9]
+    assert server.collector.counts.barred == 3
+
+
+async def test_own_page_is_a_surveys_alone(guarded: Guarded, client: ClientSession) -> None:
+    server = await guarded()
+    hit = {"site": "shop", "event": "page_view", "visitor_id": "v"}
+    async with client.post(f"{server.url}/v1/hits", json=hit, headers={"Origin": server.url}) as answer:
+        assert answer.status == 400
+
+
 async def test_link_to_an_own_domain_leads_on_though_its_click_is_nobodys(
     guarded: Guarded, client: ClientSession
 ) -> None:
