@@ -1,4 +1,4 @@
-// Masir tracker: page views, events, identify. No cookie. Guide: docs/tracker-script.md
+// Masir tracker: docs/tracker-script.md
 (() => {
 	const doc = document, win = window, tag = doc.currentScript, early = win.masir, now = Date.now
 	if (!tag || early?.on) return
@@ -16,7 +16,7 @@
 		return value
 	}
 
-	// Hits stay on disk until acknowledged, by a later page if need be; hit_id makes a repeat harmless.
+	// Kept on disk until acknowledged, at most a day: so long hit_id makes a repeat harmless.
 	const add = (event, fields, over) => {
 		const hit = {
 			site, event, hit_id: id(),
@@ -43,7 +43,7 @@
 		const taken = take()
 		if (!taken[0]) return
 		const body = text(taken)
-		const keepalive = body.length < 2e4 // 64 KiB may outlive the page; a character has up to 3 bytes
+		const keepalive = body.length < 2e4 // 3 bytes each, 64 KiB outlive a page
 		fetch(endpoint, { method: 'POST', body, credentials: 'omit', keepalive }).then(answer => {
 			if (!answer.ok && ![400, 413].includes(answer.status)) throw 0
 			taken.forEach(key => delete disk[key])
@@ -62,7 +62,7 @@
 		view = 0
 		if (over) add('page_view', 0, over)
 	}
-	const look = delay => { // a single-page app sets its title after its url
+	const look = delay => { // single-page apps set the title after the url
 		seen()
 		const over = view = { time: now(), url: location.href, referrer: last || doc.referrer }
 		last = over.url
@@ -82,7 +82,8 @@
 	const on = (target, event, f) => target.addEventListener(event, safe(f))
 	const start = () => {
 		try { disk = localStorage; disk.length } catch { disk = {} }
-		keys = Object.keys(disk).filter(key => key.startsWith('masir.hit.'))
+		keys = Object.keys(disk).filter(key => key.startsWith('masir.hit.')
+			&& (now() - /"time":(\d+)/.exec(disk[key])?.[1] < 8e7 || !delete disk[key]))
 		look(0)
 		wrap('pushState')
 		wrap('replaceState', 1)

@@ -234,6 +234,25 @@ async def test_hits_wait_while_the_topic_is_away(server: Server, site: str, page
     assert await page.run("Object.keys(localStorage).filter(k => k.startsWith('masir.hit')).length") == 0
 
 
+async def test_hits_kept_for_a_day_are_given_up(server: Server, site: str, page: Page) -> None:
+    """One that was beaconed may have arrived: after ``dedupe_hours`` its repeat would count again."""
+    server.topic.down = UNAVAILABLE
+    await page.open(f"{site}/first")
+    await until(lambda: server.collector.counts.turned_away > 0)
+    kept = """for (const hours of [20, 25]) {
+        const hit = {site: 'shop', event: `${hours}`, hit_id: `${hours}`, visitor_id: 'v', time: Date.now() - hours * 36e5}
+        localStorage[`masir.hit.${hours}`] = JSON.stringify(hit)
+    }
+    localStorage['masir.hit.broken'] = '{'; 0"""
+    await page.run(kept)
+    server.topic.down = None
+    await page.open(f"{site}/second")
+    await until(lambda: len(seen(server, "20")) == 1 and "/second" in paths(server))
+    await asyncio.sleep(0.6)
+    assert seen(server, "25") == []
+    assert await page.run("Object.keys(localStorage).filter(k => k.startsWith('masir.hit')).length") == 0
+
+
 async def test_unsent_hits_are_bounded(server: Server, site: str, page: Page) -> None:
     server.topic.down = UNAVAILABLE
     await page.open(f"{site}/first")
