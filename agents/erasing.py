@@ -1,9 +1,10 @@
 """Erasing a person, step by step, beside the running hops of one data directory.
 
     who it is (asks the store) -> stays out from now on -> what is under way arrives -> each hop forgets, in the order
-    of the data, in a unit of work -> the store -> topics and changelogs, the file written anew -> receipt
+    of the data, in a unit of work -> topics and changelogs, the file written anew -> the store -> receipt
 
-Each step can be taken again: after a crash the request is still there, and starts from the beginning.
+Each step can be taken again: after a crash the request is still there, and starts from the beginning. So the store,
+which alone knows all ids of a person, comes last.
 """
 
 import asyncio
@@ -36,7 +37,8 @@ _NAMING = ("site", "visitor_id", "user_id", "person_id", "session_id", "old_id",
 
 
 class Receipt(Struct, kw_only=True, omit_defaults=True):
-    """What was done. ``person``: keyed hash of the id; ``visitors``: browsers that were this person's alone.
+    """What was done. ``person``: keyed hash of the id; ``found``: was anything known of it; ``visitors``: browsers that
+    were this person's alone.
 
     ``topic_records`` and ``state_changes``: of the file of the topics; over Kafka nobody counts them.
     """
@@ -44,6 +46,7 @@ class Receipt(Struct, kw_only=True, omit_defaults=True):
     number: int
     site: str
     person: str
+    found: bool
     asked_time: int
     finished_time: int
     visitors: int
@@ -90,7 +93,6 @@ class Eraser:
         erasure = replace(erasure, visitors=erasure.visitors | found.visitors)
         self._keep_out(erasure)
         sessions = await asyncio.to_thread(sessions_of, embedded.client, erasure)
-        await self._forget("store", erasure, 1)
         cleaner = _Cleaner(erasure, sessions, embedded.transport.log.committed(APP))
         scrubbed: Scrubbed = await asyncio.to_thread(
             scrub,
@@ -98,15 +100,18 @@ class Eraser:
             clean=cleaner.clean,
             is_persons=cleaner.is_persons,
         )
+        await self._forget("store", erasure, 1)
+        removed = embedded.erasures.removed
         return Receipt(
             number=request.number,
             site=request.site,
             person=digest(self._requests.key, request.site, request.kind, request.id).hex(),
+            found=any((removed, scrubbed.records, scrubbed.changes)),
             asked_time=request.asked_ms,
             finished_time=wall_ms(),
             visitors=len(erasure.visitors),
             shared_visitors=len(shared),
-            store_rows=embedded.erasures.removed,
+            store_rows=removed,
             topic_records=scrubbed.records,
             state_changes=scrubbed.changes,
             remains=["hashes of hit ids, which name nobody, for `dedupe_hours`", "copies that you have made"],

@@ -77,6 +77,7 @@ class SharedEraser:
             number=request.number,
             site=request.site,
             person=digest(self._known.key, request.site, request.kind, request.id).hex(),
+            found=bool(removed),
             asked_time=request.asked_ms,
             finished_time=wall_ms(),
             visitors=len(erasure.visitors),

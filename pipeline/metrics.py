@@ -17,7 +17,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from pipeline import person_metrics
-from pipeline.core.counters import ALL, Gauges
+from pipeline.core.counters import ALL, Gauges, SiteGauges
 from pipeline.core.windows import WINDOWS, WindowSums
 from pipeline.segment_metrics import Segments
 from schemas.outcome import Outcome, Reason
@@ -58,18 +58,17 @@ class Journeys(Collector):
         self._channels = BoundedNames(MAX_CHANNELS + 1, (ALL, OTHER))
         self.snapshots: dict[int, Gauges] = {}
 
-    def put(self, partition: int, gauges: Gauges) -> None:
-        for site, state in gauges.sites.items():
+    def put(self, partition: int, gauges: Gauges) -> dict[str, SiteGauges]:
+        changed = gauges.since(self.snapshots.get(partition))
+        for site, state in changed.items():
             self.sites.claim(site)
             for channel in state.windows:
                 self._channels.claim(channel)
         self.snapshots[partition] = gauges
+        return changed
 
     def drop(self, partition: int) -> None:
         self.snapshots.pop(partition, None)
-
-    def has(self, partition: int) -> bool:
-        return partition in self.snapshots
 
     def collect(self) -> Iterator[Metric]:
         active: dict[tuple[str, ...], int] = {}
@@ -180,9 +179,8 @@ class Metrics:
 
     def publish(self, partition: int, gauges: Gauges) -> None:
         """Show the counters of a partition. The first time they are restored: another process has counted those."""
-        restored = not self.journeys.has(partition)
-        self.journeys.put(partition, gauges)
-        for site, state in gauges.sites.items():
+        restored = partition not in self.journeys.snapshots
+        for site, state in self.journeys.put(partition, gauges).items():
             label = self.sites.label(site)
             for step, net in state.transitions.items():
                 self._rise(self._transitions, (label, *step), (site, *step), net, restored=restored)

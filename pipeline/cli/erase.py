@@ -24,7 +24,6 @@ Examples:
 """
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 600.0
-_FOUND = ("store_rows", "topic_records", "state_changes")  # of the receipt: what there was
 
 
 @click.command(epilog=EXAMPLES)
@@ -107,10 +106,12 @@ def _show(receipt: bytes, *, as_json: bool) -> None:
     for name, value in said.items():
         if isinstance(value, dict):
             value = ", ".join(f"{key} {count}" for key, count in value.items()) or "nothing"
+        elif isinstance(value, bool):
+            value = "yes" if value else "no"
         elif isinstance(value, list):
             value = "; ".join(value)
         click.echo(f"{name.replace('_', ' ')}: {value}")
-    if not any(said.get(name) for name in _FOUND):
+    if not said.get("found", True):
         click.echo(
             "Nobody of that id is known here. What comes under it from now on is kept out; --readmit lets it in."
         )

@@ -53,6 +53,11 @@ class Gauges(Struct, frozen=True):
     watermark: int | None
     sites: dict[str, SiteGauges]
 
+    def since(self, before: "Gauges | None") -> dict[str, SiteGauges]:
+        """The sites that are not as they were: of many sites few change in a batch."""
+        known = before.sites if before is not None else {}
+        return {site: state for site, state in self.sites.items() if known.get(site) is not state}
+
 
 class _Head(Struct, array_like=True):
     pane_ms: int
@@ -98,6 +103,8 @@ class Counters:
         names = _load(get(_SITES), _Sites()).names
         self._sites = {name: _load(get(_site_key(name)), _Site()) for name in names}
         self._stored_sites = len(names)
+        self._shown: dict[str, SiteGauges] = {}
+        self._unshown = dict.fromkeys(names)  # sites that have changed since the last snapshot
 
     @property
     def watermark(self) -> int | None:
@@ -134,12 +141,16 @@ class Counters:
             yield _SITES, _encode(_Sites(list(self._sites)))
         for site in self._changed:
             yield _site_key(site), _encode(self._sites[site])
+        self._unshown |= self._changed
         self._changed.clear()
         yield from self._panes.changes()
 
     def snapshot(self) -> Gauges:
         """The gauges of now; later changes do not touch them."""
-        return Gauges(self._head.watermark, {site: _gauges(state) for site, state in self._sites.items()})
+        for site in self._unshown | self._changed:
+            self._shown[site] = _gauges(self._sites[site])
+        self._unshown.clear()
+        return Gauges(self._head.watermark, self._shown.copy())
 
     def _site(self, site: str) -> _Site:
         """State of the site, about to be changed."""

@@ -2,7 +2,8 @@
 
 What is in memory is looked at every second, what is in the store as often as its budget allows; if looking itself takes
 long, it is done more rarely. A viewer gets the whole snapshot first and then what has changed; one who reads slowly is
-given the whole again, and nothing waits for it. Runs in the event loop; the store is asked in a thread.
+given the whole again, and nothing waits for it. Whatever fails is tried again. Runs in the event loop; the store is
+asked in a thread.
 """
 
 import asyncio
@@ -77,8 +78,9 @@ class Hub:
         """The snapshot, then its changes, until the hub is closed."""
         scope = self._scopes.get(site)
         if scope is None:
-            scope = self._scopes[site] = _Scope(self._looker(site))
+            scope = _Scope(self._looker(site))
             scope.refresh()
+            self._scopes[site] = scope
             self._joined.set()
         scope.viewers += 1
         self._start()
@@ -126,7 +128,10 @@ class Hub:
         while True:
             started = perf_counter()
             for scope in list(self._scopes.values()):
-                scope.refresh()
+                try:
+                    scope.refresh()
+                except Exception:
+                    _log.exception("the live page could not be brought up to date, trying again")
             await asyncio.sleep(budget.rest(perf_counter() - started))
 
     async def _keep_asking(self) -> None:
@@ -139,5 +144,7 @@ class Hub:
                     scope.stored = await self._ask(site, scope.whole)
                 except StoreError as error:
                     _log.warning("the live page cannot ask the store: %s", error)
+                except Exception:
+                    _log.exception("the live page could not ask the store, trying again")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._joined.wait(), budget.rest(perf_counter() - started))

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.store.errors import StoreUnavailableError
+from pipeline.store.errors import StoreUnavailableError, mapped
 
 # Room for one more block and the files of the engine; and what was full for a moment is not full again at once.
 LEAST_FREE_BYTES = 64 * 1024**2
@@ -72,7 +72,10 @@ class Disk:
             self._rest()
             raise
         if self._is_damaged:
-            self._mend()
+            with mapped(
+                StoreUnavailableError
+            ):  # a table that a question still reads cannot be loaded: try again
+                self._mend()
         if self._is_resting:
             self._driver.command("SYSTEM START MERGES")
             self._is_resting = False

@@ -240,3 +240,20 @@ def test_a_site_of_which_only_a_day_old_session_is_known_is_shown_whenever_the_w
     for sessions in ([], old):
         after.apply([told_of("s", T0, sessions).facts], 1)
     assert at_once.snapshot() == after.snapshot()
+
+
+def test_of_many_sites_only_those_that_changed_are_shown_anew() -> None:
+    store: dict[bytes, bytes] = {}
+    counters = Counters(store.get)
+
+    def apply(version: int, watermark: int, *sites: str) -> Gauges:
+        sessions = [SessionFact(site, "direct", T0, 0, False, False, False, 0) for site in sites]
+        counters.apply([told_of("s", watermark, sessions).facts], version)
+        store.update(counters.changes())
+        return counters.snapshot()
+
+    before = apply(1, T0, *(f"site-{number}" for number in range(100)))
+    assert before.since(None) == before.sites
+    assert list(apply(2, T0, "site-7").since(before)) == ["site-7"]
+    later = apply(3, T0 + WINDOWS["5m"])
+    assert later.since(before) == Counters(store.get).snapshot().sites, "all have left a window"

@@ -22,12 +22,15 @@ class World:
         self.looks: list[str] = []
         self.asks: list[str] = []
         self.value = 0
-        self.away = False
+        self.look_fault: Exception | None = None
+        self.ask_fault: Exception | None = None
         self.hub = Hub(self._looker, self._ask)
 
     def _looker(self, site: str) -> Any:
         def look() -> Snapshot:
             self.looks.append(site)
+            if self.look_fault:
+                raise self.look_fault
             return {"site": site, "value": self.value, "same": [1]}
 
         return look
@@ -35,8 +38,8 @@ class World:
     async def _ask(self, site: str, snapshot: Snapshot) -> Snapshot:
         assert snapshot["site"] == site
         self.asks.append(site)
-        if self.away:
-            raise StoreUnavailableError("away")
+        if self.ask_fault:
+            raise self.ask_fault
         return {"stored": self.value}
 
 
@@ -106,15 +109,27 @@ async def test_sites_are_apart(world: World) -> None:
     await other.aclose()
 
 
-async def test_a_store_that_is_away_stops_nothing_else(world: World) -> None:
-    world.away = True
+@pytest.mark.parametrize("fault", [StoreUnavailableError("away"), KeyError("watermark")])
+async def test_a_store_that_does_not_answer_stops_nothing_else(world: World, fault: Exception) -> None:
+    world.ask_fault = fault
     following = world.hub.follow("a")
     await anext(following)
     world.value = 7
     await merged(following, {"value": 7})
     assert world.asks
-    world.away = False
+    world.ask_fault = None
     await merged(following, {"stored": 7})
+    await following.aclose()
+
+
+async def test_a_look_that_fails_is_tried_again(world: World) -> None:
+    following = world.hub.follow("a")
+    await anext(following)
+    world.look_fault = RuntimeError("dictionary changed size during iteration")
+    await asyncio.sleep(0.1)
+    world.look_fault = None
+    world.value = 7
+    await merged(following, {"value": 7})
     await following.aclose()
 
 

@@ -6,7 +6,7 @@ A limit to the size of files stands for the end of a disk: write(2) fails beyond
 import resource
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -121,6 +121,23 @@ def test_what_a_merge_could_not_write_is_taken_from_its_sources(client: Client) 
         client.look_after_disk()
     client.look_after_disk()
     assert client.query(READ) == whole(client, 4)
+
+
+def test_tables_that_somebody_reads_are_loaded_anew_when_they_have_done_so(
+    client: Client, tmp_path: Path
+) -> None:
+    insert(client, 0, "one")
+    assert client._disk is not None
+    client._disk._is_damaged = True
+    with (
+        connect(tmp_path / "clickhouse", read_only=True) as other,
+        closing(other.pieces("SELECT b, c.number FROM t, numbers(1000) AS c", "TSV")) as answer,
+    ):
+        assert next(answer)
+        with pytest.raises(StoreUnavailableError, match="still used by some query"):
+            client.insert_arrow("t", pa.table({"a": pa.array([1], pa.uint64()), "b": ["x"]}), "two")
+    client.look_after_disk()
+    assert client.query("SELECT count() FROM t FINAL") == [(ROWS,)]
 
 
 def test_a_process_that_ends_before_it_notices_leaves_it_to_the_next(client: Client, tmp_path: Path) -> None:

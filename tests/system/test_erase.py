@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bench.running import Running, wait_for
+from bench.running import COMMAND_SECONDS, Running, environment, wait_for
 from pipeline.store.views import VIEWS
 from pipeline.transport.log import decode_changes, decode_payload
 
@@ -19,6 +21,24 @@ USER = "zq7f3ak9wj2@example.com"
 VISITOR = "vx81kd0qpz5m"
 SECRETS = ("zq7f3ak9wj2", VISITOR, "order-k4j9x2", "very-own-page-7hq1", "utm-8s2jd9")
 MINUTE_MS = 60_000
+CRASHING = """
+import os, sys
+from itertools import count
+from agents import erasing
+from pipeline.cli import main
+from pipeline.store import erase
+
+def crashing(run):
+    def counted(*arguments, **options):
+        if next(steps) == last:
+            os._exit(9)
+        return run(*arguments, **options)
+    return counted
+
+steps, last = count(), int(sys.argv.pop(1))
+erasing.scrub, erase._rewrite = crashing(erasing.scrub), crashing(erase._rewrite)
+main()
+"""
 NOWHERE: dict[str, list[str]] = {secret: [] for secret in SECRETS}
 
 
@@ -91,7 +111,7 @@ def test_while_it_runs(running: Running) -> None:
     ledger = "SELECT outcome, hits FROM ledger WHERE site = 'shop' ORDER BY outcome"
     counted, told = running.query(sums), running.query(ledger)
     receipt = erased(running.data, "--user", USER)
-    assert (receipt["site"], receipt["visitors"]) == ("shop", 1)
+    assert (receipt["site"], receipt["visitors"], receipt["found"]) == ("shop", 1, True)
     assert receipt["store_rows"]["hits_rows"] == 6
     assert receipt["store_rows"]["dead_letters_rows"] == 2
     assert not [secret for secret in SECRETS if secret in json.dumps(receipt)]
@@ -128,8 +148,28 @@ def test_when_stopped_and_a_replay_stays_out(running: Running) -> None:
     wait_for(lambda: post(running, fresh) and running.value(back), "they may come in again")
 
 
+@pytest.mark.parametrize("steps", [0, 4, 9])
+def test_killed_on_the_way_and_run_again(running: Running, steps: int) -> None:
+    """Nothing of the browsers that were the person's alone may be left because the store has forgotten whose they were.
+
+    ``steps``: how many of writing the topics anew, and each table, are done before.
+    """
+    running.stop()
+    command = ["erase", "--site", "shop", "--user", USER, "--data", str(running.data)]
+    killed = subprocess.run(
+        [sys.executable, "-c", CRASHING, str(steps), *command],
+        env=environment({}),
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+    assert killed.returncode == 9
+    masir(*command)
+    assert found_in(running.data) == NOWHERE
+
+
 def test_nobody_an_anonymous_visitor_and_a_shared_browser(running: Running) -> None:
-    assert erased(running.data, "--user", "nobody")["store_rows"] == {}
+    nobody = erased(running.data, "--user", "nobody")
+    assert (nobody["found"], nobody["store_rows"]) == (False, {})
     assert masir("erase", "--site", "shop", "--data", running.data, code=2).stderr
     assert running.value("SELECT count() FROM hits WHERE visitor_id = 'friend'") == 2
     post(running, hit("shared", now_ms(), user_id="a@example.com", hit_id="s1"))
