@@ -93,7 +93,7 @@ def _shown(site: Site) -> dict[str, list[str]]:
     privacy = msgspec.to_builtins(site.privacy)
     return {
         "origins": [*site.origins] or ["any"],
-        "own domains": [*(site.own_domains or settings)],
+        "own domains": settings if site.own_domains is None else [*site.own_domains] or ["none"],
         "browser keys": [f"{protocol} {key}" for protocol, keys in site.keys.items() for key in keys],
         "server keys": [f"{protocol}: {len(keys)}" for protocol, keys in site.server_keys.items()],
         "secrets": [*site.secrets],
