@@ -78,6 +78,13 @@ def test_a_data_directory_that_is_somebody_elses_is_one_line(
     assert capfd.readouterr().err == ""  # the engine's own words
 
 
+def test_an_error_in_a_query_quotes_the_query_and_nothing_of_ours() -> None:
+    assert masir("process", small_file(), "--data", "d").exit_code == 0
+    result = masir("sql", "SELECT * FROM (DESCRIBE TABLE hits)", "--data", "d")
+    assert (result.exit_code, "TABLE hits)" in result.output) == (2, True)
+    assert "/proc/" not in result.output
+
+
 def test_a_file_that_is_not_there_is_told_before_anything_is_made() -> None:
     result = masir("process", small_file(), "nowhere.ndjson", "--data", "d")
     assert (result.exit_code, "nowhere.ndjson: cannot be read" in result.output) == (2, True)
