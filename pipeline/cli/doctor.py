@@ -35,6 +35,7 @@ from schemas.topics import TOPICS
 
 LEAST_FREE_BYTES = 2 * 1024**3  # the store's merges need room for the parts they write anew
 MOST_AHEAD_SECONDS = 60
+_UNITS = ((86_400, "days"), (3_600, "hours"), (60, "minutes"))
 
 
 class Finding(NamedTuple):
@@ -274,4 +275,10 @@ def _clock(reader: Reader) -> Finding:
         return Finding("clock", "no hits to compare with")
     ahead = row["newest"] / 1000 - time.time()
     advice = "set this machine's clock (NTP)" if ahead > MOST_AHEAD_SECONDS else ""
-    return Finding("clock", f"newest hit received {-ahead:,.0f} s ago", advice)
+    return Finding("clock", f"newest hit received {_ago(-ahead)} ago", advice)
+
+
+def _ago(seconds: float) -> str:
+    """In the largest unit of which there are two."""
+    unit, name = next((one for one in _UNITS if seconds >= 2 * one[0]), (1, "s"))
+    return f"{seconds / unit:,.0f} {name}"

@@ -29,6 +29,10 @@ from schemas.hit import Hit
 
 LOOKED_AT = 1_000  # hits of which unknown fields are named; the others' are counted
 NAMED = 8
+_UNREAD = (
+    "Not one of them could be read. Is each line a hit in JSON? Tables want --format csv and --map, access logs --site:"
+    " masir process --help"
+)
 _MENDED = ("unknown_field", "cut_url")
 
 EXAMPLES = """
@@ -84,8 +88,16 @@ def process(
                 else:
                     print_summary(embedded.client.query, settings.data, program())
                     _say(processed, skipped, mended, strange)
+                    if 0 < processed.hits == _unread(embedded.metrics.registry):
+                        click.echo(_UNREAD)
 
-            asyncio.run(runner("process")(settings, hits, with_store=with_store))
+            try:
+                asyncio.run(runner("process")(settings, hits, with_store=with_store))
+            except KeyboardInterrupt:
+                stack.close()
+                kept = f"What was read so far stays in {settings.data}; the next start there goes on with it."
+                click.echo(f"Stopped. {kept}", err=True)
+                raise
     except KNOWN_ERRORS as error:
         raise told(error) from error
 
@@ -124,6 +136,12 @@ def _mended(registry: Any) -> dict[str, int]:
         (what, registry.get_sample_value("masir_hits_mended_total", {"what": what})) for what in _MENDED
     )
     return {f"{what}s": int(hits or 0) for what, hits in counted}
+
+
+def _unread(registry: Any) -> float:
+    """Dead letters of this process."""
+    samples = (sample for metric in registry.collect() for sample in metric.samples)
+    return sum(float(sample.value) for sample in samples if sample.name == "masir_dead_letters_total")
 
 
 def _json(query: Query, processed: Any, skipped: Counter[str]) -> dict[str, int | float]:

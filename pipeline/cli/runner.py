@@ -2,6 +2,7 @@
 ``pipeline`` imports them."""
 
 import os
+import select
 import shutil
 import sqlite3
 import sys
@@ -42,11 +43,22 @@ def runner(name: str) -> Any:
 
 
 def told(error: Exception) -> click.ClickException:
-    """A known error as the end of the command: 2 if somebody must change something, 1 if trying again may help."""
+    """A known error as the end of the command: 2 if somebody must change something, 1 if trying again may help.
+
+    Raises a broken pipe of standard output: click ends quietly where the reader, such as ``head``, has had enough.
+    """
+    if isinstance(error, BrokenPipeError) and _nobody_reads():
+        raise error
     ended = click.ClickException("; ".join([_text(error), *getattr(error, "__notes__", ())]))
     may_help = isinstance(error, Unavailable | sqlite3.OperationalError) or getattr(error, "retriable", False)
     ended.exit_code = 1 if may_help else 2
     return ended
+
+
+def _nobody_reads() -> bool:
+    output = select.poll()
+    output.register(1, 0)
+    return any(state & select.POLLERR for _, state in output.poll(0))
 
 
 def _text(error: Exception) -> str:

@@ -5,8 +5,6 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from pipeline.cli.runner import Wrong, settings_of
 from pipeline.collector.sites import Registry, Site, SitesError, read_sites
@@ -41,24 +39,10 @@ def show(place: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode({"sites": [_as_json(site) for site in found]}))
         return
-    table = Table(
-        "site", "origins", "browser keys", "server keys", "secrets", "goals", "time zone", "models", "privacy"
-    )
     for site in found:
-        privacy = [f"{name} {rule}" for name, rule in msgspec.to_builtins(site.privacy).items() if rule]
-        goals = [*(site.goal_events or ()), *(site.goal_urls or ())]
-        table.add_row(
-            site.name,
-            _lines(site.origins or ["any"]),
-            _lines(f"{protocol}: {', '.join(keys)}" for protocol, keys in site.keys.items()),
-            _lines(f"{protocol}: {len(keys)}" for protocol, keys in site.server_keys.items()),
-            _lines(site.secrets),
-            _lines(goals or ["as the settings"]),
-            site.time_zone or "as the settings",
-            _lines(["all"] if site.models is None else site.models),
-            _lines(privacy or ["as the settings"]),
-        )
-    Console().print(table)
+        click.echo(site.name)
+        for name, texts in _shown(site).items():
+            click.echo(f"  {name:<12}  {', '.join(texts)}".rstrip())
 
 
 @sites.command(
@@ -104,5 +88,18 @@ def _as_json(site: Site) -> dict[str, Any]:
     return plain
 
 
-def _lines(texts: Any) -> str:
-    return "\n".join(texts)
+def _shown(site: Site) -> dict[str, list[str]]:
+    settings = ["as the settings"]
+    privacy = msgspec.to_builtins(site.privacy)
+    return {
+        "origins": [*site.origins] or ["any"],
+        "own domains": settings if site.own_domains is None else [*site.own_domains] or ["none"],
+        "browser keys": [f"{protocol} {key}" for protocol, keys in site.keys.items() for key in keys],
+        "server keys": [f"{protocol}: {len(keys)}" for protocol, keys in site.server_keys.items()],
+        "secrets": [*site.secrets],
+        "goals": [*(site.goal_events or ()), *(site.goal_urls or ())] or settings,
+        "currency": [site.currency or "none"],
+        "time zone": [site.time_zone or settings[0]],
+        "models": ["all"] if site.models is None else [*site.models] or ["none"],
+        "privacy": [f"{name} {rule}" for name, rule in privacy.items() if rule] or settings,
+    }

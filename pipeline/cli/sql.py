@@ -13,7 +13,8 @@ from pipeline.store.views import VIEWS, export_views
 EXAMPLES = """
 \b
 Examples:
-  masir sql 'SELECT channel, count(), avg(bounced) FROM sessions GROUP BY channel'
+  masir sql 'SELECT channel, count(), avgIf(bounced, page_views > 0) FROM sessions GROUP BY channel'
+  masir sql 'DESCRIBE orders'
   masir sql 'SELECT * FROM ledger' --format JSONEachRow | jq .
   masir sql --export before/     (every view as sorted TSV, to compare two stores)
 """
@@ -37,7 +38,8 @@ def sql(query: str | None, data: str | None, output_format: str | None, export: 
     """Ask the store with a QUERY in ClickHouse's SQL.
 
     Read the views: hits, sessions, transitions, persons, conversions, attribution, signals, survey_responses,
-    emails, costs, counters, dead_letters, ledger. Queries cannot write.
+    emails, costs, counters, dead_letters, ledger, and those made of them (docs/figures.md). SHOW TABLES names all, but
+    leave out what ends in _rows; DESCRIBE sessions says the columns of one. Queries cannot write.
     """
     query = (query or "").strip()
     if bool(query) == (export is not None):

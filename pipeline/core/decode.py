@@ -47,6 +47,8 @@ _decode_ids = msgspec.json.Decoder(_Ids).decode
 _decode_site = msgspec.json.Decoder(_Site).decode
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
+# What pipeline/sources/table.py puts before a row that is none.
+_ROW = re.compile(rb"(row of \d+ columns, not \d+|row with broken quotes, or not UTF-8): ")
 _MISSING = re.compile(r"^Object missing required field `([^`]*)`")
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -139,7 +141,8 @@ def _flaw(raw: bytes, error: Exception) -> Flaw:
     if not raw:
         return Flaw(Reason.ERASED, "", "emptied: the person was erased")
     if not isinstance(error, msgspec.ValidationError):
-        return Flaw(Reason.NOT_JSON, "", message)
+        row = _ROW.match(raw)
+        return Flaw(Reason.NOT_JSON, "", row[1].decode() if row else message)
     site = _site_of(raw)
     path = _PATH.search(message)
     field = path.group(1) if path else ""

@@ -44,6 +44,8 @@ _REFUSED_CODES = frozenset(
 _CERTIFICATE = ("CERTIFICATE_VERIFY_FAILED", "certificate required", "WRONG_VERSION_NUMBER")
 _PREAMBLE = re.compile(r"^Received ClickHouse exception, code: \d+, server response: |\s*\(for url [^()]*\)$")
 _VERSION_TRAILER = re.compile(r"\s*\(version [^()]*(\([^()]*\))?[^()]*\)\s*$")
+# What pieces.py puts behind a query.
+_PLACE = re.compile(r"\s*INTO OUTFILE '/proc/self/fd/\d+' APPEND FORMAT \w+")
 
 
 class StoreError(Exception):
@@ -99,5 +101,7 @@ def mapped(refusal: type[StoreError], prefix: str = "") -> Iterator[None]:
 def _said(error: ClickHouseError) -> str:
     """What the server said, or what happened on the way to it, without what the driver puts around it."""
     if error.__cause__ is not None:
-        return str(getattr(error.__cause__, "reason", None) or error.__cause__)
-    return _VERSION_TRAILER.sub("", _PREAMBLE.sub("", str(error)))
+        said = str(getattr(error.__cause__, "reason", None) or error.__cause__)
+    else:
+        said = _VERSION_TRAILER.sub("", _PREAMBLE.sub("", str(error)))
+    return _PLACE.sub("", said)

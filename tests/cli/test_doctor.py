@@ -1,12 +1,13 @@
 """What ``masir doctor`` takes for well, and what not."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from pipeline.model_files import builtin_texts
-from tests.cli.kit import masir, small_file
+from tests.cli.kit import HITS, masir, small_file
 
 pytestmark = pytest.mark.usefixtures("nowhere")
 
@@ -51,6 +52,12 @@ def test_the_doctor_refuses_the_models_that_the_next_start_refuses(monkeypatch: 
     assert "masir rebuild --model trial" in found["advice"]
     assert masir("rebuild", "--model", "trial", "--data", "d").exit_code == 0
     assert _doctor()["stage models"]["advice"] == ""
+
+
+def test_the_newest_hit_is_dated_in_a_unit_that_can_be_read() -> None:
+    Path("old.ndjson").write_text(json.dumps(HITS[0] | {"received_time": "2020-01-01T00:00:00Z"}))
+    assert masir("process", "old.ndjson", "--data", "d").exit_code == 0
+    assert re.fullmatch(r"newest hit received \d,\d{3} days ago", _doctor()["clock"]["says"])
 
 
 def test_a_store_that_is_somebody_elses_is_no_other_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,13 @@
 
 import gzip
 import json
+import os
+import signal
 import socket
 import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -73,6 +78,13 @@ def test_a_data_directory_that_is_somebody_elses_is_one_line(
     assert capfd.readouterr().err == ""  # the engine's own words
 
 
+def test_an_error_in_a_query_quotes_the_query_and_nothing_of_ours() -> None:
+    assert masir("process", small_file(), "--data", "d").exit_code == 0
+    result = masir("sql", "SELECT * FROM (DESCRIBE TABLE hits)", "--data", "d")
+    assert (result.exit_code, "TABLE hits)" in result.output) == (2, True)
+    assert "/proc/" not in result.output
+
+
 def test_a_file_that_is_not_there_is_told_before_anything_is_made() -> None:
     result = masir("process", small_file(), "nowhere.ndjson", "--data", "d")
     assert (result.exit_code, "nowhere.ndjson: cannot be read" in result.output) == (2, True)
@@ -88,6 +100,44 @@ def test_a_damaged_file_says_how_much_of_it_was_taken() -> None:
     assert result.output.endswith("the file was cut; the first 4,000 hits are in d, the others are not\n")
     counted = json.loads(masir("process", small_file(), "--data", "d", "--json").output)
     assert counted["received"] == 4_000 + len(HITS)
+
+
+def test_a_file_of_which_nothing_can_be_read_says_what_can() -> None:
+    """Logs of a form that we do not know, or JSON over several lines, are no hits."""
+    Path("pretty.json").write_text(json.dumps(HITS, indent=1))
+    assert "Not one of them could be read" in masir("process", "pretty.json", "--data", "d").output
+    Path("hits.ndjson").write_text(f"{json.dumps(HITS[0])}\nbroken")
+    assert "Not one" not in masir("process", "hits.ndjson", "--data", "d").output
+
+
+_MASIR = (sys.executable, "-c", "from pipeline.cli import main; main()")
+
+
+def test_a_reader_that_has_had_enough_is_no_error() -> None:
+    """As in ``masir process FILE | head -1``."""
+    source, sink = os.pipe()
+    os.close(source)
+    with open(sink, "wb") as closed:
+        ended = subprocess.run(
+            [*_MASIR, "process", small_file(), "--data", "d", "--json"],
+            stdout=closed, stderr=subprocess.PIPE, timeout=60, check=False,
+        )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (1, b"")
+    assert told(BrokenPipeError(32, "Broken pipe")).message == "Broken pipe", "of a socket, say"
+
+
+def test_ctrl_c_says_what_becomes_of_what_was_read() -> None:
+    with subprocess.Popen(
+        [*_MASIR, "process", "-", "--data", "d"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        deadline = time.monotonic() + 60
+        while not Path("d/masir.db").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert b"Stopped. What was read so far stays in d; the next start there goes on with it.\n" in said
 
 
 def test_the_demo_touches_nothing_that_is_not_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,18 @@ def test_show_shows_no_secret(registry: Path) -> None:
     assert (shop["server_keys"], shop["secrets"]) == ({"segment": 1}, ["mailgun"])
 
 
+def test_show_cuts_nothing(registry: Path) -> None:
+    """As a table it did: eight columns do not fit into a terminal."""
+    names = [f"https://shop-{number}.example" for number in range(9)]
+    registry.write_text(f"[shop]\norigins = {json.dumps(names)}\nkeys.matomo = ['1', '2']\n")
+    lines = masir("show", registry).output.splitlines()
+    assert [lines[0], lines[1], lines[3]] == [
+        "shop",
+        f"  origins       {', '.join(names)}",
+        "  browser keys  matomo 1, matomo 2",
+    ]
+
+
 def test_key_shows_the_key_once_and_the_line_that_belongs_into_the_registry(tmp_path: Path) -> None:
     output = masir("key", "segment").output
     secret = output.splitlines()[0].rpartition(" ")[2]

@@ -79,7 +79,10 @@ def test_a_bad_row_says_what_is_wrong_with_it_and_the_others_are_read(
     content = b"who,when\nbob,1\n" + row + b"\neve,2\ndan,3\n"
     first, bad, *others = read(content, "x.csv", maps=WHO_WHEN, sets=SETS)
     assert bad == fault + row
-    assert flaw(bad)[0] == Reason.NOT_JSON  # "Expected object, got int" is no fault of a row
+    judged = decode(bad)
+    assert judged == Flaw(Reason.NOT_JSON, "", fault.decode().removesuffix(": ")), (
+        "JSON is no affair of a table"
+    )
     assert [hit(raw)["visitor_id"] for raw in (first, *others)] == ["bob", "eve", "dan"]
 
 
