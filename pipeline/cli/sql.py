@@ -13,7 +13,7 @@ from pipeline.store.views import VIEWS, export_views
 EXAMPLES = """
 \b
 Examples:
-  masir sql 'SELECT channel, count(), avg(bounced) FROM sessions GROUP BY channel'
+  masir sql 'SELECT channel, count(), avgIf(bounced, page_views > 0) FROM sessions GROUP BY channel'
   masir sql 'SELECT * FROM ledger' --format JSONEachRow | jq .
   masir sql --export before/     (every view as sorted TSV, to compare two stores)
 """

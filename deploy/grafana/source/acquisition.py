@@ -143,8 +143,8 @@ LIMIT 100"""),
             "Referrers",
             "Sites that sent people, without own domains.",
             rows(f"""
-SELECT domain(referrer) AS referrer_site, channel, count() AS sessions, avg(bounced) AS bounce_ratio,
-    avg(converted) AS conversion_ratio
+SELECT domain(referrer) AS referrer_site, channel, count() AS sessions,
+    avgOrNullIf(bounced, page_views > 0) AS bounce_ratio, avg(converted) AS conversion_ratio
 FROM sessions
 WHERE {SITES} AND {CHANNEL} AND $__timeFilter(start_time) AND referrer != ''
 GROUP BY referrer_site, channel

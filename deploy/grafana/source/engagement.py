@@ -112,8 +112,9 @@ LIMIT 100"""),
         cells(
             "Entry pages", "Where sessions began, the pages that lose most people first.",
             rows(f"""
-SELECT site, path(entry_url) AS page, count() AS sessions, avg(bounced) AS bounce_ratio,
-    sum(bounced) AS bounces, avg(duration_ms) / 1000 AS session_time, avg(converted) AS conversion_ratio
+SELECT site, path(entry_url) AS page, count() AS sessions,
+    avgOrNullIf(bounced, page_views > 0) AS bounce_ratio, sum(bounced) AS bounces,
+    avg(duration_ms) / 1000 AS session_time, avg(converted) AS conversion_ratio
 FROM sessions
 WHERE {SITES} AND {CHANNEL} AND $__timeFilter(start_time)
 GROUP BY site, page
@@ -125,7 +126,8 @@ LIMIT 100"""),
         cells(
             "Devices and countries", "One of them alone that differs points to a release or a network.",
             rows(f"""
-SELECT device, browser, country, count() AS sessions, avg(bounced) AS bounce_ratio,
+SELECT device, browser, country, count() AS sessions,
+    avgOrNullIf(bounced, page_views > 0) AS bounce_ratio,
     avg(duration_ms) / 1000 AS session_time, avg(converted) AS conversion_ratio
 FROM sessions
 WHERE {SITES} AND {CHANNEL} AND $__timeFilter(start_time)
@@ -138,7 +140,8 @@ LIMIT 100"""),
         cells(
             "New and returning", "Persons with one session, and with more, of those who came in the time chosen.",
             rows(f"""
-SELECT f.visits AS visitors, count() AS sessions, uniqExact(s.person_id) AS persons, avg(s.bounced) AS bounce_ratio,
+SELECT f.visits AS visitors, count() AS sessions, uniqExact(s.person_id) AS persons,
+    avgOrNullIf(s.bounced, s.page_views > 0) AS bounce_ratio,
     avg(s.duration_ms) / 1000 AS session_time, avg(s.converted) AS conversion_ratio
 FROM (SELECT * FROM sessions WHERE {SITES} AND {CHANNEL} AND $__timeFilter(start_time)) AS s
 LEFT ANY JOIN person_facts AS f ON f.site = s.site AND f.person_id = s.person_id
