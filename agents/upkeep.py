@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from agents.embedded import APP
 from agents.hop import wall_ms
@@ -138,21 +139,25 @@ class Money:
         )
 
     async def report(self, now_seconds: float) -> None:
-        """At most once a minute; a store that is away or busy says nothing."""
+        """At most once a minute. What a store that is away or busy does not answer has no figure, and no old one."""
         if now_seconds < self._next:
             return
         started = time.perf_counter()
-        with suppress(StoreUnavailableError, QueryError):
-            for (site,) in await asyncio.to_thread(self._client.query, _SITES) if self._claims else ():
-                self._metrics.sites.claim(site)
-            for query, gauge in self._gauges:
-                rows = await asyncio.to_thread(self._client.query, query)
-                gauge.clear()
-                for site, *labels, value in rows:
-                    if self._metrics.sites.label(site) != OTHER:  # the mean of several would say nothing
-                        gauge.labels(site, *labels).set(value)
+        for (site,) in await self._answer(_SITES) if self._claims else ():
+            self._metrics.sites.claim(site)
+        for query, gauge in self._gauges:
+            rows = await self._answer(query)
+            gauge.clear()
+            for site, *labels, value in rows:
+                if self._metrics.sites.label(site) != OTHER:  # the mean of several would say nothing
+                    gauge.labels(site, *labels).set(value)
         taken = time.perf_counter() - started
         self._next = now_seconds + max(MONEY_SECONDS, _REST * taken)
+
+    async def _answer(self, query: str) -> list[tuple[Any, ...]]:
+        with suppress(StoreUnavailableError, QueryError):
+            return await asyncio.to_thread(self._client.query, query)
+        return []
 
     def withdraw(self) -> None:
         """Another worker says it now."""

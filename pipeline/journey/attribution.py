@@ -50,7 +50,7 @@ def attribute(reader: Reader, scope: Scope, model: str, by: str, goals: tuple[st
         named = totals(paths, learned(model, paths), removal_effects(paths) if model == "markov" else {})
     for row in rows(
         reader,
-        f"SELECT {COLUMNS[by][1]} AS name, currency, toInt64(sum(ifNull(costs.cost, 0)) * 1000000) AS micros "
+        f"SELECT {COLUMNS[by][1]} AS name, currency, toInt128(sum(ifNull(costs.cost, 0)) * 1000000) AS micros "
         f"FROM costs WHERE {scope.where('time')} GROUP BY name, currency ORDER BY name, currency",
     ):
         name = row["name"] or NONE
@@ -99,7 +99,7 @@ def _by_rule(reader: Reader, scope: Scope, model: str, by: str, goals: tuple[str
     for row in rows(
         reader,
         f"SELECT {COLUMNS[by][1]} AS name, currency, sum(credit) AS conversions, "
-        "toInt64(sum(attribution.revenue) * 1000000) AS micros "
+        "toInt128(sum(attribution.revenue) * 1000000) AS micros "
         f"FROM attribution WHERE model = '{model}' AND {scope.where('time')}{among(goals)} "
         "GROUP BY name, currency ORDER BY name, currency",
     ):

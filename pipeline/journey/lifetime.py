@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize  # type: ignore[import-untyped]
-from scipy.special import gammaln, hyp2f1  # type: ignore[import-untyped]
+from scipy.special import expit, gammaln, hyp2f1  # type: ignore[import-untyped]
 
 Numbers = NDArray[np.float64]
 
@@ -110,8 +110,9 @@ def fit_gamma_gamma(customers: Customers) -> GammaGamma:
 def alive(model: BgNbd, customers: Customers) -> Numbers:
     """The chance that a customer is still active at the end of the observation. 1 before a second order."""
     x = customers.orders
-    odds = model.a / (model.b + np.maximum(x, 1) - 1) * _ratio(model, customers) ** (model.r + x)
-    return np.asarray(1 / (1 + np.where(x > 0, odds, 0)))
+    ratio = (model.alpha + customers.observed) / (model.alpha + customers.last)
+    log_odds = np.log(model.a / (model.b + np.maximum(x, 1) - 1)) + (model.r + x) * np.log(ratio)
+    return np.where(x > 0, expit(-log_odds), 1.0)
 
 
 def expected_orders(model: BgNbd, customers: Customers, weeks: float) -> Numbers:
@@ -149,10 +150,6 @@ def loose(times: BgNbd, values: GammaGamma) -> list[str]:
     known = {**times._asdict(), "p": values.p, "q": values.q}
     found = [name for name, value in known.items() if abs(np.log(value)) > _EDGE - 0.01]
     return [*found, "q"] if values.q < _LEAST_Q + 0.01 else found
-
-
-def _ratio(model: BgNbd, customers: Customers) -> Numbers:
-    return np.asarray((model.alpha + customers.observed) / (model.alpha + customers.last))
 
 
 def _require(customers: Customers) -> None:

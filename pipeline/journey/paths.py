@@ -49,7 +49,7 @@ def paths_of(reader: Reader, scope: Scope, by: str, goals: tuple[str, ...] = ())
     for row in rows(
         reader,
         f"SELECT {converting} AS touches, currency, sum(conversion_paths.conversions) AS conversions, "
-        "toInt64(sum(conversion_paths.revenue) * 1000000) AS micros "
+        "toInt128(sum(conversion_paths.revenue) * 1000000) AS micros "
         f"FROM conversion_paths WHERE {in_scope} GROUP BY touches, currency ORDER BY touches, currency",
     ):
         path = found.setdefault(collapsed(row["touches"]), PathCount())

@@ -4,6 +4,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 _WIDTH = 120
+_WIDEST_TABLE = 10_000
 
 
 def table(title: str, first: str, *numbers: str) -> Table:
@@ -19,8 +20,8 @@ def table(title: str, first: str, *numbers: str) -> Table:
 
 def show(*parts: RenderableType) -> None:
     """To standard output, as it is written: campaigns and ids are strangers' words, and no markup."""
-    console = Console(markup=False, emoji=False)
-    if not console.is_terminal:
-        console = Console(markup=False, emoji=False, width=_WIDTH)
+    terminal = Console(markup=False, emoji=False)
+    text, tables = (Console(markup=False, emoji=False, width=width) for width in (_WIDTH, _WIDEST_TABLE))
     for part in parts:
+        console = terminal if terminal.is_terminal else tables if isinstance(part, Table) else text
         console.print(part)

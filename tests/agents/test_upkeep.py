@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from agents.embedded import APP
 from agents.upkeep import Upkeep
 from pipeline.metrics import Metrics
-from pipeline.store.errors import StoreUnavailableError
+from pipeline.store.errors import QueryError, StoreUnavailableError
 from pipeline.transport.log import Log
 from schemas.outcome import Outcome
 
@@ -124,10 +124,16 @@ class Money:
     def __init__(self) -> None:
         self.asked = 0
         self.rows: list[tuple[Any, ...]] = [("shop", "EUR", 120.5), ("unknown", "EUR", 7.0)]
+        self.cost = 4.25
+        self.is_slow = False  # of what a customer is worth
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         self.asked += 1
-        return self.rows if "lifetime_values" in sql else [("shop", "email", "EUR", 4.25)]
+        if "lifetime_values" not in sql:
+            return [("shop", "email", "EUR", self.cost)]
+        if self.is_slow:
+            raise QueryError("TIMEOUT_EXCEEDED")
+        return self.rows
 
 
 async def test_money_is_asked_once_a_minute_and_shown_for_named_sites_alone(world: World) -> None:
@@ -144,6 +150,18 @@ async def test_money_is_asked_once_a_minute_and_shown_for_named_sites_alone(worl
     await upkeep.report_money(160.0)
     assert money.asked == 4
     assert world.value("masir_customer_lifetime_value", site="shop", currency="EUR") is None
+
+
+async def test_a_question_that_takes_too_long_leaves_no_old_figure_and_stops_no_other(world: World) -> None:
+    money = Money()
+    upkeep = Upkeep(world.log, money, world.metrics)  # type: ignore[arg-type]
+    world.metrics.hits({("shop", Outcome.SESSIONIZED): 1})
+    await upkeep.report_money(100.0)
+    money.is_slow = True
+    money.cost = 5.0
+    await upkeep.report_money(1_000.0)
+    assert world.value("masir_customer_lifetime_value", site="shop", currency="EUR") is None
+    assert world.value("masir_cost_per_acquisition", site="shop", channel="email", currency="EUR") == 5.0
 
 
 async def test_a_store_that_is_away_says_nothing_of_money(world: World) -> None:

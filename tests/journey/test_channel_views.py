@@ -84,6 +84,22 @@ def test_bounces_are_of_what_is_known_to_have_been_sent_and_for_good(client: Cli
     assert table(client, "email_rates", columns) == [("spring", 1, 3, 1, 3, 1 / 3), ("x", 0, 0, 1, 1, 1.0)]
 
 
+def test_what_was_opened_or_complained_of_has_arrived_after_a_bounce_too(client: Client, sink: Sink) -> None:
+    hits = [mail(at, what, who) for who in ("ann", "bob") for at, what in enumerate(("sent", "bounce"))]
+    put(
+        sink,
+        [
+            *hits,
+            mail(5, "open"),
+            mail(5, "complaint", "bob"),
+            mail(0, "sent", "cyd"),
+            mail(1, "bounce", "cyd"),
+        ],
+    )
+    columns = "arrived, opened, bounced, open_ratio, bounce_ratio, complaint_ratio"
+    assert table(client, "email_rates", columns) == [(2, 1, 1, 0.5, 1 / 3, 0.5)]
+
+
 def test_a_visit_without_a_campaign_clicks_no_email_and_a_text_is_no_machine(
     client: Client, sink: Sink
 ) -> None:

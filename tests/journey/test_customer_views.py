@@ -1,6 +1,8 @@
 """Orders, coming back, cohorts, lifetime value and segments, as the engine works them out."""
 
 from decimal import Decimal
+from itertools import accumulate
+from statistics import median
 
 import pytest
 from store.kit import Row, hit
@@ -63,6 +65,13 @@ def test_orders_of_bots_do_not_count_and_the_channel_is_that_of_the_session(
 def test_repeat_purchases(client: Client, sink: Sink) -> None:
     put(sink, [order(at * DAY, who, 10) for who, at in [("ann", 0), ("ann", 4), ("ann", 10), ("bob", 1)]])
     assert table(client, "repeat_purchases") == [("shop", 2, 1, 0.5, 4, 2.0, 5.0)]
+
+
+def test_the_median_of_many_gaps_is_exact(client: Client, sink: Sink) -> None:
+    gaps = [1_000 * (number * 7_919 % 20_011) for number in range(20_000)]
+    put(sink, [order(at, "ann", 1) for at in accumulate(gaps, initial=0)])
+    ((found,),) = table(client, "repeat_purchases", "median_days_between")
+    assert found == pytest.approx(median(gaps) / DAY, rel=1e-12)
 
 
 def test_a_cohort_is_followed_week_by_week_also_those_in_which_nobody_came(

@@ -196,3 +196,9 @@ def test_a_site_without_orders(client: Client, sink: Sink) -> None:
     put(sink, [hit(0, "ann")])
     with pytest.raises(FitError, match="shop has no orders in this time"):
         currency_of(client, Scope("shop", DAY_0, DAY_0 + DAY))
+
+
+@pytest.mark.filterwarnings("error")
+def test_who_ordered_each_day_and_is_silent_for_years_has_left() -> None:
+    often = Customers(*(np.array([number]) for number in (700.0, 100.0, 400.0, 20.0)))
+    assert alive(BgNbd(0.3, 0.5, 0.05, 3.0), often) == [0]

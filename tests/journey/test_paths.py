@@ -100,6 +100,23 @@ def test_credits_add_up_in_every_model_and_costs_stand_beside(client: Client, si
     assert [credit.conversions for credit in found] == sorted((c.conversions for c in found), reverse=True)
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_sums_of_money_beyond_64_bits_of_micros_are_whole(client: Client, sink: Sink, model: str) -> None:
+    """More than nine million millions: of rials a good year."""
+    most = 10**12
+    cost = {"event": "ad_cost", "outcome": "background", "currency": "IRR", "channel": "sms"}
+    put(
+        sink,
+        [
+            *(order(n * DAY + 1, "ann", most, goal=True, currency="IRR") for n in range(1, 21)),
+            *(hit(n * DAY, "ads", revenue_micros=most * 1_000_000, **cost) for n in range(1, 21)),
+        ],
+        [visit(n * DAY, "ann", "sms") for n in range(1, 21)],
+    )
+    (credit,) = attribute(client, SCOPE, model, "channel")
+    assert (credit.revenue, credit.cost) == ({"IRR": 20 * most * 1_000_000},) * 2
+
+
 def test_by_campaign(client: Client, sink: Sink) -> None:
     walks(client, sink)
     assert paths_of(client, SCOPE, "campaign", ("purchase",))["spring", "(none)"].conversions == 1

@@ -90,15 +90,16 @@ ORDER BY time"""),
         cells(
             "How long", "Signs raised in the time chosen: how many were cleared, and after how long.",
             rows(f"""
-SELECT reason, countIf(state = 'raised') AS raised, countIf(state = 'cleared') AS cleared,
-    quantileExactIf(0.5)(dateDiff('second', before, time), state = 'cleared') AS median_until_cleared
+SELECT reason, count() AS raised, count(cleared_time) AS cleared,
+    quantileExactOrNull(0.5)(dateDiff('second', time, cleared_time)) AS median_until_cleared
 FROM
 (
-    SELECT *, lagInFrame(time) OVER (PARTITION BY site, person_id, reason ORDER BY time, state DESC
-        ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS before
+    SELECT *, leadInFrame(toNullable(time)) OVER (PARTITION BY site, person_id, reason ORDER BY time, ordinal
+        ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING) AS cleared_time
     FROM signals
-    WHERE {SITES} AND $__timeFilter(time)
+    WHERE {SITES}
 )
+WHERE state = 'raised' AND $__timeFilter(time)
 GROUP BY reason
 ORDER BY raised DESC"""),
             units={"median_until_cleared": "s"}, link="signals",

@@ -47,7 +47,7 @@ def _scores() -> list[AnyPanel]:
             unit="none", width=THIRD, steps=[(1, RED), (6, YELLOW), (8, GREEN)], link="surveys",
         ),
         figure(
-            "CES", "Mean effort score from 1 to 10; which end is easy is up to your question.",
+            "CES", "Mean effort score from 1 to 10: high is hard.",
             prom(f"max by (site) (masir_ces_score{{{OF}}})", "{{site}}"),
             unit="none", width=THIRD, link="surveys",
         ),

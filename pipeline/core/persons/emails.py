@@ -20,6 +20,7 @@ _PLACE: Final = {
     Touch.EMAIL_BOUNCE: 4,
     Touch.EMAIL_COMPLAINT: 5,
 }
+_ARRIVED: Final = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 5
 FIGURES: Final = ("delivered", "opened", "opened_by_machine", "clicked", "bounced", "complained")
 
 
@@ -54,13 +55,15 @@ def take(emails: dict[str, Email], message: str, kind: int, time: int) -> list[t
 
 
 def figures(email: Email) -> list[tuple[int, list[int]]]:
-    """When the e-mail counts, and as what. Opened by somebody is not opened by a machine; a click is an opening."""
+    """When the e-mail counts, and as what. Opened by somebody is not opened by a machine; a click is an opening. One
+    that was opened or complained of has arrived, after a bounce too.
+    """
     time = email.sent if email.delivered == _NEVER else email.delivered
     if time == _NEVER:
         return []
     bits = email.bits
     is_bounced, is_opened = bits >> 4 & 1, bits >> 1 & 1 | bits >> 3 & 1
-    is_delivered = int(email.delivered != _NEVER or not is_bounced)
+    is_delivered = int(email.delivered != _NEVER or not is_bounced or bits & _ARRIVED != 0)
     sums = [
         is_delivered,
         is_opened,
