@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct, field
 
+from pipeline.choices import told
 from pipeline.core.bounce import Preset
 from pipeline.core.goals import DEFAULT_GOALS
 from pipeline.core.parts import PRESETS, Splits
@@ -191,7 +192,7 @@ def load(environ: Mapping[str, str], **overrides: Any) -> Settings:
         settings = msgspec.convert(values, Settings, strict=False)
     except (msgspec.ValidationError, UnicodeEncodeError) as error:
         source = f"{path} and {PREFIX}* variables" if path else f"{PREFIX}* variables"
-        raise SettingsError(f"settings ({source}): {error}") from error
+        raise SettingsError(f"settings ({source}): {told(error, Settings)}") from error
     _check(settings)
     return settings
 

@@ -16,13 +16,13 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from pipeline.cli.runner import KNOWN_ERRORS, Wrong, runner, settings_of, told, visible
-from pipeline.core.decode import Flaw, decode
-from pipeline.core.letters import mended
+from pipeline.core.letters import mended, readable
 from pipeline.settings import Settings
 from pipeline.store.client import rows
 from pipeline.store.place import reader_of
 from pipeline.store.query_socket import is_listening
 from pipeline.transport.kafka.publish import append_hits
+from schemas.hit import Hit
 from schemas.outcome import Reason
 
 _ID = "concat('dlq-', topic, '-', toString(partition), '-', toString(offset))"
@@ -120,13 +120,14 @@ def replay(data: str | None, reason: str | None, sets: tuple[str, ...], as_json:
     letters = [letter for letter in _letters(settings, reason) if not letter["came_in"]]
     values = _values(sets)
     hits = [mended(base64.b64decode(letter["raw"]), letter["id"], values) for letter in letters]
-    readable = [hit for hit in hits if not isinstance(decode(hit), Flaw)]
-    if readable:
-        _send(settings, readable)
+    is_running = bool(settings.broker) or is_listening(Path(settings.data))
+    good = readable(hits, time.time_ns() // 1_000_000, knows_received=is_running)
+    if good:
+        _send(settings, good)
     summary = {
         "letters": len(letters),
-        "replayed": len(readable),
-        "still_unreadable": len(hits) - len(readable),
+        "replayed": len(good),
+        "still_unreadable": len(hits) - len(good),
     }
     if as_json:
         click.echo(msgspec.json.encode(summary))
@@ -160,6 +161,10 @@ def _values(sets: Sequence[str]) -> dict[str, Any]:
         field, sign, text = option.partition("=")
         if not sign or not field:
             raise Wrong(f"--set {option}: FIELD=VALUE is expected")
+        if field not in Hit.__struct_fields__:
+            raise Wrong(
+                f"--set {option}: a hit has no such field; there is {', '.join(Hit.__struct_fields__)}"
+            )
         try:
             values[field] = msgspec.json.decode(text)
         except msgspec.DecodeError:

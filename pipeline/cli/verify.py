@@ -18,6 +18,7 @@ from pipeline.settings import Settings
 from pipeline.store.checks import Rules
 from pipeline.store.client import Reader
 from pipeline.store.cuts import Cuts
+from pipeline.store.migrations import check_applied
 from pipeline.store.place import reader_of
 from pipeline.store.query_socket import SocketReader
 from pipeline.store.verify import Difference, settled
@@ -64,6 +65,7 @@ def verify(context: click.Context, data: str | None, as_json: bool) -> None:
     )
     try:
         with closing(reader_of(settings)) as reader, moving:
+            check_applied(reader)
             found = _verify(reader, settings)
     except KNOWN_ERRORS as error:
         raise told(error) from error
@@ -79,7 +81,7 @@ def verify(context: click.Context, data: str | None, as_json: bool) -> None:
         _show(found, differences)
         if differences:
             click.echo(f"Recomputed with {_named(settings)}.")
-            click.echo("Rows that were made with other settings differ like this.")
+            click.echo("Rows that were made with other settings, or by an older Masir, differ like this.")
     context.exit(1 if differences else 0)
 
 

@@ -11,7 +11,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import NamedTuple
 
-from pipeline.store.client import Client
+from pipeline.store.client import Client, Reader, rows
 from pipeline.store.cluster import shown
 from pipeline.store.errors import QueryError, StoreMismatchError
 
@@ -86,6 +86,18 @@ def migrate(
     apply_ttl(client, ttl_days or {})
     client.look_after_disk()
     return [migration.name for migration in missing]
+
+
+def check_applied(reader: Reader) -> None:
+    """Views of another version say what this one does not mean, or lack columns that it asks for."""
+    applied = rows(reader, "SELECT number, name, checksum FROM masir_migrations FINAL ORDER BY number")
+    known = bundled()
+    _check(known, [(row["number"], row["name"], row["checksum"]) for row in applied])
+    if len(applied) < len(known):
+        raise StoreMismatchError(
+            f"the store was made by an older Masir: it has {len(applied)} of {len(known)} migrations; "
+            "start `masir run` or `masir worker` once: it applies the others"
+        )
 
 
 def statements(sql: str) -> list[str]:

@@ -209,6 +209,18 @@ def test_from_a_file_to_answers_and_a_mended_letter(monkeypatch: pytest.MonkeyPa
     assert doctor["dead letters"]["says"] == "2, 1 of them new and not mended"
 
 
+def test_a_letter_whose_time_is_none_stays_where_it_is() -> None:
+    hit = {"site": "shop", "event": "page_view", "visitor_id": "ann", "time": 10**18}
+    Path("far.ndjson").write_text(json.dumps(hit))
+    masir("process", "far.ndjson", "--data", "d")
+    again = json.loads(masir("dlq", "replay", "--data", "d", "--json").output)
+    assert again == {"letters": 1, "replayed": 0, "still_unreadable": 1}
+    wrong = masir("dlq", "replay", "--data", "d", "--set", "tiem=0")
+    assert (wrong.exit_code, "there is site, event," in wrong.stderr) == (2, True)
+    mended = json.loads(masir("dlq", "replay", "--data", "d", "--set", "time=1760000000000", "--json").output)
+    assert mended == {"letters": 1, "replayed": 1, "still_unreadable": 0}
+
+
 def _doctor() -> dict[str, dict[str, str]]:
     said = json.loads(masir("doctor", "--data", "d", "--json").output)
     return {one["what"]: one for one in said["findings"]}

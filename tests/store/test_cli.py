@@ -106,3 +106,11 @@ def test_verify_ends_with_1_and_shows_the_row_otherwise(agreeing: Path, client: 
 
 def test_verify_without_a_store_ends_with_2(tmp_path: Path) -> None:
     assert run_verify(tmp_path / "nothing").exit_code == 2
+
+
+def test_verify_of_a_store_of_an_older_version_says_so(agreeing: Path, client: Client) -> None:
+    client.command("DELETE FROM masir_migrations WHERE number = 16")
+    client.close()
+    result = run_verify(agreeing)
+    assert result.exit_code == 2
+    assert "made by an older Masir" in result.stderr

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.choices import allowed
 from pipeline.collector.sites.site import Privacy, Site, flaws
 from pipeline.core.toml_lines import find_lines, line_of
 
@@ -98,7 +99,8 @@ def _told(message: str) -> tuple[_Path, str]:
         known = Privacy.__struct_fields__ if path else Site.__struct_fields__
         near = get_close_matches(unknown[1], known, n=1) or [name for name in known if name != "name"]
         return (*path, unknown[1]), f"`{unknown[1]}` is no field; there is {', '.join(near)}"
-    return path, f"{'.'.join(map(str, path))}: {text}"
+    choices = allowed(text, Privacy, str(path[-1])) if path[:1] == ("privacy",) else ""
+    return path, f"{'.'.join(map(str, path))}: {text}{choices}"
 
 
 def _check_shared(found: list[tuple[Path, str, Site]]) -> None:

@@ -57,7 +57,7 @@ def test_a_directory_holds_a_file_per_site(tmp_path: Path) -> None:
     [
         ("\n[shop]\norigin = []", 3, "`origin` is no field; there is origins"),
         ("\n[shop]\n\n[shop.privacy]\nips = 'cut'", 5, "`ips` is no field; there is ip"),
-        ("[shop]\n[shop.privacy]\nip = 'all'", 3, "privacy.ip"),
+        ("[shop]\n[shop.privacy]\nip = 'all'", 3, "'all'; allowed are 'cut', 'drop', 'hash'"),
         ("[shop]\norigins = 'https://a.example'", 2, "origins"),
         ("[shop]\norigins = ['a.example']", 2, "no origin"),
         ("[shop]\norigins = ['https://a.example/']", 2, "no origin"),
