@@ -17,6 +17,9 @@ from pipeline.transport.kafka.topics import TopicAdmin, wanted_topics
 
 MOST_NAMED = 3
 LATE_SECONDS = 60.0  # what can be read as it comes is read within seconds
+NEEDS = (
+    "this needs all topics, Read of them and Describe of the group (docs/kafka.md), and a broker that answers"
+)
 
 
 class Finding(NamedTuple):
@@ -33,9 +36,8 @@ def broker_findings(settings: Settings) -> Iterator[Finding]:
         wrong = asyncio.run(_wrong_topics(settings))
         yield Finding("broker", f"{settings.broker} answers")
         yield _topics(settings, wrong)
-        yield from group_findings(asyncio.run(look(settings)))
-        if not any("partitions" in one or one == "missing" for said in wrong.values() for one in said):
-            yield from _models(settings)
+        yield from _group(settings)
+        yield from _models(settings)
     except SettingsError as error:
         yield Finding("broker", str(error), "mend it, then `masir doctor` again")
     except BrokerError as error:
@@ -54,10 +56,17 @@ def _topics(settings: Settings, wrong: Mapping[str, list[str]]) -> Finding:
     says = f"{every - len(wrong)} of {every} are well"
     if not wrong:
         return Finding("topics", says)
-    named = _few([f"{name}: {'; '.join(said)}" for name, said in wrong.items()], "; ")
+    named = _few([f"{name} {said[0]}" for name, said in wrong.items()], "; ")
     return Finding(
         "topics", f"{says}; {named}", "`masir topics` says all; --create makes them, --mend changes them"
     )
+
+
+def _group(settings: Settings) -> Iterator[Finding]:
+    try:
+        yield from group_findings(asyncio.run(look(settings)))
+    except BrokerError as error:
+        yield Finding("workers", f"not known: {error}", NEEDS)
 
 
 def group_findings(group: Group) -> Iterator[Finding]:
@@ -114,7 +123,10 @@ def _models(settings: Settings) -> Iterator[Finding]:
         here = load_models(texts_in_force(settings.models)).digests
     except KNOWN_ERRORS:  # said of the stage models
         return
-    yield models_finding(asyncio.run(_known(settings)), here)
+    try:
+        yield models_finding(asyncio.run(_known(settings)), here)
+    except SettingsError as error:  # a topic is missing, or may not be read
+        yield Finding("models in force", f"not known: {error}", NEEDS)
 
 
 async def _known(settings: Settings) -> KnownModels:

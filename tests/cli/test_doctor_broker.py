@@ -29,10 +29,10 @@ def test_the_doctor_names_topics_that_are_missing(broker: str, monkeypatch: pyte
     result = masir("doctor", "--data", "d", "--json")
     found = {one["what"]: one for one in json.loads(result.output)["findings"]}
     assert result.exit_code == 1
-    assert f"{prefix}.hits: missing and " in found["topics"]["says"]
+    assert f"{prefix}.hits missing and " in found["topics"]["says"]
     assert "--create" in found["topics"]["advice"]
     assert found["workers"]["says"] == "none"
-    assert "models in force" not in found, "they stand in a topic"
+    assert "--create" in found["models in force"]["says"], "they stand in a topic"
     assert masir("topics", "--create").exit_code == 0
     found = {one["what"]: one for one in json.loads(masir("doctor", "--json").output)["findings"]}
     assert found["topics"]["advice"] == found["lag"]["advice"] == ""
