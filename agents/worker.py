@@ -42,7 +42,7 @@ from pipeline.traces import start as start_traces
 from pipeline.transport.kafka.connection import client_options, faust_urls, say_less
 from pipeline.transport.kafka.driver import Cluster, Transport
 from pipeline.transport.kafka.names import Names
-from pipeline.transport.kafka.topics import hits_read, usable_partitions
+from pipeline.transport.kafka.topics import check_writing, hits_read, usable_partitions
 from pipeline.transport.rows import Cold
 from schemas.topics import TOPICS
 
@@ -74,6 +74,7 @@ class Worker:
         settings, names = self.settings, Names(self.settings.broker_prefix)
         cold = Cold(Path(settings.data), settings.state_rows)
         cluster = Cluster(names, client_options(settings), await usable_partitions(settings), cold)
+        await check_writing(settings)
         if not self.hops or STORE in self.hops:
             await self._open_store()
         traces = start_traces(settings)
@@ -219,11 +220,7 @@ class Worker:
 
     async def _ready(self, _request: web.Request) -> web.Response:
         """Every partition this worker has is being read, and the store takes rows. One without any is a spare."""
-        waiting = sorted(
-            f"{one.tp.topic}-{one.tp.partition}"
-            for one in self.transport.owning.partitions.values()
-            if not one.is_ready
-        )
+        waiting = sorted(f"{tp.topic}-{tp.partition}" for tp in self.transport.owning.waiting)
         status = 503 if waiting or self._away else 200
         return web.json_response({"waiting": waiting, "away": self._away}, status=status)
 

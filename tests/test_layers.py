@@ -154,7 +154,7 @@ def test_every_package_is_installed_and_typed() -> None:
 
 
 def test_every_command_has_its_module_and_every_module_of_the_commands_is_one() -> None:
-    helpers = {"__init__", "runner", "scope"}
+    helpers = {"__init__", "doctor_broker", "runner", "scope"}
     assert {path.stem for path in of("pipeline/cli")} - helpers == set(COMMANDS)
 
 

@@ -1,6 +1,5 @@
 """``masir doctor``: what is well, what is not, and what to do about it."""
 
-import asyncio
 import os
 import shutil
 import sqlite3
@@ -8,13 +7,13 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import quote
 
 import click
 import msgspec
 
 from pipeline.cli.dlq import LETTERS
+from pipeline.cli.doctor_broker import Finding, broker_findings
 from pipeline.cli.runner import KNOWN_ERRORS, settings_of
 from pipeline.cli.verify import erased
 from pipeline.collector.from_settings import sites_of
@@ -29,7 +28,6 @@ from pipeline.store.place import reader_of
 from pipeline.store.query_socket import SocketReader
 from pipeline.store.sql import text
 from pipeline.transport.kafka.connection import BrokerError
-from pipeline.transport.kafka.topics import TopicAdmin, wanted_topics
 from pipeline.transport.log import DATABASE, decode_changes
 from schemas.topics import TOPICS
 
@@ -38,20 +36,12 @@ MOST_AHEAD_SECONDS = 60
 _UNITS = ((86_400, "days"), (3_600, "hours"), (60, "minutes"))
 
 
-class Finding(NamedTuple):
-    """``advice``: what to do; empty when all is well."""
-
-    what: str
-    says: str
-    advice: str = ""
-
-
 @click.command(epilog="\b\nExamples:\n  masir doctor\n  masir doctor --json")
 @click.option("--data", metavar="DIR", help="The data directory.  [default: the setting `data`]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def doctor(context: click.Context, data: str | None, as_json: bool) -> None:
-    """Check settings, stage models, sites, broker, disk, topics, store, ledger and clock, and say what to do.
+    """Check settings, stage models, sites, broker, workers, disk, topics, store, ledger and clock; say what to do.
 
     Exit code 0: all is well. 1: something needs attention.
     """
@@ -75,7 +65,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
         yield _sites(settings)
     directory = Path(settings.data)
     if settings.broker:
-        yield from _broker(settings)
+        yield from broker_findings(settings)
     if directory.exists():
         yield _disk(directory)
         if not settings.broker:
@@ -181,30 +171,6 @@ def _topics(database: Path, settings: Settings) -> Finding:
         have = sorted(set(known.values()))
         return Finding("topics", f"have {have} partitions", f"set partitions = {have[0]}: it cannot change")
     return Finding("topics", f"{len(known)}, {settings.partitions} partitions each, {size:.0f} MiB")
-
-
-def _broker(settings: Settings) -> Iterator[Finding]:
-    """Kafka, and the topics in it."""
-    try:
-        wrong = asyncio.run(_wrong_topics(settings))
-    except SettingsError as error:
-        yield Finding("broker", str(error), "mend it, then `masir doctor` again")
-    except BrokerError as error:
-        yield Finding(
-            "broker", str(error), "start it, or mend MASIR_BROKER; collectors answer 503 or spool meanwhile"
-        )
-    else:
-        yield Finding("broker", f"{settings.broker} answers")
-        every = len(wanted_topics(settings))
-        advice = (
-            "`masir topics` says what is wrong; --create makes them, --mend changes them" if wrong else ""
-        )
-        yield Finding("topics", f"{every - len(wrong)} of {every} are well", advice)
-
-
-async def _wrong_topics(settings: Settings) -> dict[str, list[str]]:
-    async with TopicAdmin(settings) as admin:
-        return await admin.check()
 
 
 def _tables(reader: Reader) -> Finding:

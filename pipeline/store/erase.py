@@ -25,8 +25,9 @@ SELECT table, groupArray(name) FROM system.columns
 WHERE database = currentDatabase() AND endsWith(table, '_rows') GROUP BY table ORDER BY table = 'hits_rows', table
 """  # hits last: they tell whose visitors are, also after a crash in the middle
 _VISITORS = """
-SELECT visitor_id, groupUniqArrayIf(user_id, user_id != '') AS users FROM hits_rows
-WHERE site = {site:String} AND visitor_id IN
+SELECT visitor_id, groupUniqArrayIf(user_id, user_id != '') AS named, visitor_id IN
+    (SELECT visitor_id FROM links_rows FINAL WHERE site = {site:String} AND NOT has(users, {user:String})) AS unlinked
+FROM hits_rows WHERE site = {site:String} AND visitor_id IN
     (SELECT visitor_id FROM hits_rows WHERE site = {site:String} AND user_id = {user:String} AND visitor_id != '')
 GROUP BY visitor_id
 """
@@ -42,10 +43,12 @@ class Letter(NamedTuple):
 
 
 def visitors_of(client: Client, site: str, user: str) -> tuple[set[str], set[str]]:
-    """The visitors that were this user's alone, and those whom other users share."""
+    """The visitors that were this user's alone, and those whom others share: other users, or whoever it is that an
+    operator has unlinked from this one.
+    """
     found = client.query(_VISITORS, {"site": site, "user": user})
-    own = {visitor for visitor, users in found if users == [user]}
-    return own, {visitor for visitor, _ in found} - own
+    own = {visitor for visitor, named, unlinked in found if named == [user] and not unlinked}
+    return own, {visitor for visitor, *_ in found} - own
 
 
 def letters_of(client: Client, erasure: Erasure) -> list[Letter]:

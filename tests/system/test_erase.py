@@ -185,6 +185,21 @@ def test_nobody_an_anonymous_visitor_and_a_shared_browser(running: Running) -> N
     assert left == [{"user_id": USER}] * 2, "what was known by the user alone is the user's"
 
 
+def test_a_browser_that_was_unlinked_is_somebody_elses(running: Running) -> None:
+    pair = ("--site", "shop", "--visitor", "lent", "--user", "lender@example.com")
+    post(running, hit("lent", now_ms(), hit_id="l1"))
+    post(running, hit("lent", now_ms(), user_id="lender@example.com", hit_id="l2"))
+    running.wait_for_value("SELECT count() FROM links WHERE visitor_id = 'lent'", 1)
+    masir("unlink", *pair, "--data", running.data)
+    running.wait_for_value("SELECT count() FROM links WHERE visitor_id = 'lent'", 0)
+    receipt = erased(running.data, "--user", "lender@example.com")
+    assert (receipt["visitors"], receipt["shared_visitors"]) == (0, 1)
+    post(running, hit("lent", now_ms(), hit_id="l3"))
+    running.wait_for_value(
+        "SELECT arraySort(groupArray(hit_id)) FROM hits WHERE visitor_id = 'lent'", ["l1", "l3"]
+    )
+
+
 def test_nowhere(tmp_path: Path) -> None:
     missing = masir("erase", "--site", "s", "--user", "u", "--data", tmp_path / "none", code=2)
     assert b"no data directory" in missing.stderr

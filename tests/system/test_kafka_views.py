@@ -105,7 +105,13 @@ def _letters_are_brought_in(cluster: Cluster) -> None:
     cluster.wait_for_value("SELECT count() FROM hits WHERE site = 'late'", readable)
     assert not (cluster.data / "masir.db").exists(), "it was not processed here"
     findings = masir("doctor", settings=cluster.settings, code=None).stdout.decode().splitlines()
-    assert sum(bool(re.match("ok  (broker|topics|ledger): ", finding)) for finding in findings) == 3
+    assert (
+        sum(
+            bool(re.match("ok  (broker|topics|workers|lag|models in force|ledger): ", finding))
+            for finding in findings
+        )
+        == 6
+    )
 
 
 def _the_ledger_is_watched_by_one_worker(cluster: Cluster) -> None:

@@ -119,6 +119,11 @@ def servers_of(broker: str) -> list[str]:
     return [server if ":" in server else f"{server}:{DEFAULT_PORT}" for server in servers]
 
 
+def has_rights(settings: Settings) -> bool:
+    """Does the cluster know who we are, and so may not allow us all?"""
+    return bool(settings.broker_sasl or settings.broker_cert_file)
+
+
 def faust_urls(settings: Settings) -> list[str]:
     """The broker's addresses as Faust takes them."""
     return [f"{DRIVER_SCHEME}{server}" for server in servers_of(settings.broker)]

@@ -10,8 +10,9 @@ from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, TopicAuthorizationFailedError
 
+from pipeline.settings import SettingsError
 from pipeline.transport.kafka.connection import BrokerError, Consumer, cut_off, start
 
 POLL_MS = 500
@@ -46,10 +47,11 @@ class Followed:
         self._following: asyncio.Task[None] | None = None
         self._moved = asyncio.Event()
         self._position = 0
+        self._has_begun = False
 
     async def start(self) -> None:
         """Returns when everything that the topic holds now is known. :class:`BrokerError`: after START_SECONDS it is
-        not.
+        not. :class:`SettingsError`: it may not be read.
         """
         self._consumer = Consumer(
             **self._options,
@@ -74,7 +76,10 @@ class Followed:
     async def _read_first(self) -> None:
         while True:
             try:
-                return await self.catch_up()
+                await self.catch_up()
+                self.check()
+                self._has_begun = True
+                return
             except KafkaTimeoutError as error:
                 _log.warning("%s cannot be read yet, trying again: %r", self._source.topic, error)
 
@@ -127,6 +132,11 @@ class Followed:
                     self.on_change()
                 self._moved.set()
             except KafkaError as error:
+                if isinstance(error, TopicAuthorizationFailedError) and not self._has_begun:
+                    name = self._source.topic
+                    raise SettingsError(
+                        f"topic {name} may not be read by this user: the right Read"
+                    ) from error
                 _log.warning("%s cannot be read, trying again: %r", self._source.topic, error)
                 await asyncio.sleep(RETRY_SECONDS)
 

@@ -63,6 +63,13 @@ class Owning:
         self._failures: dict[TP, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def waiting(self) -> set[TP]:
+        """Those of ours that are not read: not yet, or given up and to be taken up again."""
+        return {tp for tp, one in self.partitions.items() if not one.is_ready} | (
+            self._failures.keys() - self.partitions.keys()
+        )
+
     def _claims(self) -> Claims:
         held = [tuple(tp) for tp, one in self.partitions.items() if one.transactions is not None]
         return Claims(self._generation, held)
@@ -95,6 +102,7 @@ class Owning:
         for tp in list(self.partitions.keys() - tps):
             self.lose(self.partitions[tp], "assigned to another worker")
         kept = {tp: one.committed for tp, one in self.partitions.items() if one.is_ready}
+        self._failures = {tp: failures for tp, failures in self._failures.items() if tp in tps}
         new = {tp: Partition(tp) for tp in tps - self.partitions.keys()}
         self.partitions.update(new)
         self._spawn(reader.resume(kept))

@@ -7,6 +7,7 @@ on it: a topic that has another number is said and left as it is.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import NamedTuple
@@ -14,10 +15,16 @@ from typing import NamedTuple
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import InvalidReplicationFactorError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    InvalidReplicationFactorError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    TransactionalIdAuthorizationFailed,
+    for_code,
+)
 
 from pipeline.settings import Settings, SettingsError
-from pipeline.transport.kafka.connection import BrokerError, client_options, not_let_in, reaching
+from pipeline.transport.kafka.connection import BrokerError, client_options, has_rights, not_let_in, reaching
 from pipeline.transport.kafka.names import ERASURES, SALTS, STORES, Names
 from pipeline.transport.kafka.offsets import committed_by
 from pipeline.transport.kafka.transactions import MAX_REQUEST_BYTES
@@ -26,6 +33,7 @@ from schemas.topics import HITS, HOUR_MS, TOPICS
 LEAST_HOURS = 24.0  # Kafka deletes what nobody has read, too: a night and a morning to bring a store back
 MIN_INSYNC_OF_MANY = 2  # with three replicas: one broker may be away, and what is acknowledged is on two
 KNOWN_SECONDS = 30.0
+TRANSACTION = 1  # a kind of coordinator, in Kafka's protocol
 SEGMENT_MS = HOUR_MS  # a file is deleted or compacted as a whole, and not while it is written to
 # What a hop remembers by key: what is erased is gone by then, and an hour.
 _BY_KEY = {"cleanup.policy": "compact", "max.compaction.lag.ms": str(24 * HOUR_MS)}
@@ -34,6 +42,8 @@ _PASSING = {"cleanup.policy": "compact", "max.compaction.lag.ms": str(HOUR_MS)}
 # What a hop remembers as entries: we delete from it ourselves.
 _JOURNAL = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 _ONE_MORE = 1024**2  # a record's own header, and the rest of a request
+
+_log = logging.getLogger(__name__)
 
 
 class Wanted(NamedTuple):
@@ -81,6 +91,8 @@ def differences(wanted: Wanted, found: Found | None, replication: int) -> list[s
         wrong.append(f"has {found.partitions} partitions and not {wanted.partitions}, which cannot change")
     if found.replication != replication:
         wrong.append(f"has {found.replication} replicas and not {replication}")
+    if not found.configs:  # Kafka says all of them, or none to whom it may not
+        return [*wrong, "its configuration is not to be seen by this user: the right DescribeConfigs"]
     for name, value in wanted.configs.items():
         if found.configs.get(name) != value:
             wrong.append(f"{name} is {found.configs.get(name)} and not {value}")
@@ -179,7 +191,12 @@ class TopicAdmin:
         for one in wanted_topics(self._settings):
             has = found.get(one.name)
             if has is None:
-                raise SettingsError(f"topic {one.name} is missing; `masir topics --create` makes it")
+                hidden = (
+                    " (or not to be seen by this user: the right Describe)"
+                    if has_rights(self._settings)
+                    else ""
+                )
+                raise SettingsError(f"topic {one.name} is missing{hidden}; `masir topics --create` makes it")
             if has.partitions != one.partitions:
                 raise SettingsError(
                     f"topic {one.name} has {has.partitions} partitions, but the setting partitions is "
@@ -193,6 +210,18 @@ class TopicAdmin:
         wanted = [TopicPartition(names.topic(HITS.name), at) for at in range(self._settings.partitions)]
         found = await committed_by(self._admin, names.group, wanted)
         return sum(max(0, offset) for offset in found.values())
+
+    async def check_writing(self) -> None:
+        """:class:`SettingsError`: transactions are not for this user, and each partition would be given up for ever."""
+        one = Names(self._settings.broker_prefix).transactional_id(ERASURES, 0)
+        try:
+            await self._admin.find_coordinator(one, TRANSACTION)
+        except TransactionalIdAuthorizationFailed as error:
+            raise SettingsError(
+                f"transactional ids such as {one} are not for this user: the rights Write and Describe"
+            ) from error
+        except KafkaError as error:  # nobody has asked for one before, or its broker begins: no matter here
+            _log.info("transactions are not looked after yet: %r", error)
 
     async def _configs(self, topics: list[str]) -> dict[str, dict[str, str]]:
         if not topics:
@@ -209,6 +238,12 @@ async def usable_partitions(settings: Settings) -> dict[str, int]:
     """:meth:`TopicAdmin.partitions` of a cluster that must be there."""
     async with TopicAdmin(settings) as admin:
         return await admin.partitions()
+
+
+async def check_writing(settings: Settings) -> None:
+    """:meth:`TopicAdmin.check_writing` of a cluster that must be there."""
+    async with TopicAdmin(settings) as admin:
+        await admin.check_writing()
 
 
 async def hits_read(settings: Settings) -> int:

@@ -4,8 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from aiokafka.errors import TopicAuthorizationFailedError
 
-from pipeline.settings import Settings
+from pipeline.settings import Settings, SettingsError
 from pipeline.transport.kafka import followed
 from pipeline.transport.kafka.connection import BrokerError, client_options
 from pipeline.transport.kafka.followed import Followed
@@ -38,6 +39,28 @@ async def test_not_for_ever(salts: Followed, monkeypatch: pytest.MonkeyPatch) ->
         async with asyncio.timeout(15):
             await salts.start()
     await salts.stop()
+
+
+async def test_one_that_may_not_be_read_is_not_waited_for(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with TopicAdmin(settings) as admin:
+        await admin.create()
+    name, options = Names(settings.broker_prefix).topic(SALTS), client_options(settings)
+    one = Followed(name, options, lambda _: None)
+    await one.start()
+    await one.add([(b"key", b"known")])
+    await one.stop()
+
+    async def refused(*_: object, **__: object) -> None:
+        raise TopicAuthorizationFailedError("for the test")
+
+    monkeypatch.setattr(followed.Consumer, "getmany", refused)
+    other = Followed(name, options, lambda _: None)
+    with pytest.raises(SettingsError, match=r"\.salts may not be read by this user: the right Read"):
+        async with asyncio.timeout(15):
+            await other.start()
+    await other.stop()
 
 
 async def test_what_cannot_be_read_is_said_and_not_waited_for(settings: Settings) -> None:

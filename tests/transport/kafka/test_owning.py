@@ -108,3 +108,30 @@ async def test_one_that_is_lost_meanwhile_costs_no_other(
         while not reader.read or bool(reader.rejoined) != bool(error):
             await asyncio.sleep(0.01)
     assert set(reader.read) == set(owning.partitions) == {rows[1]}
+
+
+async def test_what_was_given_up_waits_until_it_is_read_or_another_workers(
+    owning: Owning, rows: list[TP]
+) -> None:
+    """Else /readyz would say that all is well while nothing is taken up."""
+    reader = Reader()
+
+    async def refused(_: Partition) -> None:
+        raise KafkaError("for the test")
+
+    owning.before_reading = refused
+    await owning.assigned(set(rows), 1, reader)  # type: ignore[arg-type]
+    async with asyncio.timeout(10):
+        while owning.partitions:
+            await asyncio.sleep(0.01)
+    assert owning.waiting == set(rows)
+
+    async def allowed(_: Partition) -> None:
+        pass
+
+    owning.before_reading = allowed
+    await owning.assigned({rows[0]}, 2, reader)  # type: ignore[arg-type]
+    assert owning.waiting == {rows[0]}
+    async with asyncio.timeout(10):
+        while owning.waiting:
+            await asyncio.sleep(0.01)

@@ -2,13 +2,17 @@
 
 import msgspec
 import pytest
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    KafkaConnectionError,
+    TransactionalIdAuthorizationFailed,
+)
 
 from pipeline.settings import Settings, SettingsError
 from pipeline.transport.kafka import topics
 from pipeline.transport.kafka.connection import BrokerError
 from pipeline.transport.kafka.names import ERASURES, SALTS, STORES
-from pipeline.transport.kafka.topics import TopicAdmin, usable_partitions, wanted_topics
+from pipeline.transport.kafka.topics import Found, TopicAdmin, differences, usable_partitions, wanted_topics
 from schemas.topics import HITS, TOPICS
 
 
@@ -58,6 +62,42 @@ async def test_another_number_of_partitions_cannot_be_used(settings: Settings) -
 async def test_missing_topics_are_named_with_the_command_that_makes_them(settings: Settings) -> None:
     with pytest.raises(SettingsError, match="masir topics --create"):
         await usable_partitions(settings)
+
+
+async def test_what_this_user_may_not_is_not_taken_for_missing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka hides a topic, and the configuration of one, from whom it does not let see it."""
+    async with TopicAdmin(settings) as admin:
+
+        async def nothing() -> dict[str, Found]:
+            return {}
+
+        monkeypatch.setattr(admin, "found", nothing)
+        admin._settings = msgspec.structs.replace(settings, broker_sasl="PLAIN")
+        with pytest.raises(
+            SettingsError, match=r"missing .or not to be seen by this user: the right Describe"
+        ):
+            await admin.partitions()
+    hidden = differences(wanted_topics(settings)[0], Found(1, 1, {}), 1)
+    assert hidden == ["its configuration is not to be seen by this user: the right DescribeConfigs"]
+
+
+async def test_transactions_that_are_not_for_this_user(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with TopicAdmin(settings) as admin:
+        await admin.check_writing()
+        error: Exception = TransactionalIdAuthorizationFailed("for the test")
+
+        async def refused(*_: object) -> None:
+            raise error
+
+        monkeypatch.setattr(admin._admin, "find_coordinator", refused)
+        with pytest.raises(SettingsError, match=r"such as \S+\.erasures\.0 are not for this user"):
+            await admin.check_writing()
+        error = GroupCoordinatorNotAvailableError("for the test")
+        await admin.check_writing()
 
 
 async def test_more_replicas_than_brokers(settings: Settings) -> None:
