@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipeline.core.ids import SEPARATOR, session_id
+from pipeline.core.ids import SEPARATOR, session_id, visitor_key
 from pipeline.core.money import add_micros
 from pipeline.core.segments import Hits, Segments, Sums, cut, sums
 from pipeline.core.session import OpenSession, earliest
@@ -109,8 +109,8 @@ class SessionTable:
     def erase(self, erasure: Erasure, said: Said) -> None:
         """Forget the person's sessions at once. The counters keep what they were told, which names nobody."""
         slots, keys = self.slots, self.slots["key"]
-        names = {f"{erasure.site}{SEPARATOR}v{one}" for one in erasure.visitors}
-        names |= {f"{erasure.site}{SEPARATOR}u{one}" for one in erasure.users}
+        names = {visitor_key(erasure.site, one, None) for one in erasure.visitors}
+        names |= {visitor_key(erasure.site, None, one) for one in erasure.users}
         begin = erasure.site + SEPARATOR
         leaving = [
             slot

@@ -125,7 +125,6 @@ class SplitTable(SessionTable):
     def _made(self, key: str, old: _Part | None, hits: list[OpenSession], said: Said) -> _Part:
         """A session that is new, or goes on with other hits than before."""
         session = session_of(hits, self.rules.splits)
-        session.closed = None
         if old is not None:
             reopen(old.session, key, said)
             session.session_id, session.since = old.session.session_id, old.session.since
