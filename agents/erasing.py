@@ -20,7 +20,7 @@ from agents.hop import wall_ms
 from agents.store import TABLE_OF
 from pipeline.core.decode import Flaw, decode
 from pipeline.core.homes import AWAY
-from pipeline.core.ids import SEPARATOR
+from pipeline.core.ids import SEPARATOR, visitor_key
 from pipeline.core.suppression import digest
 from pipeline.settings import Settings, SettingsError
 from pipeline.store.blocks import pack, read_blocks
@@ -136,8 +136,8 @@ class _Cleaner:
         self._erasure = erasure
         self._sessions = sessions
         self._committed = committed
-        keys = [f"{erasure.site}{SEPARATOR}v{one}" for one in erasure.visitors]
-        keys += [f"{erasure.site}{SEPARATOR}u{one}" for one in erasure.users]
+        keys = [visitor_key(erasure.site, one, None) for one in erasure.visitors]
+        keys += [visitor_key(erasure.site, None, one) for one in erasure.users]
         keys += [f"{erasure.site}{SEPARATOR}{one}" for one in erasure.ids]
         self.is_persons = frozenset((*keys, *(AWAY + key for key in keys))).__contains__
         self._keys = [msgspec.msgpack.encode(key) for key in keys]

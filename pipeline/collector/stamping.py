@@ -92,7 +92,7 @@ def _take_in(raw: bytes, mark: Stamp) -> tuple[bytes, bytes, Flaw | None]:
     if missing:
         fuller = _put_in(raw, missing + mark.received_time)
         value = fuller if len(fuller) <= MAX_HIT_BYTES else value
-    return visitor_key(hit.site, hit.visitor_id or "", hit.user_id or "").encode(), value, None
+    return visitor_key(hit.site, hit.visitor_id, hit.user_id).encode(), value, None
 
 
 def _put_in(raw: bytes, members: bytes) -> bytes:

@@ -33,16 +33,14 @@ class _Site(msgspec.Struct):
     site: str = ""
 
 
-_decode_known = msgspec.json.Decoder(KnownHit).decode
-_decode_any = msgspec.json.Decoder(Hit).decode
-
-
 class _Ids(msgspec.Struct, gc=False):
     site: str = ""
     visitor_id: str | None = None
     user_id: str | None = None
 
 
+_decode_known = msgspec.json.Decoder(KnownHit).decode
+_decode_any = msgspec.json.Decoder(Hit).decode
 _decode_ids = msgspec.json.Decoder(_Ids).decode
 _decode_site = msgspec.json.Decoder(_Site).decode
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
@@ -73,7 +71,7 @@ def keys_of(raws: Sequence[bytes]) -> list[bytes]:
         ids = list(map(_decode_ids, raws))
     except _UNREADABLE:
         return [keys_of([raw])[0] for raw in raws] if len(raws) > 1 else [b""]
-    return [visitor_key(one.site, one.visitor_id or "", one.user_id or "").encode() for one in ids]
+    return [visitor_key(one.site, one.visitor_id, one.user_id).encode() for one in ids]
 
 
 def decode(raw: bytes) -> Hit | Flaw:

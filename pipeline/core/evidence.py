@@ -12,7 +12,7 @@ from pipeline.core.models import Models
 from pipeline.core.reading import Reading
 from pipeline.core.referrals import REFERRAL, is_referral
 from pipeline.core.scores import metric_of, normalised_score
-from pipeline.core.slots import Array, Index
+from pipeline.core.slots import Array, Index, objects
 from schemas.evidence import Evidence, EvidenceBatch, Kind
 from schemas.hit import ABSENT
 
@@ -265,10 +265,3 @@ def only_owners(owners: list[tuple[str, list[int], list[str]]]) -> EvidenceBatch
 
 def _kind_of(one: Evidence) -> Kind:
     return one.rules, one.event, one.channel
-
-
-def objects(values: Sequence[Any]) -> Array:
-    """A column of objects, tuples too."""
-    column = np.empty(len(values), object)
-    column[:] = values
-    return column

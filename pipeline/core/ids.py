@@ -10,14 +10,14 @@ SEPARATOR = "\x1f"
 _NO_ID: Final = "0" * 32
 
 
-def visitor_key(site: str, visitor_id: str, user_id: str) -> str:
+def visitor_key(site: str, visitor_id: str | None, user_id: str | None) -> str:
     """Whose session a hit belongs to: the visitor, or the user where a hit has no visitor.
 
     The letter keeps a visitor and a user of the same id apart.
     """
     if visitor_id:
         return f"{site}{SEPARATOR}v{visitor_id}"
-    return f"{site}{SEPARATOR}u{user_id}"
+    return f"{site}{SEPARATOR}u{user_id or ''}"
 
 
 def session_id(key: str, start_time: int) -> str:

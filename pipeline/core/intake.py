@@ -20,7 +20,7 @@ from pipeline.core.coded import Coded
 from pipeline.core.duplicates import SeenIds, digests_of
 from pipeline.core.evidence import Evidences, Matcher
 from pipeline.core.hit_columns import DEVICE, PAGE, TRAFFIC, Columns, coded_columns, own_columns, picked
-from pipeline.core.ids import SEPARATOR, hex_ids, visitor_key
+from pipeline.core.ids import hex_ids, visitor_key
 from pipeline.core.intake_rules import IntakeRules
 from pipeline.core.look import BACKGROUND, MOST_REMEMBERED, VIEW, Looks
 from pipeline.core.persons.teller import Teller, Touched
@@ -329,7 +329,4 @@ class Intake:
 
 def _keys(fields: dict[str, list[Any]]) -> list[str]:
     """Whose session each hit belongs to."""
-    return [
-        f"{site}{SEPARATOR}v{visitor}" if visitor else visitor_key(site, "", user)
-        for site, visitor, user in zip(fields["site"], fields["visitor_id"], fields["user_id"], strict=True)
-    ]
+    return list(map(visitor_key, fields["site"], fields["visitor_id"], fields["user_id"]))

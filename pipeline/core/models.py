@@ -193,6 +193,11 @@ def _satisfied(
         and _props_fit(bound.rule, values)
         and _score_fits(bound.rule, metric, score)
     ]
+    return deciding(held)
+
+
+def deciding(held: Collection[BoundRule]) -> tuple[int, ...]:
+    """Ids of the rules that hold, ascending; a fallback only where the hit alone satisfies no other of its model."""
     settled = {bound.model for bound in held if not bound.rule.fallback and bound.rule.stateless}
     return tuple(sorted(b.id for b in held if not (b.rule.fallback and b.model in settled)))
 

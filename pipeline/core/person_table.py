@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from pipeline.core.ids import hex_ids
 from pipeline.core.persons.identity import Owners
-from pipeline.core.slots import Array, Index, Slots
+from pipeline.core.slots import Array, Index, Slots, objects
 from pipeline.core.stage_fold import State
 from schemas.evidence import Evidence
 
@@ -223,14 +223,11 @@ class PersonTable:
 
 def evidence_columns(history: Sequence[Evidence]) -> dict[str, Array]:
     """Evidence as the table's columns."""
-    kinds, urls = np.empty(len(history), object), np.empty(len(history), object)
-    for at, one in enumerate(history):
-        kinds[at], urls[at] = (one.rules, one.event, one.channel), one.url
     sessions = b"".join(bytes.fromhex(one.session_id) or bytes(16) for one in history)
     return {
         "time": np.array([one.time for one in history], np.int64),
-        "kind": kinds,
-        "url": urls,
+        "kind": objects([(one.rules, one.event, one.channel) for one in history]),
+        "url": objects([one.url for one in history]),
         "session": np.frombuffer(sessions, "V16"),
         "known": np.array([one.known for one in history], np.bool_),
     }

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from pipeline.core.ids import SEPARATOR
-from pipeline.core.models import Models
+from pipeline.core.models import Models, deciding
 from pipeline.core.stage_fold import State
 from schemas.evidence import Evidence
 
@@ -72,10 +72,8 @@ class Recalling:
         held = {rule for rule in said if self._is_same(rule) or self._asks_more(rule)}
         now = models.touchpoint(one.event, one.url, one.channel, False, None, None)
         held |= {rule for rule in now if not self._is_same(rule) and not self._asks_more(rule)}
-        bounds = [models.rules[rule] for rule in sorted(held)]
-        settled = {bound.model for bound in bounds if not bound.rule.fallback and bound.rule.stateless}
-        rules = [bound.id for bound in bounds if not (bound.rule.fallback and bound.model in settled)]
-        return models.applying(tuple(rules), models.sites.get(site))
+        rules = deciding([models.rules[rule] for rule in held])
+        return models.applying(rules, models.sites.get(site))
 
     def _is_same(self, rule: int) -> bool:
         """Is its model as it was?"""

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.core.coded import Codes
-from pipeline.core.evidence import objects
 from pipeline.core.money import add_micros, micros
 from pipeline.core.reading import Reading
-from pipeline.core.slots import Array, Index
+from pipeline.core.session import OpenSession, of_one_hit
+from pipeline.core.slots import Array, Index, objects
 
 
 class Hits(NamedTuple):
@@ -29,6 +29,18 @@ class Hits(NamedTuple):
     users: Array
     revenue: dict[int, int]
     context_of: Callable[[int], str]
+
+    def session_of(self, hit: int) -> OpenSession:
+        """The hit as a session of one hit."""
+        return of_one_hit(
+            int(self.time[hit]),
+            self.urls[hit],
+            self.context_of(hit),
+            self.users[hit],
+            is_view=bool(self.is_view[hit]),
+            is_goal=bool(self.is_goal[hit]),
+            revenue=self.revenue.get(hit),
+        )
 
 
 class Segments(NamedTuple):

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipeline.core.ids import SEPARATOR, session_id
+from pipeline.core.ids import SEPARATOR, session_id, visitor_key
 from pipeline.core.money import add_micros
 from pipeline.core.segments import Hits, Segments, Sums, cut, sums
-from pipeline.core.session import OpenSession, earliest, of_one_hit
+from pipeline.core.session import OpenSession, earliest
 from pipeline.core.session_columns import COLUMNS, facts_of, rows_of, session_at, told_to_persons, write
 from pipeline.core.sessionizer import Said, SessionRules, count_active, place, settle
 from pipeline.core.slots import Array, Index, Slots
@@ -109,8 +109,8 @@ class SessionTable:
     def erase(self, erasure: Erasure, said: Said) -> None:
         """Forget the person's sessions at once. The counters keep what they were told, which names nobody."""
         slots, keys = self.slots, self.slots["key"]
-        names = {f"{erasure.site}{SEPARATOR}v{one}" for one in erasure.visitors}
-        names |= {f"{erasure.site}{SEPARATOR}u{one}" for one in erasure.users}
+        names = {visitor_key(erasure.site, one, None) for one in erasure.visitors}
+        names |= {visitor_key(erasure.site, None, one) for one in erasure.users}
         begin = erasure.site + SEPARATOR
         leaving = [
             slot
@@ -239,17 +239,7 @@ class SessionTable:
         slot_of = {id(session): slot for session, slot in zip(sessions, reversed(chain), strict=True)}
         loaded = list(sessions)  # so that no other object gets the id of one of these
         for hit in places:
-            user = hits.users[hit]
-            one = of_one_hit(
-                int(hits.time[hit]),
-                hits.urls[hit],
-                hits.context_of(hit),
-                user,
-                is_view=bool(hits.is_view[hit]),
-                is_goal=bool(hits.is_goal[hit]),
-                revenue=hits.revenue.get(hit),
-            )
-            changed = place(sessions, one, key, self.rules, said)
+            changed = place(sessions, hits.session_of(hit), key, self.rules, said)
             slot_of.setdefault(id(changed), -1)
             loaded.append(changed)
         self._write_back(key, sessions, slot_of)

@@ -19,7 +19,7 @@ from pipeline.core.homes import AWAY, Homes
 from pipeline.core.ids import hex_ids
 from pipeline.core.person_table import NONE_MS, PersonTable
 from pipeline.core.persons.identity import Owners
-from pipeline.core.slots import Array, Index
+from pipeline.core.slots import Array, Index, objects
 from pipeline.core.stage_fold import State
 from schemas.evidence import Evidence, EvidenceBatch, Kind
 
@@ -199,18 +199,13 @@ class Silent:
 
     def _unpack_evidence(self, slots: Index, rows: list[Packed]) -> None:
         counts = np.array([len(one.time) for one in rows])
-        total = int(counts.sum())
-        if not total:
+        if not counts.any():
             return
-        kinds, urls = np.empty(total, object), np.empty(total, object)
         same: dict[Kind, Kind] = {}
-        urls[:] = [url for one in rows for url in one.url]
-        for at, kind in enumerate(kind for one in rows for kind in one.kind):
-            kinds[at] = same.setdefault(kind, kind)
         columns: dict[str, Any] = {
             "time": np.array([time for one in rows for time in one.time], np.int64),
-            "kind": kinds,
-            "url": urls,
+            "kind": objects([same.setdefault(kind, kind) for one in rows for kind in one.kind]),
+            "url": objects([url for one in rows for url in one.url]),
             "session": np.frombuffer(b"".join(one.session for one in rows), "V16"),
             "known": np.array([known for one in rows for known in one.known], np.bool_),
         }

@@ -8,7 +8,7 @@ rows, in turn. When it has gone round once, everything before the round is no lo
 these entries stays within about four times what lives, with no pause to compact it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -106,7 +106,7 @@ class Slots:
     def changes(self, number: int) -> tuple[bytes, int]:
         """What changed since the last call, as an entry that gets this number; and the first number still needed."""
         is_live = self._columns["live"]
-        written = np.unique(np.concatenate([*self._written, np.empty(0, np.int64)]))
+        written = np.unique(self.touched)
         until = min(self._next + max(len(written), 1), self._top)
         written = np.union1d(written, np.arange(self._next, until))
         written = written[is_live[written]]
@@ -167,6 +167,13 @@ class Slots:
                 dtype = (column.dtype, column.shape[1:])
                 self._columns[name] = np.concatenate((column, _blank(more, dtype)))
         self._top = top
+
+
+def objects(values: Sequence[Any]) -> Array:
+    """A column of objects, tuples too."""
+    column = np.empty(len(values), object)
+    column[:] = values
+    return column
 
 
 def _blank(size: int, dtype: DTypeLike) -> Array:

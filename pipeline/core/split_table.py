@@ -19,7 +19,7 @@ import numpy as np
 from pipeline.core.ids import SEPARATOR, session_id
 from pipeline.core.parts import cut, folded, session_of
 from pipeline.core.segments import Hits
-from pipeline.core.session import OpenSession, first_of, of_one_hit, withdrawal
+from pipeline.core.session import OpenSession, first_of, withdrawal
 from pipeline.core.session_columns import session_at, write
 from pipeline.core.session_table import SessionTable
 from pipeline.core.sessionizer import Said, SessionRules, count_active, reopen
@@ -61,7 +61,7 @@ class SplitTable(SessionTable):
         found = np.empty(len(order), np.int64)
         for places in np.split(order, np.flatnonzero(np.diff(hits.visitor[order])) + 1):
             key, times = hits.keys[hits.visitor[places[0]]], hits.time[places]
-            parts = self._place_all(key, _each(hits, places.tolist()), said)
+            parts = self._place_all(key, [hits.session_of(hit) for hit in places.tolist()], said)
             slots = np.array([part.slot for part in parts], np.int64)
             starts = [part.session.start for part in parts]
             found[places] = slots[np.searchsorted(starts, times, side="right") - 1]
@@ -125,7 +125,6 @@ class SplitTable(SessionTable):
     def _made(self, key: str, old: _Part | None, hits: list[OpenSession], said: Said) -> _Part:
         """A session that is new, or goes on with other hits than before."""
         session = session_of(hits, self.rules.splits)
-        session.closed = None
         if old is not None:
             reopen(old.session, key, said)
             session.session_id, session.since = old.session.session_id, old.session.since
@@ -196,19 +195,3 @@ class SplitTable(SessionTable):
 def table_of(rules: SessionRules, sites: SiteRules | None) -> SessionTable:
     """The sessions of one partition by these rules."""
     return SplitTable(rules, sites or SiteRules()) if rules.splits.any else SessionTable(rules)
-
-
-def _each(hits: Hits, places: list[int]) -> list[OpenSession]:
-    """These hits as sessions of one hit."""
-    return [
-        of_one_hit(
-            int(hits.time[hit]),
-            hits.urls[hit],
-            hits.context_of(hit),
-            hits.users[hit],
-            is_view=bool(hits.is_view[hit]),
-            is_goal=bool(hits.is_goal[hit]),
-            revenue=hits.revenue.get(hit),
-        )
-        for hit in places
-    ]

@@ -8,7 +8,7 @@ import pytest
 from effects_kit import NOON, PARTITIONS, Committed, Counted, Sent, World, batch
 
 from agents.journeys import Journeys, Remade
-from pipeline.core.evidence import only_owners
+from pipeline.core.evidence import only_owners, only_time
 from pipeline.core.models import changed_models, load
 from pipeline.core.remaking import Remaking
 from pipeline.model_files import builtin_texts
@@ -68,6 +68,16 @@ async def test_a_tick_does_nothing_at_all() -> None:
     world = World()
     await Journeys(world.context, MODELS).handle(batch("evidence"))
     assert world.effects == []
+
+
+async def test_the_last_batch_of_bounded_input_lets_time_pass_also_without_evidence() -> None:
+    world = World()
+    agent = Journeys(world.context, MODELS, bounded=True)
+    later = msgspec.msgpack.encode(only_time(0, NOON + 400 * 86_400_000))
+    await agent.handle(batch("evidence", [evidence("page_view"), later]))
+    assert {row["kind"] for row in sent_rows(world)} == {"enter"}
+    await agent.handle(batch("evidence", first=2, is_final=True))
+    assert {row["kind"] for row in sent_rows(world)} == {"enter", "lapse"}
 
 
 async def test_evidence_that_moves_nobody_is_still_kept_and_consumed() -> None:

@@ -3,15 +3,17 @@
 import msgspec
 from effects_kit import PARTITIONS, World, batch
 
-from agents.persons import Persons
+from agents.persons import NAME, Persons
 from pipeline.core.ids import partition_of
 from pipeline.core.persons.people import PersonRules
 from pipeline.store.blocks import read_blocks
 from schemas.counter import Facts
+from schemas.erasure import Erasure
 from schemas.evidence import EvidenceBatch
 from schemas.touchpoint import HitColumns, LinkColumns, SessionColumns, Touch, Touchpoints
 
 NOON = 1_790_856_000_000
+DAY_MS = 86_400_000
 
 
 def told(*kinds: Touch, an_id: str = "phone", user: str = "", time: int = NOON) -> bytes:
@@ -88,6 +90,31 @@ async def test_a_restart_takes_up_the_state() -> None:
         read_blocks("signals", [block]).column("state").to_pylist() for _, block in sent(world, "signals")
     ]
     assert states == [["raised"], ["cleared"]]
+
+
+async def test_who_is_erased_is_no_longer_at_risk_nor_is_a_visitor_shared_with_others() -> None:
+    world = World()
+    context = world.context
+    agent = Persons(context, PersonRules())
+    await agent.handle(batch("touchpoints", [told(Touch.LEAVING, an_id=one) for one in ("ann", "phone")]))
+    world.sent.clear()
+    context.erasures.tell(NAME, Erasure(1, "shop", users=frozenset({"ann"}), shared=frozenset({"phone"})))
+    await agent.handle(batch("touchpoints", first=2))
+    ((_, value),) = sent(world, "facts")
+    assert [one.persons for one in msgspec.msgpack.decode(value, type=Facts).risks] == [-1, -1]
+    assert context.erasures.due(NAME, 0) is None
+
+
+async def test_the_last_batch_of_bounded_input_lets_time_pass_also_without_touchpoints() -> None:
+    world = World()
+    agent = Persons(world.context, PersonRules(bounded=True))
+    later = told(Touch.NPS, an_id="tablet", time=NOON + 400 * DAY_MS)
+    await agent.handle(batch("touchpoints", [told(Touch.LEAVING), later]))
+    await agent.handle(batch("touchpoints", first=2, is_final=True))
+    states = [
+        read_blocks("signals", [block]).column("state").to_pylist() for _, block in sent(world, "signals")
+    ]
+    assert states[-1] == ["cleared"], "by itself"
 
 
 async def test_a_tick_does_nothing() -> None:

@@ -73,8 +73,10 @@ async def test_what_is_ignored_or_cut_is_counted() -> None:
     world, metrics = World(), Metrics(version="1")
     agent = hop(world, metrics=metrics)
     long = "https://shop.example/" + "x" * 2_048
-    await agent.handle(batch("hits", [hit(), hit(urll="/"), hit(url=long, referrer=long, user_agnet="x")]))
     said = metrics.registry.get_sample_value
+    await agent.handle(batch("hits", [hit(), hit(urll="/"), hit(user_agnet="x")]))
+    assert said("masir_hits_mended_total", {"what": "unknown_field"}) == 2
+    await agent.handle(batch("hits", [hit(url=long, referrer=long)], first=3))
     assert said("masir_hits_mended_total", {"what": "unknown_field"}) == 2
     assert said("masir_hits_mended_total", {"what": "cut_url"}) == 2
 

@@ -56,6 +56,16 @@ async def test_a_block_waits_until_it_is_old_enough_then_is_inserted_and_only_th
     assert world.taken() == [], "it has left"
 
 
+async def test_a_block_is_as_old_as_its_first_batch() -> None:
+    """However many come after it: a trickle that never pauses must not hold the rows up."""
+    world = World()
+    agent = hop(world)
+    for first in range(3):
+        await agent.handle(batch("ledger", [ledger()], first=first))
+        world.now_ms += FLUSH_MS // 2
+    assert world.taken()[0] == Inserted("ledger", 3, "ledger 0:0-0 0:1-1 0:2-2")
+
+
 async def test_a_block_that_is_large_enough_does_not_wait() -> None:
     world = World()
     value = ledger()

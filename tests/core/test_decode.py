@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.decode import Flaw, KnownHit, decode
+from pipeline.core.decode import Flaw, KnownHit, decode, decode_all, keys_of
 from schemas.hit import MAX_HIT_BYTES, MAX_PROPS_BYTES, MAX_PROPS_KEYS, Hit
 from schemas.outcome import Reason
 
@@ -225,6 +225,32 @@ _values = st.recursive(
     max_leaves=6,
 )
 _fields = st.sampled_from([*Hit.__struct_fields__, "colour"])
+
+
+_PLAIN = raw(url="https://a.example/")
+_WITH_DETAILS = (
+    raw(props={"a": 1}),
+    raw(items=[1]),
+    raw(props={"a": 1}, items=[{}]),
+    with_json("props", b"null"),
+)
+_FLAWED = (
+    raw(visitor_id=None), raw(visitor_id=""), with_json("props", b"[1]"), with_json("items", b"{}"),
+    with_json("props", b'{"a":1,"a":2}'), raw(url="u" * MAX_HIT_BYTES), raw(site="no site"), b"{", b"", b"\xff",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("one", [*_WITH_DETAILS, *_FLAWED, raw(colour="red")])
+def test_many_at_once_are_read_as_one_by_one(one: bytes) -> None:
+    for many in ([one], [_PLAIN, one], [one, _PLAIN, raw(colour="red"), _FLAWED[0]]):
+        assert decode_all(many) == [decode(each) for each in many]
+    assert decode_all([]) == []
+
+
+def test_a_record_is_keyed_by_its_visitor_or_else_its_user() -> None:
+    keys = {_PLAIN: b"shop\x1fvann", raw(visitor_id=None, user_id="ann"): b"shop\x1fuann"}
+    assert keys_of(list(keys)) == list(keys.values())
+    assert keys_of([b"{", raw(visitor_id="", user_id="u")]) == [b"", b"shop\x1fuu"]
 
 
 @given(st.binary(max_size=200))

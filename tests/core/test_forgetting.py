@@ -3,7 +3,7 @@
 import json
 
 import numpy as np
-from session_kit import NOON, rules
+from session_kit import HOUR, NOON, Hit, rules, said_sessions
 
 from pipeline.core.intake import Intake
 from pipeline.core.slots import Slots
@@ -45,3 +45,15 @@ def test_an_intake_forgets_one_of_many_at_once() -> None:
     assert (second.needed, second.said.active) == (1, {"shop": -1})
     assert b"visitor-77" not in second.state
     assert b"visitor-499" in second.state
+
+
+def test_a_visitor_goes_on_anew_where_a_session_was_forgotten() -> None:
+    intake = Intake(rules(HOUR), 0)
+    hits = [Hit(NOON, "v", user="ann"), Hit(NOON + 60_000, "v")]
+    intake.take([hits[0].raw], [NOON], [0])
+    intake.finish(NOON, has_records=True, is_caught_up=True)
+    intake.erase(Erasure(1, "shop", users=frozenset({"ann"}), shared=frozenset({"v"})))
+    intake.finish(NOON, has_records=False, is_caught_up=True, number=1)
+    intake.take([hits[1].raw], [NOON + 60_000], [1])
+    (row,) = said_sessions(intake.finish(NOON + 60_000, has_records=True, is_caught_up=True, number=2))
+    assert (row.visitor_id, row.user_id, row.hits, row.start_time) == ("v", "", 1, NOON + 60_000)

@@ -112,6 +112,14 @@ def test_a_hit_id_is_forgotten_by_the_watermark_and_not_when_the_state_is_cleane
     assert follower.outcomes["shop", "late"] == 1
 
 
+def test_a_hit_id_outlives_every_restart() -> None:
+    follower = Follower(rules(HOUR))
+    for hit_id in ("first", "second", "third", "first", "second"):
+        follower.feed([Hit(NOON, hit_id=hit_id)])
+        follower.restart()
+    assert follower.outcomes["shop", "duplicate"] == 2
+
+
 def test_received_is_when_it_was_appended_unless_the_record_says() -> None:
     live = Follower(rules(HOUR))
     live.feed([raw(), raw(received_time=NOON + 5)], received=NOON + 9)

@@ -252,3 +252,14 @@ def test_presets_are_what_the_products_do() -> None:
     assert not PRESETS["masir"].any
     assert not PRESETS["ga4"].any
     assert PRESETS["matomo"] == Splits(midnight=True, campaign=True)
+
+
+def test_what_was_told_of_a_closed_session_is_taken_back_where_a_late_hit_moves_its_start() -> None:
+    follower = follower_of(ALL, HOUR, out_of_orderness_ms=0)
+    follower.feed(at(0))
+    follower.feed([Hit(NOON + 31 * MINUTE, "bob")])
+    assert follower.facts.total() == 1, "it has closed"
+    follower.feed(at(-MINUTE))
+    follower.end()
+    assert follower.facts.total() == 2, "one of each visitor"
+    assert follower.active == {"shop": 0}

@@ -10,7 +10,8 @@ from schemas.counter import Measure
 from schemas.touchpoint import OWN, HitColumns, SessionColumns, Touch, Touchpoints
 
 _NOTED_EMAILS = frozenset((Touch.EMAIL_COMPLAINT, Touch.EMAIL_UNSUBSCRIBE))
-_SURVEYS = {Touch.CSAT: ("csat", 8_000_000, 4_000_000), Touch.CES: ("ces", 7_000_000, 4_000_000)}
+_CSAT_GOOD, _CSAT_BAD = 8_000_000, 4_000_000
+_CES_EASY, _CES_HARD = 4_000_000, 7_000_000
 _NPS_GOOD, _NPS_BAD = 9_000_000, 6_000_000
 
 
@@ -114,9 +115,10 @@ def _measure(key: str, note: Note) -> Measure:
     score = note.amount
     if note.kind == Touch.NPS:
         name, is_good, is_bad = "nps", score >= _NPS_GOOD, score <= _NPS_BAD
+    elif note.kind == Touch.CES:  # effort: less is better
+        name, is_good, is_bad = "ces", score <= _CES_EASY, score >= _CES_HARD
     else:
-        name, good, bad = _SURVEYS[Touch(note.kind)]
-        is_good, is_bad = score >= good, score <= bad
+        name, is_good, is_bad = "csat", score >= _CSAT_GOOD, score <= _CSAT_BAD
     site = key.partition(SEPARATOR)[0]
     return Measure(site, name, note.time, [1, score, int(is_good), int(is_bad)])
 

@@ -124,6 +124,13 @@ def test_a_refund_in_another_currency_lessens_nothing() -> None:
     assert left("EUR", "EUR") == left("EUR", "") == left("", "USD") == 6_000_000
 
 
+def test_a_goal_that_is_no_order_shares_all_its_money_whatever_is_refunded() -> None:
+    subscribed = note(Touch.GOAL, END, amount=10_000_000, text="o1")
+    refund = note(Touch.REFUND, END + DAY, amount=4_000_000, text="o1")
+    (credit,) = credits_of([visit(END - DAY)], subscribed, refund)
+    assert credit.shares == (10_000_000,) * 6
+
+
 def test_of_two_orders_with_one_id_the_first_is_refunded() -> None:
     refund = note(Touch.REFUND, END + DAY, amount=4_000_000, text="o1")
     found = credits_of([], order(END, text="o1"), order(END + 1, text="o1"), refund)

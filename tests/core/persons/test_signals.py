@@ -251,6 +251,11 @@ def test_the_settings_say_what_differs() -> None:
     assert (rules.weights[-1], rules.ends_ms[3]) == (0, DAY)
 
 
+def test_the_least_that_the_settings_may_say() -> None:
+    rules = rules_of({"fading_visits": 5, "overdue_visits": 2, "tickets": 1}, {}, {})
+    assert (rules.fading_visits, rules.overdue_visits, rules.tickets) == (5, 2, 1)
+
+
 @pytest.mark.parametrize(
     ("thresholds", "weights", "days", "says"),
     [
@@ -258,6 +263,8 @@ def test_the_settings_say_what_differs() -> None:
         ({"overdue_days": -1}, {}, {}, "overdue_days must lie between 0 and"),
         ({"tickets": 2.5}, {}, {}, "are whole numbers"),
         ({"fading_visits": 4}, {}, {}, "fading_visits must be more than 4"),
+        ({"overdue_visits": 1}, {}, {}, "overdue_visits at least 2"),
+        ({"tickets": 0}, {}, {}, "tickets 1"),
         ({}, {"overdue": 0.3}, {}, "add up to 1 at most"),
         ({}, {}, {"sad": 1}, "churn_end_days: there is no sad"),
     ],

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from session_kit import NOON, Follower, rules
+from session_kit import HOUR, NOON, Follower, rules
 
 from schemas.touchpoint import HitColumns, LinkColumns, Touch, Touchpoints
 
@@ -57,6 +57,18 @@ def test_a_machine_that_opens_is_no_conversion_and_no_link() -> None:
     assert message.hits.goal == [False, True]
     assert message.hits.key == ["shop\x1fu"] * 2
     assert message.links.user_id == ["u"], "the reader's"
+
+
+def test_only_what_is_on_time_is_told_to_be_in_a_session() -> None:
+    """So that credit of a late order, or of a background goal, waits for no session."""
+    late, on_time = raw(event="purchase"), raw(event="purchase", time=NOON + 2 * HOUR)
+    refund = raw(event="refund", time=NOON + 2 * HOUR)
+    output = Follower(rules(HOUR, out_of_orderness_ms=0)).feed(
+        [on_time, late, refund], received=NOON + 3 * HOUR
+    )
+    ((_, message),) = output.touched.by_partition("", output.watermark, 1, to_all=True)
+    assert message.hits.kind == [Touch.ORDER, Touch.ORDER, Touch.REFUND]
+    assert message.hits.in_session == [True, False, False]
 
 
 def test_an_email_without_an_id_is_named_by_its_campaign_wherever_it_stands() -> None:
