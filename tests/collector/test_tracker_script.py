@@ -240,8 +240,9 @@ async def test_hits_kept_for_a_day_are_given_up(server: Server, site: str, page:
     await page.open(f"{site}/first")
     await until(lambda: server.collector.counts.turned_away > 0)
     kept = """for (const hours of [20, 25]) {
-        const hit = {site: 'shop', event: `${hours}`, hit_id: `${hours}`, visitor_id: 'v', time: Date.now() - hours * 36e5}
-        localStorage[`masir.hit.${hours}`] = JSON.stringify(hit)
+        const name = `${hours}`, time = Date.now() - hours * 36e5
+        const hit = {site: 'shop', event: name, hit_id: name, visitor_id: 'v', time}
+        localStorage[`masir.hit.${name}`] = JSON.stringify(hit)
     }
     localStorage['masir.hit.broken'] = '{'; 0"""
     await page.run(kept)
