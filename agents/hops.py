@@ -25,6 +25,7 @@ from pipeline.core.persons.notable import Notables
 from pipeline.core.persons.people import PersonRules
 from pipeline.core.sessionizer import SessionRules
 from pipeline.core.site_rules import SiteRules
+from pipeline.deciding import digest
 from pipeline.metrics import Metrics
 from pipeline.model_files import texts_in_force
 from pipeline.settings import Settings
@@ -95,7 +96,8 @@ def plans(
 
 def metrics_of(settings: Settings) -> Metrics:
     """The metrics of a process: the sites of the registry keep their names on them, whatever comes first."""
-    return Metrics(version=version("masir"), sites=[site.name for site in sites_of(settings)])
+    sites = [site.name for site in sites_of(settings)]
+    return Metrics(version=version("masir"), settings=digest(settings), sites=sites)
 
 
 def put_sites(rules: SiteRules, registry: Registry, settings: Settings) -> None:

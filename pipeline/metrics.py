@@ -27,6 +27,7 @@ MAX_SITES = 50
 MAX_CHANNELS = 16
 OTHER = "other"
 SINK = "store"  # the hop that writes rows
+Clock = Callable[[], float]  # seconds
 SECONDS_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
 # else every total has a second series: when it began
@@ -113,7 +114,7 @@ def _family(name: str, text: str, labels: str, values: Mapping[tuple[str, ...], 
 class Watermarks(Collector):
     """How far each watermark is behind the clock *now*: a hop that hangs says nothing, and its lag must grow."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._said: dict[tuple[str, ...], tuple[float, float]] = {}
 
@@ -148,7 +149,7 @@ class Metrics:
     """The metrics of one process. ``sites``: those whose names are kept, whatever comes first."""
 
     def __init__(
-        self, *, version: str, sites: Iterable[str] = (), clock: Callable[[], float] = time.monotonic
+        self, *, version: str, settings: str = "", sites: Iterable[str] = (), clock: Clock = time.monotonic
     ) -> None:
         self.registry = CollectorRegistry()
         self.watermarks = Watermarks(clock)
@@ -165,7 +166,7 @@ class Metrics:
         self._declare_hops()
         ProcessCollector(registry=self.registry)
         build = Info("masir_build", "What runs here", registry=self.registry)
-        build.info({"version": version, "python": python_version()})
+        build.info({"version": version, "python": python_version(), "settings": settings})
 
     def hits(self, counts: Mapping[tuple[str, Outcome], int]) -> None:
         """Hits by (site, outcome). The site of a dead letter is not to be trusted, so it takes no label."""

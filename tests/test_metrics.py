@@ -33,7 +33,7 @@ CONTRACT = {
     "masir_hits_mended_total": {"what"},
     "masir_sink_rows_total": {"hop", "table"},
     "masir_sink_errors_total": {"hop", "table"},
-    "masir_build_info": {"version", "python"},
+    "masir_build_info": {"version", "python", "settings"},
     "masir_ledger_difference_hits": set(),
     "masir_disk_free_bytes": set(),
     "masir_disk_size_bytes": set(),

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.deciding import DECIDING, digest
 from pipeline.settings import Settings, SettingsError, load
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
@@ -190,3 +191,37 @@ def test_secrets_never_print() -> None:
     assert "s3cret" not in repr(settings) + str(settings)
     assert "http://***@store:8123/masir" in repr(settings)
     assert "***" not in repr(Settings()), "what is not set is not hidden"
+
+
+# Where things are, who may come in, how much and how often: two workers may differ in these.
+NOT_DECIDING = (
+    "data", "listen", "partitions", "state_rows", "models", "sites", "broker", "broker_prefix",
+    "broker_replication", "broker_sasl", "broker_user", "broker_password", "broker_tls", "broker_ca_file",
+    "broker_cert_file", "broker_key_file", "worker_lost_seconds", "clickhouse", "clickhouse_password",
+    "clickhouse_cluster", "clickhouse_ca_file", "clickhouse_cert_file", "clickhouse_key_file",
+    "session_update_seconds", "store_flush_seconds", "store_block_bytes", "ttl_days", "hits_retention_hours",
+    "max_backlog_hits", "backdate_hours", "ip", "do_not_track", "consent", "email_ids", "country_database",
+    "trusted_proxies", "address_hits_per_second", "site_hits_per_second", "collectors", "metrics_listen",
+    "page_token", "publish_timeout_seconds", "spool_bytes", "webhook_url", "webhook_secret_file",
+    "webhook_give_up_hours", "log_format", "traces_url", "traces_share",
+)  # fmt: skip
+
+
+def test_of_each_setting_it_is_known_whether_it_decides_figures() -> None:
+    assert sorted((*DECIDING, *NOT_DECIDING)) == sorted(FIELDS)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"session_timeout_seconds": 1_801.0}, {"goal_events": ("signup",)}, {"churn_weights": {"overdue": 0.5}}],
+)
+def test_the_digest_is_another_where_a_deciding_setting_is(changed: dict[str, Any]) -> None:
+    assert digest(Settings(**changed)) != digest(Settings())
+
+
+def test_the_digest_is_the_same_whatever_the_order_and_the_place() -> None:
+    weights = Settings().churn_weights
+    turned = Settings(
+        churn_weights=dict(reversed(weights.items())), data="elsewhere", clickhouse_password="secret"
+    )
+    assert digest(turned) == digest(Settings())

@@ -171,7 +171,10 @@ def _machine() -> list[AnyPanel]:
         ),
         cells(
             "Processes", "What runs, and whether Prometheus reaches it (1).",
-            now('up{job="masir"} * on (instance) group_left (version, python) masir_build_info', "{{instance}}"),
+            now(
+                'up{job="masir"} * on (instance) group_left (version, python, settings) masir_build_info',
+                "{{instance}}",
+            ),
             units={}, width=24, height=6,
         ),
     ]  # fmt: skip
