@@ -9,7 +9,7 @@
 ``collector``: HTTP in. ``sources``: files in. ``cli``: the commands. ``live``: the page. ``journey``: what is
 computed from stored rows. ``watching``: messages to others. ``demo``: bundled and synthetic traffic.
 
-``settings`` are read once, ``choices`` tell of wrong ones, ``deciding`` which decide figures; ``model_files`` reads stage
-models, ``zones`` time zones. ``metrics`` are Prometheus's, with ``person_metrics``, ``segment_metrics`` and
+``settings`` are read once, ``choices`` tell of wrong ones, ``deciding`` which decide figures; ``model_files`` reads
+stage models, ``zones`` time zones. ``metrics`` are Prometheus's, with ``person_metrics``, ``segment_metrics`` and
 ``disk_metrics``; ``logs`` and ``traces`` tell of a process and of single hits. ``secret_files`` are nobody else's.
 """
