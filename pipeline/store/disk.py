@@ -72,9 +72,7 @@ class Disk:
             self._rest()
             raise
         if self._is_damaged:
-            with mapped(
-                StoreUnavailableError
-            ):  # a table that a question still reads cannot be loaded: try again
+            with mapped(StoreUnavailableError):  # while a question reads a table, it cannot be loaded: try again
                 self._mend()
         if self._is_resting:
             self._driver.command("SYSTEM START MERGES")

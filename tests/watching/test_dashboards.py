@@ -68,12 +68,6 @@ def test_a_query_uses_variables_that_its_dashboard_has(query: Query) -> None:
     assert names_in(query.target.get("rawSql", "") + query.target.get("expr", "")) <= known
 
 
-@pytest.mark.parametrize("query", [one for one in queries() if one.is_sql], ids=str)
-def test_bounce_ratios_are_of_sessions_with_a_view(query: Query) -> None:
-    """As the gauges are: a session without any is no visit that could have bounced."""
-    assert not re.search(r"avg\(\w*\.?bounced\)", query.target["rawSql"])
-
-
 def test_links_lead_to_the_rows_they_name() -> None:
     (of_rows,) = (board for board in boards() if board["uid"] == ROWS)
     ids = {panel["id"]: panel["title"].lower() for panel in of_rows["panels"]}
