@@ -72,7 +72,9 @@ class Disk:
             self._rest()
             raise
         if self._is_damaged:
-            with mapped(StoreUnavailableError):  # while a question reads a table, it cannot be loaded: try again
+            with mapped(
+                StoreUnavailableError
+            ):  # while a question reads a table, it cannot be loaded: try again
                 self._mend()
         if self._is_resting:
             self._driver.command("SYSTEM START MERGES")
