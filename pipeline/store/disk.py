@@ -72,9 +72,8 @@ class Disk:
             self._rest()
             raise
         if self._is_damaged:
-            with mapped(
-                StoreUnavailableError
-            ):  # while a question reads a table, it cannot be loaded: try again
+            # A table that a question still reads cannot be loaded: try again.
+            with mapped(StoreUnavailableError):
                 self._mend()
         if self._is_resting:
             self._driver.command("SYSTEM START MERGES")
