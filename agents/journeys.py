@@ -11,7 +11,7 @@ from pipeline.core.homes import Passed
 from pipeline.core.ids import SEPARATOR
 from pipeline.core.journeys import Change, Clock, Output, Stay
 from pipeline.core.journeys import Journeys as Core
-from pipeline.core.models import Models, changed_models
+from pipeline.core.models import Models, changed_models, rebuild_of
 from pipeline.core.person_table import PersonTable
 from pipeline.core.persons.sending import regressions
 from pipeline.core.recalling import Recalling
@@ -287,7 +287,7 @@ def _refuse(changed: Sequence[str]) -> None:
     if changed:
         raise SettingsError(
             f"models: {', '.join(changed)}: not as this data directory was made with. Put them back, or make "
-            f"their history anew: masir rebuild {' '.join(f'--model {name}' for name in changed)}"
+            f"their history anew: {rebuild_of(changed)}"
         )
 
 

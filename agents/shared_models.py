@@ -22,7 +22,7 @@ from agents.owned import OwnedHop
 from agents.sessionizer import Sessionizer
 from agents.shared_rebuilding import OF_MODEL
 from pipeline.core.model_check import ModelError
-from pipeline.core.models import Models, changed_models
+from pipeline.core.models import Models, changed_models, rebuild_of
 from pipeline.settings import Settings, SettingsError
 from pipeline.store.client import Client
 from pipeline.store.errors import StoreError
@@ -74,7 +74,7 @@ class SharedModels:
         if changed and not any(one.digests == self.models.digests for one in self._known.requests.values()):
             raise SettingsError(
                 f"models: {', '.join(changed)}: not as the workers' history was made with. Put them back, or make it "
-                f"anew: masir rebuild {' '.join(f'--model {name}' for name in changed)}"
+                f"anew: {rebuild_of(changed)}"
             )
         return not changed
 

@@ -42,7 +42,7 @@ from pipeline.traces import start as start_traces
 from pipeline.transport.kafka.connection import client_options, faust_urls, say_less
 from pipeline.transport.kafka.driver import Cluster, Transport
 from pipeline.transport.kafka.names import Names
-from pipeline.transport.kafka.topics import check_writing, hits_read, usable_partitions
+from pipeline.transport.kafka.topics import TopicAdmin, hits_read
 from pipeline.transport.rows import Cold
 from schemas.topics import TOPICS
 
@@ -73,8 +73,10 @@ class Worker:
         """Check the topics, open the store, join the group. Raises what the operator must mend."""
         settings, names = self.settings, Names(self.settings.broker_prefix)
         cold = Cold(Path(settings.data), settings.state_rows)
-        cluster = Cluster(names, client_options(settings), await usable_partitions(settings), cold)
-        await check_writing(settings)
+        async with TopicAdmin(settings) as admin:
+            partitions = await admin.partitions()
+            await admin.check_writing()
+        cluster = Cluster(names, client_options(settings), partitions, cold)
         if not self.hops or STORE in self.hops:
             await self._open_store()
         traces = start_traces(settings)

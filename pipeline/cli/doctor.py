@@ -17,7 +17,7 @@ from pipeline.cli.doctor_broker import Finding, broker_findings
 from pipeline.cli.runner import KNOWN_ERRORS, settings_of
 from pipeline.cli.verify import erased
 from pipeline.collector.from_settings import sites_of
-from pipeline.core.models import changed_models
+from pipeline.core.models import changed_models, rebuild_of
 from pipeline.core.models import load as load_models
 from pipeline.model_files import texts_in_force
 from pipeline.settings import Settings, SettingsError
@@ -108,9 +108,10 @@ def _models(settings: Settings) -> Finding:
         return Finding("stage models", str(error), "`masir models check FILE` shows it after each change")
     before = {} if settings.broker else _digests(Path(settings.data) / DATABASE)
     if before and (changed := changed_models(before, models.digests)):
-        rebuild = f"masir rebuild {' '.join(f'--model {name}' for name in changed)}"
         says = f"{', '.join(changed)}: not as the data directory was made with, so nothing starts on it"
-        return Finding("stage models", says, f"put them back, or make their history anew: `{rebuild}`")
+        return Finding(
+            "stage models", says, f"put them back, or make their history anew: `{rebuild_of(changed)}`"
+        )
     return Finding("stage models", ", ".join(model.name for model in models.models))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from pipeline.cli.runner import KNOWN_ERRORS
-from pipeline.core.models import changed_models
+from pipeline.core.models import changed_models, rebuild_of
 from pipeline.core.models import load as load_models
 from pipeline.model_files import texts_in_force
 from pipeline.settings import Settings, SettingsError
@@ -145,5 +145,5 @@ def models_finding(known: KnownModels, here: Mapping[str, int]) -> Finding:
     return Finding(
         what,
         f"not as the files here: {', '.join(changed)}{under_way}",
-        f"put the files back, or make history anew: `masir rebuild {' '.join(f'--model {name}' for name in changed)}`",
+        f"put the files back, or make history anew: `{rebuild_of(changed)}`",
     )

@@ -235,3 +235,8 @@ def _keep(cache: dict[Any, Any], key: object, value: object, limit: int) -> None
 def changed_models(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
     """Names of models that are new, gone, or have other rules; of digests by name."""
     return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+
+
+def rebuild_of(names: Iterable[str]) -> str:
+    """The command that makes the history of these models anew."""
+    return f"masir rebuild {' '.join(f'--model {name}' for name in names)}"

@@ -240,12 +240,6 @@ async def usable_partitions(settings: Settings) -> dict[str, int]:
         return await admin.partitions()
 
 
-async def check_writing(settings: Settings) -> None:
-    """:meth:`TopicAdmin.check_writing` of a cluster that must be there."""
-    async with TopicAdmin(settings) as admin:
-        await admin.check_writing()
-
-
 async def hits_read(settings: Settings) -> int:
     """:meth:`TopicAdmin.hits_read` of a cluster that must be there."""
     async with TopicAdmin(settings) as admin:
