@@ -210,7 +210,7 @@ class SessionTable:
         ]
         for name in Sums._fields:
             slots[name][at] = getattr(of, name)
-        slots["start"][at], slots["url"][at] = starts, hits.urls[firsts]
+        slots["start"][at], slots["url"][at] = starts, hits.urls.at(firsts).array()
         slots["since"][at], slots["prev"][at] = said.version, before
         slots["told"][at], slots["old_ids"][at], slots["unsaid"][at] = 0, None, True
         for slot, key, an_id, first in zip(at.tolist(), keys, ids, firsts.tolist(), strict=True):
