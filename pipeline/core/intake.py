@@ -29,7 +29,7 @@ from pipeline.core.hit_columns import (
     person_ids,
     picked,
 )
-from pipeline.core.ids import hex_ids, visitor_key
+from pipeline.core.ids import SEPARATOR, hex_ids, visitor_key
 from pipeline.core.intake_rules import IntakeRules
 from pipeline.core.look import BACKGROUND, MOST_REMEMBERED, VIEW, Looks
 from pipeline.core.persons.teller import Teller, Touched
@@ -116,7 +116,7 @@ class Intake:
         self._teller = Teller(rules.notables, self._looks)
         self._records = Records([], [], [])
         self._erasures: list[Erasure] = []
-        self._contexts: dict[str, str] = {}
+        self._known_contexts: dict[str, str] = {}
         self._forgotten_until = 0
         self._said_at = 0
         self._told_watermark: int | None = None
@@ -214,10 +214,10 @@ class Intake:
         placed = np.flatnonzero((outcome == _SESSIONIZED) & ~known)
         if len(placed):
 
-            def context_of_hit(at: int) -> str:
-                return self._context(fields, int(placed[at]), traffic, device)
+            def contexts_of(rows: Index) -> list[str]:
+                return self._contexts(fields, traffic, device, placed[rows])
 
-            hits = hits_of(reading, placed, keys, kind == VIEW, is_goal, context_of_hit)
+            hits = hits_of(reading, placed, keys, kind == VIEW, is_goal, contexts_of)
             slots[placed] = self._table.place(hits, output.said)
         stored = np.flatnonzero(~known)
         if not len(stored):
@@ -271,19 +271,16 @@ class Intake:
             self._ids.append((ids_number, latest))
         return known
 
-    def _context(self, fields: dict[str, Any], row: int, traffic: Index, device: Index) -> str:
-        """What a session takes from its first hit."""
-        words = (
-            fields["referrer"][row],
-            *self._looks.traffics[traffic[row]],
-            *self._looks.devices[device[row]][:3],
-            fields["country"][row] or "",
-            fields["language"][row],
-        )
-        context = context_of(words)
-        if len(self._contexts) >= MOST_REMEMBERED:
-            self._contexts.clear()
-        return self._contexts.setdefault(context, context)
+    def _contexts(self, fields: dict[str, Any], traffic: Index, device: Index, rows: Index) -> list[str]:
+        """What sessions take from these hits, their first ones."""
+        if len(self._known_contexts) >= MOST_REMEMBERED:
+            self._known_contexts.clear()
+        columns = (Coded(traffic, self._looks.traffics), Coded(device, self._looks.devices))
+        words = combined(*(column.at(rows) for column in (*columns, fields["country"], fields["language"])))
+        ends = words.map(lambda one: context_of((*one[0], *one[1][:3], one[2] or "", one[3])))
+        begins = fields["referrer"].at(rows)
+        found = [SEPARATOR.join((context_of((begin,)), end)) for begin, end in zip(begins, ends, strict=True)]
+        return [self._known_contexts.setdefault(one, one) for one in found]
 
     def _say_sessions(self, output: Output, wall_ms: int, *, is_final: bool) -> None:
         """Close and forget what is due; rows of closed sessions, and of open ones once an interval."""

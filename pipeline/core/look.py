@@ -96,10 +96,12 @@ class Looks:
         senders = [add(one) if (code := get(one)) is None else code for one in referrers.values]
         used, place = np.unique(pages, return_inverse=True)
         table = [(page.origin, page.query) for page in map(self.pages.__getitem__, used.tolist())]
-        words = combined(Coded(place, table), Coded(referrers.codes, senders), combined(channels, campaigns))
+        words = combined(
+            Coded(place, table).distinct(), Coded(referrers.codes, senders).distinct(), channels, campaigns
+        )
         codes = [
             self._code_of((*page, sender, channel or "", campaign))
-            for page, sender, (channel, campaign) in words.values
+            for page, sender, channel, campaign in words.values
         ]
         return np.array(codes, np.int64)[words.codes]
 

@@ -15,7 +15,7 @@ from pipeline.core.slots import Array, Index
 
 
 class Hits(NamedTuple):
-    """``visitor``: place in ``keys``. ``users``: "" is none. ``context_of``: what a session takes from a hit.
+    """``visitor``: place in ``keys``. ``users``: "" is none. ``contexts_of``: what sessions take from first hits.
 
     ``revenue``: hit -> micros, of the goals that have any.
     """
@@ -28,14 +28,14 @@ class Hits(NamedTuple):
     urls: Coded
     users: Coded
     revenue: dict[int, int]
-    context_of: Callable[[int], str]
+    contexts_of: Callable[[Index], list[str]]
 
     def session_of(self, hit: int) -> OpenSession:
         """The hit as a session of one hit."""
         return of_one_hit(
             int(self.time[hit]),
             self.urls[hit],
-            self.context_of(hit),
+            self.contexts_of(np.array([hit]))[0],
             self.users[hit],
             is_view=bool(self.is_view[hit]),
             is_goal=bool(self.is_goal[hit]),
@@ -135,7 +135,7 @@ def hits_of(
     keys: Coded,
     is_view: Array,
     is_goal: Array,
-    context_of_hit: Callable[[int], str],
+    contexts_of: Callable[[Index], list[str]],
 ) -> Hits:
     """The rows that make sessions. ``keys``: of the visitors of all rows."""
     fields, visitors = reading.fields, keys.at(rows).compact()
@@ -151,5 +151,5 @@ def hits_of(
         fields["url"].at(rows),
         fields["user_id"].at(rows).map(lambda user: user or ""),
         revenue,
-        context_of_hit,
+        contexts_of,
     )
