@@ -1,11 +1,12 @@
 """A column of which most values repeat: a table of the values, and the place of each row's value in it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, overload
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from pipeline.core.slots import Index
+from pipeline.core.slots import Array, Index, objects
 
 
 class Coded(Sequence[Any]):
@@ -27,6 +28,24 @@ class Coded(Sequence[Any]):
             return [self.values[code] for code in self.codes[row].tolist()]
         return self.values[self.codes[row]]
 
+    def at(self, rows: Index | Array) -> "Coded":
+        """Some rows: their places, or which they are."""
+        return Coded(self.codes[rows], self.values)
+
+    def map(self, function: Callable[[Any], Any]) -> "Coded":
+        """Each value by what the function makes of it, which is asked once for each."""
+        return Coded(self.codes, [function(value) for value in self.values])
+
+    def array(self, dtype: DTypeLike = object) -> Array:
+        """The column as an array of this type."""
+        values = objects(self.values) if dtype is object else np.array(self.values, dtype)
+        return values[self.codes]
+
+    def distinct(self) -> "Coded":
+        """The same column with a table in which no value comes twice."""
+        table = Codes().of(self.values)
+        return Coded(table.codes[self.codes], table.values)
+
     def compact(self) -> "Coded":
         """The same column with a table of those values only that it uses."""
         used, codes = np.unique(self.codes, return_inverse=True)
@@ -36,12 +55,15 @@ class Coded(Sequence[Any]):
 class Codes:
     """Gives each distinct value a number, from 0 on: the codes of a batch's column."""
 
-    def __init__(self) -> None:
-        self._code: dict[Any, int] = {}
+    def __init__(self, first: Iterable[Any] = ()) -> None:
+        """``first``: values that have a number from the beginning."""
+        self._code: dict[Any, int] = {value: number for number, value in enumerate(first)}
 
     def of(self, values: Sequence[Any]) -> Coded:
         """The column, coded; the table is shared and grows."""
         code = self._code
+        if values and values[0] in code and values.count(values[0]) == len(values):
+            return Coded(np.full(len(values), code[values[0]], np.int64), self.values)
         codes = [code.setdefault(value, len(code)) for value in values]
         return Coded(np.array(codes, np.int64), self.values)
 
@@ -49,3 +71,25 @@ class Codes:
     def values(self) -> list[Any]:
         """The values, each at the place that is its number."""
         return list(self._code)
+
+
+def combined(*columns: Coded) -> Coded:
+    """The columns side by side: a code for each combination that there is, whose value is a tuple of their values.
+
+    The product of the numbers of their values must fit 63 bits.
+    """
+    shape = [len(column.values) for column in columns]
+    packed = np.ravel_multi_index([column.codes for column in columns], shape)
+    used, codes = np.unique(packed, return_inverse=True)
+    parts = [part.tolist() for part in np.unravel_index(used, shape)]
+    tables = [[column.values[at] for at in part] for column, part in zip(columns, parts, strict=True)]
+    return Coded(codes, list(zip(*tables, strict=True)))
+
+
+def rows_at(column: Sequence[Any] | Array, rows: Index) -> Any:
+    """Some rows of a column of whatever kind."""
+    if isinstance(column, Coded):
+        return column.at(rows)
+    if isinstance(column, np.ndarray):
+        return column[rows]
+    return [column[at] for at in rows.tolist()]
