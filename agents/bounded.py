@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from agents.embedded import APP, Embedded
 from agents.hop import wall_ms
-from pipeline.core.decode import keys_of
+from pipeline.core.plain_fields import keys_of
 from pipeline.settings import Settings
 from pipeline.transport.log import DATABASE, Log
 from pipeline.transport.publish import LogPublisher

@@ -159,7 +159,8 @@ def test_every_command_has_its_module_and_every_module_of_the_commands_is_one() 
 
 
 def test_files_are_short() -> None:
-    lines = {name_of(path): len(path.read_text("utf-8").splitlines()) for path in PYTHON}
+    files = PYTHON + [path for kind in ("*.pyx", "*.pxd", "*.pxi") for path in tracked(kind)]
+    lines = {name_of(path): len(path.read_text("utf-8").splitlines()) for path in files}
     assert {n: k for n, k in lines.items() if k > LONGER_FILES.get(n, MAX_LINES)} == {}
 
 
@@ -178,7 +179,7 @@ def test_functions_are_short() -> None:
 @pytest.mark.parametrize("folder", MAPPED)
 def test_a_package_names_its_modules(folder: str) -> None:
     """Its docstring is what a newcomer reads first."""
-    there = {path.stem for path in PYTHON if path.parent == ROOT / folder}
+    there = {path.stem for path in PYTHON + tracked("*.pyx") if path.parent == ROOT / folder}
     there |= {
         path.parent.name for path in PYTHON if path.stem == "__init__" and path.parents[1] == ROOT / folder
     }

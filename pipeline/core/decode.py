@@ -98,40 +98,49 @@ def _checked(hit: Hit) -> Hit | Flaw:
 
 
 def _check_raw(hit: Hit) -> Hit | Flaw:
-    """msgspec leaves ``Raw`` fields as they came: their kind, encoding and size are checked here."""
+    found = nested_of(hit.items, hit.props, hit.site)
+    if isinstance(found, Flaw):
+        return found
+    hit.items, hit.props = found
+    return hit
+
+
+def nested_of(items: msgspec.Raw, props: msgspec.Raw, site: str) -> tuple[msgspec.Raw, msgspec.Raw] | Flaw:
+    """(items, props), ABSENT for null. msgspec leaves them as they came: kind, encoding and size are checked here."""
+    kept = {"props": props, "items": items}
     for field, opening, kind in (("props", b"{", "an object"), ("items", b"[", "an array")):
-        value = bytes(getattr(hit, field))
+        value = bytes(kept[field])
         if value in (b"", b"null"):
-            setattr(hit, field, ABSENT)
+            kept[field] = ABSENT
             continue
         if not value.startswith(opening):
-            return Flaw(Reason.WRONG_TYPE, field, f"{field} must be {kind}", hit.site)
+            return Flaw(Reason.WRONG_TYPE, field, f"{field} must be {kind}", site)
         try:
             value.decode()
         except UnicodeDecodeError:
-            return Flaw(Reason.NOT_JSON, field, f"{field} is not UTF-8", hit.site)
-    return _check_props(hit)
+            return Flaw(Reason.NOT_JSON, field, f"{field} is not UTF-8", site)
+    flaw = _flaw_of_props(bytes(kept["props"]), site)
+    return flaw or (kept["items"], kept["props"])
 
 
-def _check_props(hit: Hit) -> Hit | Flaw:
+def _flaw_of_props(props: bytes, site: str) -> Flaw | None:
     """All readers of props, ClickHouse's among them, are to read the same: no key twice, no number beyond a double."""
-    props = bytes(hit.props)
     if not props:
-        return hit
+        return None
     if len(props) > MAX_PROPS_BYTES:
-        return Flaw(Reason.TOO_LARGE, "props", f"props has more than {MAX_PROPS_BYTES} bytes", hit.site)
+        return Flaw(Reason.TOO_LARGE, "props", f"props has more than {MAX_PROPS_BYTES} bytes", site)
     try:
         keys = len(_decode_object(props))
         repeats = props.count(b":") > keys and len(json.loads(props, object_pairs_hook=list)) > keys
     except RecursionError:  # just within what could be read before, from a less deep stack
-        return Flaw(Reason.NOT_JSON, "props", "props is nested too deep", hit.site)
+        return Flaw(Reason.NOT_JSON, "props", "props is nested too deep", site)
     except msgspec.DecodeError as error:
-        return Flaw(Reason.BAD_VALUE, "props", str(error), hit.site)
+        return Flaw(Reason.BAD_VALUE, "props", str(error), site)
     if repeats:
-        return Flaw(Reason.BAD_VALUE, "props", "props has a key twice", hit.site)
+        return Flaw(Reason.BAD_VALUE, "props", "props has a key twice", site)
     if keys > MAX_PROPS_KEYS:
-        return Flaw(Reason.TOO_LARGE, "props", f"props has more than {MAX_PROPS_KEYS} keys", hit.site)
-    return hit
+        return Flaw(Reason.TOO_LARGE, "props", f"props has more than {MAX_PROPS_KEYS} keys", site)
+    return None
 
 
 def _flaw(raw: bytes, error: Exception) -> Flaw:

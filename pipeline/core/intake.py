@@ -17,7 +17,7 @@ import numpy as np
 from msgspec import Struct, field
 
 from pipeline.core.coded import Coded, combined, rows_at
-from pipeline.core.duplicates import SeenIds, digests_of
+from pipeline.core.duplicates import SeenIds
 from pipeline.core.evidence import Evidences, Matcher
 from pipeline.core.hit_columns import (
     DEVICE,
@@ -33,6 +33,7 @@ from pipeline.core.ids import SEPARATOR, hex_ids, visitor_key
 from pipeline.core.intake_rules import IntakeRules
 from pipeline.core.look import BACKGROUND, MOST_REMEMBERED, VIEW, Looks
 from pipeline.core.persons.teller import Teller, Touched
+from pipeline.core.plain_fields import digests_of
 from pipeline.core.reading import Reading, Records, read
 from pipeline.core.segments import hits_of
 from pipeline.core.session import context_of

@@ -8,7 +8,8 @@ import numpy as np
 from pipeline.core.coded import rows_at
 from pipeline.core.decode import Flaw
 from pipeline.core.event_time import END_OF_TIME_MS, UNKNOWN_MS, event_times
-from pipeline.core.hit_fields import TIMES, fields_of
+from pipeline.core.hit_fields import TIMES
+from pipeline.core.plain_fields import fields_of
 from pipeline.core.slots import Array, Index
 from schemas.hit import MAX_HIT_BYTES, MAX_URL_CHARS
 from schemas.outcome import DeadLetter, Reason

@@ -1,0 +1,3 @@
+from pipeline.core.slots import Index
+
+def digests(keys: list[str], codes: Index, hit_ids: list[str]) -> bytes: ...

@@ -1,0 +1,127 @@
+"""A record's fields: what the contract says of each, and where in the bytes its value lies. A part of plain.pyx."""
+
+cdef enum Role:
+    CODED
+    CAMPAIGN  # an object, coded
+    SINGLE  # a text of which hardly any comes twice
+    TIME
+    AMOUNT
+    UNREAD  # JSON as it came
+
+cdef struct Field:
+    const char* name
+    Py_ssize_t name_size
+    Role role
+    Py_ssize_t column  # among those of its role
+    double least, most  # of an amount
+
+
+_NAMES = [name.encode() for name in Hit.__struct_fields__]  # the bytes that Field.name points to
+_IDS = ("visitor_id", "user_id")  # a hit has one of them
+_columns = {CODED: [], SINGLE: [], TIME: [], AMOUNT: [], UNREAD: []}  # names of fields
+_rules = {}  # of texts: name -> what msgspec knows of it
+cdef Field FIELDS[MOST_FIELDS]
+cdef int COUNT = len(_NAMES)
+cdef uint32_t REQUIRED = 0, IDS = 0
+cdef int SITE, VISITOR, USER
+cdef uint64_t SEED = <uint64_t>hash("masir")  # another one in each process
+
+
+cdef int _learn(int at, field) except -1:
+    """Fill ``FIELDS[at]``."""
+    global REQUIRED, IDS
+    cdef Field* known = &FIELDS[at]
+    kinds = field.type.types if isinstance(field.type, inspect.UnionType) else (field.type,)
+    kind = kinds[0]
+    if isinstance(kind, inspect.StrType):
+        known.role = SINGLE if field.name == "hit_id" else CODED
+        _rules[field.name] = kind
+    elif isinstance(kind, inspect.IntType):
+        known.role = TIME
+    elif isinstance(kind, inspect.FloatType):
+        known.role = AMOUNT
+        known.least = -inf if kind.ge is None else kind.ge
+        known.most = inf if kind.le is None else kind.le
+    elif isinstance(kind, inspect.StructType):
+        known.role = CAMPAIGN
+    else:
+        known.role = UNREAD
+    known.name = PyBytes_AS_STRING(_NAMES[at])
+    known.name_size = len(_NAMES[at])
+    columns = _columns[CODED if known.role == CAMPAIGN else known.role]
+    known.column = len(columns)
+    columns.append(field.name)
+    if field.required:
+        REQUIRED |= <uint32_t>1 << at
+    if field.name in _IDS:
+        IDS |= <uint32_t>1 << at
+    return 0
+
+
+if COUNT > MOST_FIELDS:
+    raise ImportError("more fields than MOST_FIELDS")
+for _at, _field in enumerate(inspect.type_info(Hit).fields):
+    _learn(_at, _field)
+SITE, VISITOR, USER = (Hit.__struct_fields__.index(_name) for _name in ("site", *_IDS))
+
+
+cdef struct Row:
+    Slice values[MOST_FIELDS]  # by field
+    uint32_t seen  # a bit per field that it has
+    int order[MOST_FIELDS]  # its fields
+    int count
+
+
+cdef inline bint is_named(Cursor* cursor, int field) noexcept nogil:
+    """Is that the name, and its closing quote, at the cursor? Then go behind it."""
+    cdef Py_ssize_t size = FIELDS[field].name_size
+    if cursor.end - cursor.at <= size or cursor.at[size] != c'"' or memcmp(cursor.at, FIELDS[field].name, size):
+        return False
+    cursor.at += size + 1
+    return True
+
+
+cdef bint scan_row(raw, Row* row) noexcept:
+    """Is it one JSON object of known fields, each there once? ``row`` then says where their values are.
+
+    ``row`` must be that of an earlier row, or zeros: most hits have the fields of the one before, in its order.
+    """
+    cdef Cursor cursor
+    cdef int field
+    if type(raw) is not bytes:
+        return False
+    cursor.at = <const uint8_t*>PyBytes_AS_STRING(raw)
+    cursor.end = cursor.at + PyBytes_GET_SIZE(raw)
+    row.count, row.seen = 0, 0
+    skip_space(&cursor)
+    if not skip_byte(&cursor, c"{"):
+        return False
+    while True:
+        skip_space(&cursor)
+        if row.count == COUNT or not skip_byte(&cursor, c'"'):
+            return False
+        field = row.order[row.count]
+        if not is_named(&cursor, field):
+            field = 0
+            while not is_named(&cursor, field):
+                field += 1
+                if field == COUNT:
+                    return False
+        if row.seen >> field & 1:
+            return False
+        row.seen |= <uint32_t>1 << field
+        row.order[row.count] = field
+        row.count += 1
+        skip_space(&cursor)
+        if not skip_byte(&cursor, c":"):
+            return False
+        skip_space(&cursor)
+        if not skip_value(&cursor, &row.values[field]):
+            return False
+        skip_space(&cursor)
+        if not skip_byte(&cursor, c","):
+            break
+    if not skip_byte(&cursor, c"}"):
+        return False
+    skip_space(&cursor)
+    return cursor.at == cursor.end
