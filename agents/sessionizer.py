@@ -11,8 +11,9 @@ import msgspec
 from agents.hop import Context, Unit
 from pipeline.core.evidence import only_time
 from pipeline.core.ids import partition_of
-from pipeline.core.intake import Intake, Output
+from pipeline.core.intake import Intake
 from pipeline.core.intake_rules import IntakeRules
+from pipeline.core.intake_unit import Output
 from pipeline.core.models import Models
 from pipeline.core.session import SEGMENTS
 from pipeline.core.windows import PANE_MS, sum_segments, sum_sessions

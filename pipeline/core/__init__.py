@@ -1,6 +1,6 @@
 """Pure decisions: state and input in, state and outputs out. No IO, no clock, no randomness; time is handed in.
 
-Sessionizer: the hop is ``intake``; ``intake_rules`` and ``site_rules`` say what holds.
+Sessionizer: the hop is ``intake``, what it says ``intake_unit``; ``intake_rules`` and ``site_rules`` say what holds.
 
 * Records become columns: ``decode``, ``hit_fields``, ``event_time``, ``reading``, ``hit_columns``. ``duplicates`` knows
   the hit_ids, ``watermark`` how far time has come. ``plain_fields`` does the same with compiled modules where they

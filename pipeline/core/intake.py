@@ -12,18 +12,15 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
-from msgspec import Struct, field
 
 from pipeline.core.coded import Coded, combined, rows_at
 from pipeline.core.duplicates import SeenIds
-from pipeline.core.evidence import Evidences, Matcher
+from pipeline.core.evidence import Matcher
 from pipeline.core.hit_columns import (
     DEVICE,
     PAGE,
     TRAFFIC,
-    Columns,
     coded_columns,
     own_columns,
     person_ids,
@@ -31,8 +28,9 @@ from pipeline.core.hit_columns import (
 )
 from pipeline.core.ids import SEPARATOR, hex_ids, visitor_key
 from pipeline.core.intake_rules import IntakeRules
+from pipeline.core.intake_unit import Ids, Meta, Output, State, decode_ids, decode_state, encode
 from pipeline.core.look import BACKGROUND, MOST_REMEMBERED, VIEW, Looks
-from pipeline.core.persons.teller import Teller, Touched
+from pipeline.core.persons.teller import Teller
 from pipeline.core.plain_fields import digests_of
 from pipeline.core.reading import Reading, Records, read
 from pipeline.core.segments import hits_of
@@ -42,64 +40,13 @@ from pipeline.core.slots import Array, Index
 from pipeline.core.split_table import table_of
 from pipeline.core.watermark import Watermark
 from schemas.erasure import Erasure
-from schemas.outcome import DeadLetter, LedgerRow, Outcome
+from schemas.outcome import LedgerRow, Outcome
 
 _NEVER = -(1 << 60)
 _MINUTE_MS = 60_000
 _NO_SLOT = -1
 _SESSIONIZED, _IN_BACKGROUND, _LATE, _BOT = range(4)  # codes of these outcomes:
 _OUTCOMES = (Outcome.SESSIONIZED.value, Outcome.BACKGROUND.value, Outcome.LATE.value, Outcome.BOT.value)
-
-
-class Meta(Struct, array_like=True):
-    """State of the partition beside its visitors. ``ledger``: site -> outcome -> hits since the beginning."""
-
-    watermark: Watermark
-    version: int = 0
-    ledger: dict[str, dict[str, int]] = {}
-
-
-class Output(Struct):
-    """What one unit of work says. ``hits``: columns of rows, None for no row; None in them: absent. ``sessions``: some
-    columns after the other, to be read once and before the next unit of work.
-
-    ``state`` and ``ids``: entries of the two journals, None where nothing changed; ``needed`` and ``ids_needed``: the
-    numbers of the first entries that are needed to restore.
-    """
-
-    said: Said
-    hits: Columns | None = None
-    sessions: Iterable[dict[str, list[Any]]] = ()
-    evidence: Evidences | None = None
-    touched: Touched = field(default_factory=Touched)
-    dead_letters: list[DeadLetter] = []
-    outcomes: dict[tuple[str, Outcome], int] = {}  # (site, outcome) -> hits of this unit
-    ledger: list[LedgerRow] = []
-    unknown_fields: int = 0  # hits that have any
-    cut_urls: int = 0
-    watermark: int | None = None
-    has_new_watermark: bool = False
-    has_new_minute: bool = False  # of the watermark
-    state: bytes | None = None
-    needed: int = 0
-    ids: bytes | None = None
-    ids_needed: int = 0
-
-
-class _State(Struct, array_like=True):
-    meta: Meta
-    sessions: bytes
-
-
-class _Ids(Struct, array_like=True):
-    latest: int
-    digests: bytes
-    times: bytes
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode_state = msgspec.msgpack.Decoder(_State).decode
-_decode_ids = msgspec.msgpack.Decoder(_Ids).decode
 
 
 class Intake:
@@ -127,13 +74,13 @@ class Intake:
 
         def sessions() -> Iterator[tuple[int, bytes]]:
             for number, entry in states:
-                state = _decode_state(entry)
+                state = decode_state(entry)
                 self._meta = state.meta
                 yield number, state.sessions
 
         self._table.restore(sessions())
         for number, entry in ids:
-            found = _decode_ids(entry)
+            found = decode_ids(entry)
             self._seen.add(np.frombuffer(found.digests, np.uint64), np.frombuffer(found.times, np.int64))
             self._ids.append((number, found.latest))
         self._meta.watermark.out_of_orderness_ms = self.rules.out_of_orderness_ms  # may have been set anew
@@ -268,7 +215,7 @@ class Intake:
         if not repeats.all():
             time = time[~repeats]
             latest = int(time.max())
-            output.ids = _encode(_Ids(latest, digests[~repeats].tobytes(), time.tobytes()))
+            output.ids = encode(Ids(latest, digests[~repeats].tobytes(), time.tobytes()))
             self._ids.append((ids_number, latest))
         return known
 
@@ -323,7 +270,7 @@ class Intake:
         if self._table.slots.has_changes or output.outcomes:
             meta.version += 1
             sessions, output.needed = self._table.slots.changes(number)
-            output.state = _encode(_State(meta, sessions))
+            output.state = encode(State(meta, sessions))
         output.ids_needed = self._ids[0][0] if self._ids else ids_number
         output.watermark = self.watermark
         told, self._told_watermark = self._told_watermark, output.watermark

@@ -13,8 +13,9 @@ from pipeline.core.channels import Classifier
 from pipeline.core.evidence import arrived
 from pipeline.core.goals import Goals
 from pipeline.core.ids import visitor_key
-from pipeline.core.intake import Intake, Output
+from pipeline.core.intake import Intake
 from pipeline.core.intake_rules import IntakeRules
+from pipeline.core.intake_unit import Output
 from pipeline.core.models import load
 from pipeline.core.session_table import SessionTable
 from pipeline.core.sessionizer import SessionRules
