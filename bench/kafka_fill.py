@@ -18,7 +18,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
 
 from pipeline.collector.publisher import Unavailable
-from pipeline.core.decode import keys_of
+from pipeline.core.plain_fields import keys_of
 from pipeline.settings import Settings
 from pipeline.transport.kafka.connection import client_options
 from pipeline.transport.kafka.names import Names

@@ -25,7 +25,7 @@ from agents.worker import Worker
 from bench.kafka_fill import fill, settings_of
 from bench.kafka_job import ready
 from bench.process import cores
-from pipeline.core.decode import keys_of
+from pipeline.core.plain_fields import keys_of
 from pipeline.settings import Settings
 from pipeline.transport.batch import Batch
 from pipeline.transport.kafka.connection import client_options

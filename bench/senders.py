@@ -16,7 +16,7 @@ from zlib import crc32
 import msgspec
 
 from bench.running import wait_for
-from pipeline.core.decode import keys_of
+from pipeline.core.plain_fields import keys_of
 
 CONNECTIONS = 4
 BATCH = 5

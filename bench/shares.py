@@ -27,8 +27,8 @@ PARTS = {
     "log: packing, compressing": ("pipeline.transport.log:encode",),
     "log: append": ("pipeline.transport.log:Log.append", "pipeline.transport.log:Log.append_changes"),
     "log: read": ("pipeline.transport.log:Log.read",),
-    "decoding": ("pipeline.core.reading:decode_all",),
-    "hits as columns": ("pipeline.core.intake:read", "pipeline.core.intake:own_columns"),
+    "decoding into columns": ("pipeline.core.reading:fields_of",),
+    "times, own columns": ("pipeline.core.intake:read", "pipeline.core.intake:own_columns"),
     "duplicates": ("pipeline.core.intake:Intake._known",),
     "pages, traffic, devices": (
         "pipeline.core.look:Looks.page_codes",

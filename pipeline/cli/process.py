@@ -149,6 +149,7 @@ def _json(query: Query, processed: Any, skipped: Counter[str]) -> dict[str, int 
         "hits_read": processed.hits,
         "lines_skipped": skipped.total(),
         "seconds": round(processed.seconds, 3),
+        "cpu_seconds": round(processed.cpu_seconds, 3),
         "hits_per_second": round(processed.hits / processed.seconds),
     }
 

@@ -1,12 +1,14 @@
 """A column of which most values repeat: a table of the values, and the place of each row's value in it."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, overload
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, overload
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from pipeline.core.slots import Array, Index, objects
+
+_INT64_MAX: Final = 2**63 - 1
 
 
 class Coded(Sequence[Any]):
@@ -18,6 +20,9 @@ class Coded(Sequence[Any]):
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self.values.__getitem__, self.codes.tolist())
 
     @overload
     def __getitem__(self, row: int) -> Any: ...
@@ -74,16 +79,14 @@ class Codes:
 
 
 def combined(*columns: Coded) -> Coded:
-    """The columns side by side: a code for each combination that there is, whose value is a tuple of their values.
-
-    The product of the numbers of their values must fit 63 bits.
-    """
-    shape = [len(column.values) for column in columns]
-    packed = np.ravel_multi_index([column.codes for column in columns], shape)
-    used, codes = np.unique(packed, return_inverse=True)
-    parts = [part.tolist() for part in np.unravel_index(used, shape)]
-    tables = [[column.values[at] for at in part] for column, part in zip(columns, parts, strict=True)]
-    return Coded(codes, list(zip(*tables, strict=True)))
+    """The columns side by side: a code for each combination that there is, whose value is a tuple of their values."""
+    packed, most = columns[0].codes, len(columns[0].values)
+    for column in columns[1:]:
+        if most * len(column.values) > _INT64_MAX:
+            packed, most = np.unique(packed, return_inverse=True)[1], len(packed)
+        packed, most = packed * len(column.values) + column.codes, most * len(column.values)
+    _, first, codes = np.unique(packed, return_index=True, return_inverse=True)
+    return Coded(codes, list(zip(*(column.at(first)[:] for column in columns), strict=True)))
 
 
 def rows_at(column: Sequence[Any] | Array, rows: Index) -> Any:

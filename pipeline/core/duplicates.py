@@ -12,17 +12,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.coded import Coded
+
 Digests = NDArray[np.uint64]
 Times = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
-def digests_of(keys: Sequence[str], hit_ids: Sequence[str]) -> Digests:
+def digests_of(keys: Coded, hit_ids: Sequence[str]) -> Digests:
     """The hashes of (visitor's key, hit_id)."""
     joined = b"".join(
         [
             blake2b(f"{key}\x1f{hit_id}".encode(), digest_size=8).digest()
-            for key, hit_id in zip(keys, hit_ids, strict=True)
+            for key, hit_id in zip(keys[:], hit_ids, strict=True)
         ]
     )
     return np.frombuffer(joined, np.uint64)

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 
-from pipeline.core.coded import Coded, Codes
+from pipeline.core.coded import Coded, Codes, combined
 from pipeline.core.ids import SEPARATOR, hex_ids, partition_of
 from pipeline.core.look import Looks, Page
 from pipeline.core.models import Models
@@ -22,9 +22,11 @@ Value = TypeVar("Value")
 
 
 class Evidences(NamedTuple):
-    """Columns of equal length; ``persons`` are keys (site, 0x1F, person), ``kind`` and ``url`` places in the lists."""
+    """Columns of equal length; ``persons`` are keys (site, 0x1F, person), none twice in their table; ``kind`` and
+    ``url`` are places in the lists.
+    """
 
-    persons: list[str]
+    persons: Coded
     time: Index
     kinds: Sequence[Kind]
     kind: Index
@@ -37,7 +39,7 @@ class Evidences(NamedTuple):
         self, source: int, partitions: int, watermark: int | None, epoch: int = 0
     ) -> Iterator[tuple[int, EvidenceBatch]]:
         """A message for each partition that persons of these belong to."""
-        people = Codes().of(self.persons)
+        people = self.persons
         target = np.array([partition_of(person, partitions) for person in people.values])[people.codes]
         for partition in np.unique(target).tolist():
             rows = np.flatnonzero(target == partition)
@@ -82,19 +84,19 @@ class Matcher:
         kind = np.array(codes, np.int64)[inverse] if len(rows) else np.empty(0, np.int64)
         self._details(reading, rows, page, traffic, kind)
         found = kind != _NONE
-        chosen = rows[found].tolist()
-        fields = reading.fields
-        sites, users, visitors = fields["site"], fields["user_id"], fields["visitor_id"]
-        used, url = np.unique(page[rows[found]], return_inverse=True)
+        chosen, fields = rows[found], reading.fields
+        used, url = np.unique(page[chosen], return_inverse=True)
         return Evidences(
-            [f"{sites[at]}{SEPARATOR}{users[at] or visitors[at]}" for at in chosen],
-            reading.time[rows[found]],
+            combined(fields["site"].at(chosen), fields["person_id"].at(chosen))
+            .map(SEPARATOR.join)
+            .distinct(),
+            reading.time[chosen],
             list(self._kinds),
             kind[found],
             [self._looks.pages[code].url for code in used.tolist()],
             url,
-            session[rows[found]],
-            np.array([bool(users[at]) for at in chosen], np.bool_),
+            session[chosen],
+            fields["user_id"].at(chosen).array(np.bool_),
         )
 
     def _kind(self, page: int, traffic: int) -> int:

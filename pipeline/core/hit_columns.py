@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.core.coded import Coded
+from pipeline.core.coded import Coded, combined, rows_at
 from pipeline.core.money import micros
 from pipeline.core.reading import Reading
 from pipeline.core.slots import Array, Index
@@ -19,14 +19,10 @@ DEVICE = ("device", "browser", "os", "bot")
 
 
 def own_columns(reading: Reading, partition: int) -> Columns:
-    """What a hit brings with it."""
+    """What a hit brings with it, and whose it is: the reading's fields have ``person_id``, too."""
     fields = reading.fields
     columns: Columns = {name: fields[name] for name in HIT_ROWS.names if name in fields}
-    users, visitors = fields["user_id"], fields["visitor_id"]
     return columns | {
-        "person_id": visitors
-        if users.count(None) == len(users)
-        else [user or visitor for user, visitor in zip(users, visitors, strict=True)],
         "event_time": reading.time,
         "received_time": reading.received,
         "clock_clamped": reading.clamped,
@@ -47,20 +43,23 @@ def coded_columns(names: Sequence[str], codes: Index, table: Sequence[tuple[Any,
 
 def picked(columns: Columns, places: Index) -> Columns:
     """The columns of some rows."""
-    return {name: _rows(column, places) for name, column in columns.items()}
+    return {name: rows_at(column, places) for name, column in columns.items()}
 
 
-def _rows(column: Sequence[Any] | Array, places: Index) -> Sequence[Any] | Array:
-    if isinstance(column, Coded):
-        return Coded(column.codes[places], column.values)
-    if isinstance(column, np.ndarray):
-        return column[places]
-    return [column[at] for at in places.tolist()]
+def person_ids(users: Coded, visitors: Coded) -> Coded:
+    """The user's id, or the visitor's where there is no user."""
+    if len(users.values) == 1:
+        return visitors
+    return combined(users, visitors).map(lambda ids: ids[0] or ids[1])
 
 
-def _micros(amounts: Sequence[float | None]) -> list[int | None]:
+def _micros(amounts: list[float | None]) -> list[int | None]:
+    if amounts.count(None) == len(amounts):
+        return [None] * len(amounts)
     return [None if amount is None else micros(amount) for amount in amounts]
 
 
-def _texts(raws: Sequence[Any]) -> list[str | None]:
+def _texts(raws: list[Any]) -> list[str | None]:
+    if raws.count(ABSENT) == len(raws):
+        return [None] * len(raws)
     return [None if raw is ABSENT else bytes(raw).decode() for raw in raws]

@@ -16,14 +16,24 @@ import msgspec
 import numpy as np
 from msgspec import Struct, field
 
-from pipeline.core.coded import Coded
-from pipeline.core.duplicates import SeenIds, digests_of
+from pipeline.core.coded import Coded, combined, rows_at
+from pipeline.core.duplicates import SeenIds
 from pipeline.core.evidence import Evidences, Matcher
-from pipeline.core.hit_columns import DEVICE, PAGE, TRAFFIC, Columns, coded_columns, own_columns, picked
-from pipeline.core.ids import hex_ids, visitor_key
+from pipeline.core.hit_columns import (
+    DEVICE,
+    PAGE,
+    TRAFFIC,
+    Columns,
+    coded_columns,
+    own_columns,
+    person_ids,
+    picked,
+)
+from pipeline.core.ids import SEPARATOR, hex_ids, visitor_key
 from pipeline.core.intake_rules import IntakeRules
 from pipeline.core.look import BACKGROUND, MOST_REMEMBERED, VIEW, Looks
 from pipeline.core.persons.teller import Teller, Touched
+from pipeline.core.plain_fields import digests_of
 from pipeline.core.reading import Reading, Records, read
 from pipeline.core.segments import hits_of
 from pipeline.core.session import context_of
@@ -107,7 +117,7 @@ class Intake:
         self._teller = Teller(rules.notables, self._looks)
         self._records = Records([], [], [])
         self._erasures: list[Erasure] = []
-        self._contexts: dict[str, str] = {}
+        self._known_contexts: dict[str, str] = {}
         self._forgotten_until = 0
         self._said_at = 0
         self._told_watermark: int | None = None
@@ -195,6 +205,7 @@ class Intake:
         device, is_bot = looks.device_codes(fields["user_agent"])
         traffic = looks.traffic_codes(page, fields["referrer"], fields["channel"], fields["campaign"])
         fields["language"] = looks.languages(fields["language"])
+        fields["person_id"] = person_ids(fields["user_id"], fields["visitor_id"])
         outcome = np.full(len(reading), _SESSIONIZED)
         if rules.sessions.lateness_ms is not None:
             outcome[reading.time < marks - rules.sessions.lateness_ms] = _LATE
@@ -204,10 +215,10 @@ class Intake:
         placed = np.flatnonzero((outcome == _SESSIONIZED) & ~known)
         if len(placed):
 
-            def context_of_hit(at: int) -> str:
-                return self._context(fields, int(placed[at]), traffic, device)
+            def contexts_of(rows: Index) -> list[str]:
+                return self._contexts(fields, traffic, device, placed[rows])
 
-            hits = hits_of(reading, placed, keys, kind == VIEW, is_goal, context_of_hit)
+            hits = hits_of(reading, placed, keys, kind == VIEW, is_goal, contexts_of)
             slots[placed] = self._table.place(hits, output.said)
         stored = np.flatnonzero(~known)
         if not len(stored):
@@ -227,9 +238,9 @@ class Intake:
         people = stored[outcome[stored] != _BOT]
         output.evidence = self.matcher.match(reading, people, page, traffic, ids[session])
         output.touched = self._teller.tell(reading, stored, page, traffic, outcome == _SESSIONIZED, is_bot)
-        sites = output.hits["site"]
-        for (site, code), count in Counter(zip(sites, outcome[stored].tolist(), strict=True)).items():
-            output.outcomes[site, Outcome(_OUTCOMES[code])] = count
+        ends = combined(fields["site"].at(stored), Coded(outcome[stored], _OUTCOMES))
+        for (site, name), count in zip(ends.values, np.bincount(ends.codes).tolist(), strict=True):
+            output.outcomes[site, Outcome(name)] = count
 
     def _marks(self, time: Index) -> Index:
         """The watermark after each of these hits."""
@@ -239,23 +250,20 @@ class Intake:
         seen: Index = np.maximum.accumulate(time) - mark.out_of_orderness_ms
         return np.maximum(seen, before)
 
-    def _known(
-        self, reading: Reading, keys: Sequence[str], marks: Index, output: Output, ids_number: int
-    ) -> Array:
+    def _known(self, reading: Reading, keys: Coded, marks: Index, output: Output, ids_number: int) -> Array:
         """Which hits are duplicates; counts them."""
         known = np.zeros(len(reading), np.bool_)
         hit_ids = reading.fields["hit_id"]
-        named = np.array([at for at, hit_id in enumerate(hit_ids) if hit_id], np.int64)
+        named = np.flatnonzero(np.fromiter(map(bool, hit_ids), np.bool_, len(hit_ids)))
         if not len(named):
             return known
-        digests = digests_of([keys[at] for at in named.tolist()], [hit_ids[at] for at in named.tolist()])
+        digests = digests_of(keys.at(named), rows_at(hit_ids, named))
         window_ms = self.rules.sessions.dedupe_ms
         time = reading.time[named]
         since = np.full(len(named), _NEVER) if self.rules.bounded else marks[named] - window_ms
         repeats = self._seen.take(digests, time, window_ms, since)
         known[named] = repeats
-        sites = reading.fields["site"]
-        for site, count in Counter(sites[at] for at in np.flatnonzero(known).tolist()).items():
+        for site, count in Counter(reading.fields["site"].at(known)).items():
             output.outcomes[site, Outcome.DUPLICATE] = count
         if not repeats.all():
             time = time[~repeats]
@@ -264,19 +272,16 @@ class Intake:
             self._ids.append((ids_number, latest))
         return known
 
-    def _context(self, fields: dict[str, list[Any]], row: int, traffic: Index, device: Index) -> str:
-        """What a session takes from its first hit."""
-        words = (
-            fields["referrer"][row],
-            *self._looks.traffics[traffic[row]],
-            *self._looks.devices[device[row]][:3],
-            fields["country"][row] or "",
-            fields["language"][row],
-        )
-        context = context_of(words)
-        if len(self._contexts) >= MOST_REMEMBERED:
-            self._contexts.clear()
-        return self._contexts.setdefault(context, context)
+    def _contexts(self, fields: dict[str, Any], traffic: Index, device: Index, rows: Index) -> list[str]:
+        """What sessions take from these hits, their first ones."""
+        if len(self._known_contexts) >= MOST_REMEMBERED:
+            self._known_contexts.clear()
+        columns = (Coded(traffic, self._looks.traffics), Coded(device, self._looks.devices))
+        words = combined(*(column.at(rows) for column in (*columns, fields["country"], fields["language"])))
+        ends = words.map(lambda one: context_of((*one[0], *one[1][:3], one[2] or "", one[3])))
+        begins = fields["referrer"].at(rows)
+        found = [SEPARATOR.join((context_of((begin,)), end)) for begin, end in zip(begins, ends, strict=True)]
+        return [self._known_contexts.setdefault(one, one) for one in found]
 
     def _say_sessions(self, output: Output, wall_ms: int, *, is_final: bool) -> None:
         """Close and forget what is due; rows of closed sessions, and of open ones once an interval."""
@@ -327,6 +332,7 @@ class Intake:
         output.has_new_minute = is_final or minutes[0] != minutes[1]
 
 
-def _keys(fields: dict[str, list[Any]]) -> list[str]:
+def _keys(fields: dict[str, Any]) -> Coded:
     """Whose session each hit belongs to."""
-    return list(map(visitor_key, fields["site"], fields["visitor_id"], fields["user_id"]))
+    ids = combined(fields["site"], fields["visitor_id"], fields["user_id"])
+    return ids.map(lambda one: visitor_key(*one)).distinct()

@@ -4,12 +4,12 @@ Each answer has a number, so that a batch's answers are columns of numbers, and 
 asked once for each number. Numbers are good until :meth:`Looks.trim` is called, between two batches.
 """
 
-from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from pipeline.core.channels import Classifier, Traffic, language, origin
+from pipeline.core.coded import Coded, combined
 from pipeline.core.devices import UNKNOWN, Device
 from pipeline.core.goals import VIEWS, Goals
 from pipeline.core.site_rules import SiteRules
@@ -79,52 +79,43 @@ class Looks:
             self._forget()
         return is_much
 
-    def page_codes(
-        self, events: Sequence[str], urls: Sequence[str], sites: Sequence[str]
-    ) -> tuple[Index, Index, Array]:
+    def page_codes(self, events: Coded, urls: Coded, sites: Coded) -> tuple[Index, Index, Array]:
         """Places in ``pages``, the kinds, and which are goals. Sites with own goals or models have own pages."""
         get, add = self._page.get, self._add_page
-        names: Iterable[tuple[str, ...]] = zip(events, urls, strict=True)
-        if own := self._sites.own:
-            every = zip(events, urls, sites, strict=True)
-            names = (name if name[2] in own else name[:2] for name in every)
-        codes = [add(*name) if (code := get(name)) is None else code for name in names]
-        found = np.array(codes, np.int64)
+        own = self._sites.own
+        columns = (events, urls, sites) if own else (events, urls)
+        names = combined(*columns)
+        keys = [name if name[2:] and name[2] in own else name[:2] for name in names.values]
+        codes = [add(*key) if (code := get(key)) is None else code for key in keys]
+        found = np.array(codes, np.int64)[names.codes]
         return found >> 3, (found >> 1) & 3, (found & 1).astype(np.bool_)
 
-    def traffic_codes(
-        self,
-        pages: Index,
-        referrers: Sequence[str],
-        channels: Sequence[str | None],
-        campaigns: Sequence[Campaign | None],
-    ) -> Index:
+    def traffic_codes(self, pages: Index, referrers: Coded, channels: Coded, campaigns: Coded) -> Index:
         """Places in ``traffics``."""
         get, add = self._sender.get, self._add_sender
-        senders = [add(one) if (code := get(one)) is None else code for one in referrers]
+        senders = [add(one) if (code := get(one)) is None else code for one in referrers.values]
         used, place = np.unique(pages, return_inverse=True)
-        words = np.array([self.pages[page][-2:] for page in used.tolist()])[place]
-        words = np.column_stack((words, senders))
-        shape = len(self._texts), len(self._texts), len(self._texts)
-        packed, place = np.unique(np.ravel_multi_index(tuple(words.T), shape), return_inverse=True)
-        triples = zip(*(part.tolist() for part in np.unravel_index(packed, shape)), strict=True)
-        codes = np.array([self._code_of((*triple, "", None)) for triple in triples])[place]
-        if channels.count(None) < len(channels) or campaigns.count(None) < len(campaigns):
-            for row, sent in enumerate(zip(channels, campaigns, strict=True)):
-                if sent != (None, None):
-                    codes[row] = self._code_of((*words[row].tolist(), sent[0] or "", sent[1]))
-        return codes
+        table = [(page.origin, page.query) for page in map(self.pages.__getitem__, used.tolist())]
+        words = combined(
+            Coded(place, table).distinct(), Coded(referrers.codes, senders).distinct(), channels, campaigns
+        )
+        codes = [
+            self._code_of((*page, sender, channel or "", campaign))
+            for page, sender, channel, campaign in words.values
+        ]
+        return np.array(codes, np.int64)[words.codes]
 
-    def device_codes(self, agents: Sequence[str | None]) -> tuple[Index, Array]:
+    def device_codes(self, agents: Coded) -> tuple[Index, Array]:
         """Places in ``devices``, and which are bots."""
         get, add = self._device.get, self._add_device
-        found = np.array([add(agent) if (code := get(agent)) is None else code for agent in agents], np.int64)
+        codes = [add(agent) if (code := get(agent)) is None else code for agent in agents.values]
+        found = np.array(codes, np.int64)[agents.codes]
         return found >> 1, (found & 1).astype(np.bool_)
 
-    def languages(self, tags: Sequence[str | None]) -> list[str]:
+    def languages(self, tags: Coded) -> Coded:
         """The first tag of each; "" where there is none."""
         get, add = self._language.get, self._add_language
-        return [add(one) if (found := get(one)) is None else found for one in tags]
+        return tags.map(lambda one: add(one) if (found := get(one)) is None else found)
 
     def _add_page(self, event: str, url: str, *site: str) -> int:
         kind = VIEW if event in VIEWS else BACKGROUND if event in self._background else OTHER

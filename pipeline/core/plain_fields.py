@@ -15,7 +15,6 @@ from pipeline.core.decode import Flaw, KnownHit
 from pipeline.core.duplicates import Digests
 from pipeline.core.event_time import column_of
 from pipeline.core.hit_fields import PLAIN, TEXTS, TIMES, Fields
-from pipeline.core.slots import Index
 from schemas.hit import Hit
 
 IS_COMPILED = True
@@ -46,7 +45,7 @@ def compiled(raws: Sequence[bytes], odd_share: float = ODD_SHARE) -> Fields:
         else:
             hits[at] = found
     _put(columns, hits)
-    good = np.array([at for at in range(len(raws)) if at not in flaws], np.int64)
+    good = np.delete(np.arange(len(raws)), list(flaws))
     if flaws:
         columns = {name: rows_at(column, good) for name, column in columns.items()}
     if odd or flaws:
@@ -66,11 +65,11 @@ def keys_of(raws: Sequence[bytes]) -> list[bytes]:
     return [key or b"" for key in keys]
 
 
-def digests_of(keys: Sequence[str], codes: Index, hit_ids: Sequence[str]) -> Digests:
-    """The hashes of (the visitor's key, hit_id); ``codes``: which of the keys is each hit's."""
+def digests_of(keys: Coded, hit_ids: Sequence[str]) -> Digests:
+    """The hashes of (the visitor's key, hit_id); see :func:`pipeline.core.duplicates.digests_of`."""
     if not IS_COMPILED:
-        return duplicates.digests_of([keys[code] for code in codes.tolist()], hit_ids)
-    return np.frombuffer(digests.digests(list(keys), codes, list(hit_ids)), np.uint64)
+        return duplicates.digests_of(keys, hit_ids)
+    return np.frombuffer(digests.digests(list(keys.values), keys.codes, list(hit_ids)), np.uint64)
 
 
 def _check_nested(columns: dict[str, Any], places: Sequence[int]) -> dict[int, Flaw]:

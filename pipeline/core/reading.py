@@ -1,19 +1,19 @@
 """Records of the topic ``hits`` as columns: what can be read of them, and the dead letters of what cannot."""
 
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from msgspec.structs import astuple
 
-from pipeline.core.decode import Flaw, KnownHit, decode_all
-from pipeline.core.event_time import END_OF_TIME_MS, UNKNOWN_MS, column_of, event_times
+from pipeline.core.coded import rows_at
+from pipeline.core.decode import Flaw
+from pipeline.core.event_time import END_OF_TIME_MS, UNKNOWN_MS, event_times
+from pipeline.core.hit_fields import TIMES
+from pipeline.core.plain_fields import fields_of
 from pipeline.core.slots import Array, Index
-from schemas.hit import MAX_HIT_BYTES, MAX_URL_CHARS, Hit
+from schemas.hit import MAX_HIT_BYTES, MAX_URL_CHARS
 from schemas.outcome import DeadLetter, Reason
 from schemas.topics import HITS
-
-CHUNK: Final = 1_000  # hits as objects at a time: few enough for the processor's cache
 
 
 class Records(NamedTuple):
@@ -25,9 +25,11 @@ class Records(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """``fields``: a column per field of a hit, urls cut and "" where absent, currencies in capitals. Times in ms."""
+    """``fields``: a column per field of a hit, as in ``pipeline.core.hit_fields``; urls cut and "" where absent,
+    currencies in capitals. Times in ms.
+    """
 
-    fields: dict[str, list[Any]]
+    fields: dict[str, Any]
     time: Index
     received: Index
     clamped: Array
@@ -45,20 +47,8 @@ def read(records: Records, partition: int, *, knows_received: bool) -> Reading:
 
     ``knows_received`` false: files; when a recorded hit was received is not known if it tells only when it happened.
     """
-    letters: dict[int, Flaw] = {}
-    fields: dict[str, list[Any]] = {name: [] for name in Hit.__struct_fields__}
-    unknown_fields = 0
-    for at in range(0, len(records.values), CHUNK):
-        found = decode_all(records.values[at : at + CHUNK])
-        letters |= {at + place: flaw for place, flaw in enumerate(found) if type(flaw) is Flaw}
-        hits = [hit for hit in found if not isinstance(hit, Flaw)]
-        unknown_fields += sum(type(hit) is not KnownHit for hit in hits)
-        if hits:
-            for column, values in zip(fields.values(), zip(*map(astuple, hits), strict=True), strict=True):
-                column.extend(values)
-    good = [at for at in range(len(records.values)) if at not in letters]
-    time, sent = column_of(fields["time"]), column_of(fields["sent_time"])
-    received = column_of(fields["received_time"])
+    fields, good, letters, unknown_fields = fields_of(records.values)
+    time, sent, received = (fields[name] for name in TIMES)
     arrived = np.array(records.timestamps, np.int64)[good]
     given = received != UNKNOWN_MS
     received = np.where(given | (not knows_received) & (time != UNKNOWN_MS), received, arrived)
@@ -67,12 +57,9 @@ def read(records: Records, partition: int, *, knows_received: bool) -> Reading:
     usable = event != UNKNOWN_MS
     if not usable.all():
         for at in np.flatnonzero(~usable).tolist():
-            letters[good[at]] = _no_time(fields["site"][at], int(received[at]))
-        kept = np.flatnonzero(usable).tolist()
-        fields = {name: [column[at] for at in kept] for name, column in fields.items()}
-    currencies = fields["currency"]
-    if currencies.count(None) < len(currencies):  # views have none
-        fields["currency"] = [code and code.upper() for code in currencies]
+            letters[int(good[at])] = _no_time(fields["site"][at], int(received[at]))
+        fields = {name: rows_at(column, np.flatnonzero(usable)) for name, column in fields.items()}
+    fields["currency"] = fields["currency"].map(lambda code: code and code.upper())
     cut = [_cut(fields, name) for name in ("url", "referrer")]
     return Reading(
         fields,
@@ -86,14 +73,12 @@ def read(records: Records, partition: int, *, knows_received: bool) -> Reading:
     )
 
 
-def _cut(fields: dict[str, list[Any]], name: str) -> int:
+def _cut(fields: dict[str, Any], name: str) -> int:
     """Absent ones become "", those that are too long are cut, and counted."""
-    texts = [text or "" for text in fields[name]]
-    long = [at for at, text in enumerate(texts) if len(text) > MAX_URL_CHARS]
-    for at in long:
-        texts[at] = texts[at][:MAX_URL_CHARS]
-    fields[name] = texts
-    return len(long)
+    texts = fields[name]
+    fields[name] = texts.map(lambda text: (text or "")[:MAX_URL_CHARS])
+    is_long = [len(text or "") > MAX_URL_CHARS for text in texts.values]
+    return int(np.count_nonzero(np.array(is_long)[texts.codes])) if any(is_long) else 0
 
 
 def _letters(flaws: dict[int, Flaw], records: Records, partition: int) -> Iterator[DeadLetter]:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.core.coded import Codes
 from pipeline.core.evidence import Evidences, only_owners, passed_on
 from pipeline.core.homes import AWAY, Passed
 from pipeline.core.ids import SEPARATOR, partition_of
@@ -61,7 +62,7 @@ def evidence_of(models: Models, hits: Mapping[str, Sequence[Any]]) -> Evidences:
             sessions.append(bytes.fromhex(session) or _NO_SESSION)
             known.append(bool(user))
     return Evidences(
-        persons,
+        Codes().of(persons),
         np.array(time, np.int64),
         list(kinds),
         np.array(kind, np.int64),

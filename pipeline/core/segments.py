@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.core.coded import Codes
+from pipeline.core.coded import Coded
 from pipeline.core.money import add_micros, micros
 from pipeline.core.reading import Reading
 from pipeline.core.session import OpenSession, of_one_hit
-from pipeline.core.slots import Array, Index, objects
+from pipeline.core.slots import Array, Index
 
 
 class Hits(NamedTuple):
-    """``visitor``: place in ``keys``. ``users``: "" is none. ``context_of``: what a session takes from a hit.
+    """``visitor``: place in ``keys``. ``users``: "" is none. ``contexts_of``: what sessions take from first hits.
 
     ``revenue``: hit -> micros, of the goals that have any.
     """
@@ -25,17 +25,17 @@ class Hits(NamedTuple):
     time: Index
     is_view: Array
     is_goal: Array
-    urls: Array
-    users: Array
+    urls: Coded
+    users: Coded
     revenue: dict[int, int]
-    context_of: Callable[[int], str]
+    contexts_of: Callable[[Index], list[str]]
 
     def session_of(self, hit: int) -> OpenSession:
         """The hit as a session of one hit."""
         return of_one_hit(
             int(self.time[hit]),
             self.urls[hit],
-            self.context_of(hit),
+            self.contexts_of(np.array([hit]))[0],
             self.users[hit],
             is_view=bool(self.is_view[hit]),
             is_goal=bool(self.is_goal[hit]),
@@ -94,15 +94,15 @@ def cut(hits: Hits, timeout_ms: int) -> Segments:
 def sums(hits: Hits, segments: Segments) -> Sums:
     """Right where no two hits of a visitor have the same time."""
     order, first, last = segments.order, segments.first, segments.last
-    time, urls = hits.time[order], hits.urls[order]
+    time = hits.time[order]
     is_view, is_goal = hits.is_view[order], hits.is_goal[order]
-    users = hits.users[order]
+    has_user = hits.users.at(order).array(np.bool_)
     views = np.add.reduceat(is_view, first, dtype=np.int64)
     place = np.arange(len(order))
     # Entry and exit are views; only where there is none, any hits.
     entry = np.where(views > 0, np.minimum.reduceat(np.where(is_view, place, len(order)), first), first)
     exit_ = np.where(views > 0, np.maximum.reduceat(np.where(is_view, place, -1), first), last)
-    known = np.maximum.reduceat(np.where(users != "", place, -1), first)
+    known = np.maximum.reduceat(np.where(has_user, place, -1), first)
     return Sums(
         end=time[last],
         hits=last - first + 1,
@@ -110,11 +110,11 @@ def sums(hits: Hits, segments: Segments) -> Sums:
         conversions=np.add.reduceat(is_goal, first, dtype=np.int64),
         revenue=_revenue(hits, segments),
         entry_time=time[entry],
-        entry_url=urls[entry],
+        entry_url=hits.urls.at(order[entry]).array(),
         exit_time=time[exit_],
-        exit_url=urls[exit_],
+        exit_url=hits.urls.at(order[exit_]).array(),
         user_time=np.where(known >= 0, time[known], -1),
-        user=np.where(known >= 0, users[known], ""),
+        user=np.where(known >= 0, hits.users.at(order[known]).array(), ""),
     )
 
 
@@ -132,25 +132,24 @@ def _revenue(hits: Hits, segments: Segments) -> Index:
 def hits_of(
     reading: Reading,
     rows: Index,
-    keys: Sequence[str],
+    keys: Coded,
     is_view: Array,
     is_goal: Array,
-    context_of_hit: Callable[[int], str],
+    contexts_of: Callable[[Index], list[str]],
 ) -> Hits:
     """The rows that make sessions. ``keys``: of the visitors of all rows."""
-    fields, chosen = reading.fields, rows.tolist()
-    visitors = Codes().of([keys[row] for row in chosen])
+    fields, visitors = reading.fields, keys.at(rows).compact()
     amounts = fields["revenue"]
     paid = np.flatnonzero(is_goal[rows]).tolist()
-    revenue = {at: micros(amount) for at in paid if (amount := amounts[chosen[at]]) is not None}
+    revenue = {at: micros(amount) for at in paid if (amount := amounts[rows[at]]) is not None}
     return Hits(
         visitors.values,
         visitors.codes,
         reading.time[rows],
         is_view[rows],
         is_goal[rows],
-        objects([fields["url"][row] for row in chosen]),
-        objects([fields["user_id"][row] or "" for row in chosen]),
+        fields["url"].at(rows),
+        fields["user_id"].at(rows).map(lambda user: user or ""),
         revenue,
-        context_of_hit,
+        contexts_of,
     )

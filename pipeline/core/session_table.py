@@ -19,7 +19,7 @@ from pipeline.core.segments import Hits, Segments, Sums, cut, sums
 from pipeline.core.session import OpenSession, earliest
 from pipeline.core.session_columns import COLUMNS, facts_of, rows_of, session_at, told_to_persons, write
 from pipeline.core.sessionizer import Said, SessionRules, count_active, place, settle
-from pipeline.core.slots import Array, Index, Slots
+from pipeline.core.slots import Array, Index, Slots, objects
 from schemas.erasure import Erasure
 
 _NEVER: Final = -(1 << 60)
@@ -205,20 +205,17 @@ class SessionTable:
         firsts = segments.order[segments.first[new]]
         starts = segments.start[new]
         keys = [hits.keys[visitor] for visitor in segments.visitor[new].tolist()]
-        ids = [
-            bytes.fromhex(session_id(key, start)) for key, start in zip(keys, starts.tolist(), strict=True)
-        ]
+        ids = "".join([session_id(key, start) for key, start in zip(keys, starts.tolist(), strict=True)])
         for name in Sums._fields:
             slots[name][at] = getattr(of, name)
-        slots["start"][at], slots["url"][at] = starts, hits.urls[firsts]
+        slots["start"][at], slots["url"][at] = starts, hits.urls.at(firsts).array()
         slots["since"][at], slots["prev"][at] = said.version, before
         slots["told"][at], slots["old_ids"][at], slots["unsaid"][at] = 0, None, True
-        for slot, key, an_id, first in zip(at.tolist(), keys, ids, firsts.tolist(), strict=True):
-            slots["key"][slot] = key
-            slots["context"][slot] = hits.context_of(first)
-            slots["id"][slot] = an_id
-            self._newest[key] = slot
-            count_active(said, key, 1)
+        slots["key"][at], slots["context"][at] = objects(keys), objects(hits.contexts_of(firsts))
+        slots["id"][at] = np.frombuffer(bytes.fromhex(ids), "V16")
+        self._newest.update(zip(keys, at.tolist(), strict=True))
+        for site, count in Counter([key.partition(SEPARATOR)[0] for key in keys]).items():
+            said.active[site] = said.active.get(site, 0) + count
 
     def _add_goals(self, hits: Hits, slot_of: Index) -> None:
         """To the sessions on the fast way; those of the others are no slots yet."""

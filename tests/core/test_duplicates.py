@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.core.coded import Codes
 from pipeline.core.duplicates import SeenIds, digests_of
 
 DAY = 86_400_000
@@ -16,7 +17,7 @@ hits = st.tuples(ids, times)
 
 def take(seen: SeenIds, *of: tuple[str, int], since: int = 0, window: int = DAY) -> list[bool]:
     """Are these known? Visitor ann sends them in one batch."""
-    digests = digests_of(["ann"] * len(of), [one for one, _ in of])
+    digests = digests_of(Codes().of(["ann"] * len(of)), [one for one, _ in of])
     at = np.array([time for _, time in of], np.int64)
     found: list[bool] = seen.take(digests, at, window, np.full(len(of), since)).tolist()
     return found
@@ -24,8 +25,8 @@ def take(seen: SeenIds, *of: tuple[str, int], since: int = 0, window: int = DAY)
 
 def test_visitors_and_ids_are_told_apart() -> None:
     keys, names = ["ann", "bob", "ann", "an"], ["h", "h", "i", "nh"]
-    assert len(set(digests_of(keys, names).tolist())) == 4
-    assert digests_of(["ann"], ["h"]) == digests_of(["ann"], ["h"])
+    assert len(set(digests_of(Codes().of(keys), names).tolist())) == 4
+    assert digests_of(Codes().of(["ann"]), ["h"]) == digests_of(Codes().of(["ann"]), ["h"])
 
 
 def test_the_window_is_24_hours_to_either_side_inclusive() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from plain_kit import HITS, NAMES, SHOP, VALUES, VIEW, assert_same, contents, unusual
 
 from pipeline.core import decode, duplicates, hit_fields, plain_fields
+from pipeline.core.coded import Coded
 from schemas.hit import MAX_HIT_BYTES, Campaign, Hit
 
 CHANGED = 20_000
@@ -142,12 +143,13 @@ def test_a_batch_that_is_mostly_odd_goes_the_python_way(monkeypatch: pytest.Monk
 def test_without_the_compiled_modules_all_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [VIEW, SHOP, with_field("colour", b"1"), b"{", b""]
     fields, keys = plain_fields.fields_of(rows), plain_fields.keys_of(rows)
-    digests = plain_fields.digests_of(["a", "b"], np.array([1, 0, 1]), ["x", "y", "ژ"])
+    digests = plain_fields.digests_of(Coded(np.array([1, 0, 1]), ["a", "b"]), ["x", "y", "ژ"])
     monkeypatch.setattr(plain_fields, "IS_COMPILED", False)
     assert contents(plain_fields.fields_of(rows)) == contents(fields)
     assert plain_fields.keys_of(rows) == keys
     assert (
-        plain_fields.digests_of(["a", "b"], np.array([1, 0, 1]), ["x", "y", "ژ"]).tolist() == digests.tolist()
+        plain_fields.digests_of(Coded(np.array([1, 0, 1]), ["a", "b"]), ["x", "y", "ژ"]).tolist()
+        == digests.tolist()
     )
 
 
@@ -155,14 +157,16 @@ def test_without_the_compiled_modules_all_is_the_same(monkeypatch: pytest.Monkey
 def test_digests_are_hashlibs(rows: list[tuple[str, int]]) -> None:
     keys = ["", "shop\x1fvann", "k" * 126, "ژ" * 64, "k" * 1_000]
     codes, hit_ids = np.array([code for _, code in rows], np.int64), [text for text, _ in rows]
-    right = duplicates.digests_of([keys[code] for code in codes.tolist()], hit_ids)
-    assert plain_fields.digests_of(keys, codes, hit_ids).tolist() == right.tolist()
+    right = duplicates.digests_of(Coded(codes, keys), hit_ids)
+    assert plain_fields.digests_of(Coded(codes, keys), hit_ids).tolist() == right.tolist()
 
 
 @pytest.mark.parametrize("size", range(120, 140))
 def test_digests_at_the_edge_of_a_block(size: int) -> None:
-    right = duplicates.digests_of(["k"], ["h" * size])
-    assert plain_fields.digests_of(["k"], np.zeros(1, np.int64), ["h" * size]).tolist() == right.tolist()
+    right = duplicates.digests_of(Coded(np.zeros(1, np.int64), ["k"]), ["h" * size])
+    assert (
+        plain_fields.digests_of(Coded(np.zeros(1, np.int64), ["k"]), ["h" * size]).tolist() == right.tolist()
+    )
 
 
 def test_digests_refuse_what_has_no_key() -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from msgspec import Struct
 
+from pipeline.core.coded import combined
 from pipeline.core.ids import SEPARATOR, partition_of
 from pipeline.core.look import Looks
 from pipeline.core.persons.notable import Notables, Words, details
@@ -18,6 +19,7 @@ from pipeline.core.slots import Array, Index
 from schemas.touchpoint import HitColumns, LinkColumns, Touch, Touchpoints
 
 MOST_REMEMBERED: Final = 200_000  # links told before; about 200 bytes each
+_LATEST: Final = np.iinfo(np.int64).max
 _KIND: Final = HitColumns.__struct_fields__.index("kind")
 
 
@@ -137,14 +139,16 @@ class Teller:
     def _links(self, reading: Reading, rows: Index) -> list[tuple[str, str, int]]:
         """Hits with both ids among these rows, each pair once, unless an earlier one was told before."""
         fields, linked = reading.fields, self._linked
-        sites, users, visitors = fields["site"], fields["user_id"], fields["visitor_id"]
-        times = reading.time.tolist()
+        if len(fields["user_id"].values) == 1:  # none has a user
+            return []
+        names = combined(*(fields[name].at(rows) for name in ("site", "visitor_id", "user_id")))
+        first = np.full(len(names.values), _LATEST)
+        np.minimum.at(first, names.codes, reading.time[rows])
         found: dict[tuple[str, str], int] = {}
-        for row in rows.tolist():
-            user, visitor = users[row], visitors[row]
+        for (site, visitor, user), time in zip(names.values, first.tolist(), strict=True):
             if user and visitor and user != visitor:
-                pair, time = (f"{sites[row]}{SEPARATOR}{visitor}", user), times[row]
-                if time < linked.get(pair, time + 1):
+                pair = (f"{site}{SEPARATOR}{visitor}", user)
+                if time < linked.get(pair, _LATEST):
                     found[pair] = linked[pair] = time
         if len(linked) > MOST_REMEMBERED:
             linked.clear()

@@ -17,8 +17,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from pipeline.collector.publisher import Record, Unavailable
-from pipeline.core.decode import keys_of
 from pipeline.core.ids import partition_of
+from pipeline.core.plain_fields import keys_of
 from pipeline.settings import Settings
 from pipeline.traces import Range, Traces
 from pipeline.transport.kafka.connection import (
