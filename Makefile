@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CLIENTS := tests/collector/clients
 TRACKERS := $(CLIENTS)/.venv/.installed
+COMPILED := $(wildcard $(addprefix pipeline/core/*.,pyx pxd pxi))
 WORKERS ?= 3
 DATA ?= masir-data
 LISTEN ?= 127.0.0.1:8088
@@ -24,7 +25,7 @@ help:  ## Show this help
 
 venv: $(INSTALLED)  ## Make .venv with Python 3.11 or newer, and .venv/bin/masir (PYTHON=python3.12 chooses one)
 
-$(INSTALLED): pyproject.toml requirements-dev.lock
+$(INSTALLED): pyproject.toml requirements-dev.lock $(COMPILED)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Masir needs Python 3.11 or newer, and \`$(PYTHON)\` is not." >&2; \
 		echo "Name one: make venv PYTHON=/path/to/python3.12" >&2; exit 1; }
@@ -86,4 +87,5 @@ lock: $(INSTALLED)  ## Write the lock files anew from pyproject.toml (UPGRADE=--
 
 clean:  ## Remove what can be made again: .venv, caches, the demo's data (never DATA)
 	rm -rf $(VENV) $(CLIENTS)/.venv $(CLIENTS)/node_modules build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis masir-demo
+	rm -f pipeline/core/*.c pipeline/core/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

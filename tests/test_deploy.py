@@ -52,6 +52,17 @@ def test_what_is_copied_exists_and_passes_the_ignore_file() -> None:
     assert {project["project"]["readme"], *project["project"]["license-files"]} <= sources
 
 
+def test_the_compiled_modules_are_built_where_a_compiler_is_and_the_image_has_none() -> None:
+    """They are optional: without a look at them an image could lack them, and be slower."""
+    text = (ROOT / "deploy/Dockerfile").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    modules = [module["name"] for module in project["tool"]["setuptools"]["ext-modules"]]
+    _, build, image = text.split("\nFROM ")
+    install = build.index(f"python -I -c 'import {', '.join(modules)}'")
+    assert build.index("install --yes --no-install-recommends gcc") < build.index("pip install") < install
+    assert "gcc" not in image
+
+
 def test_it_runs_as_somebody_who_owns_the_data_and_nothing_else(variables: dict[str, str]) -> None:
     (user,) = of("USER")
     assert user not in ("root", "0")

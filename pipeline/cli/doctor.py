@@ -19,6 +19,7 @@ from pipeline.cli.verify import erased
 from pipeline.collector.from_settings import sites_of
 from pipeline.core.models import changed_models, rebuild_of
 from pipeline.core.models import load as load_models
+from pipeline.core.plain_fields import IS_COMPILED
 from pipeline.model_files import texts_in_force
 from pipeline.settings import Settings, SettingsError
 from pipeline.store.client import Client, Reader, rows
@@ -33,6 +34,7 @@ from schemas.topics import TOPICS
 
 LEAST_FREE_BYTES = 2 * 1024**3  # the store's merges need room for the parts they write anew
 MOST_AHEAD_SECONDS = 60
+_NOT_COMPILED = "in Python: slower, and all else the same. With a C compiler, install anew"
 _UNITS = ((86_400, "days"), (3_600, "hours"), (60, "minutes"))
 
 
@@ -41,9 +43,9 @@ _UNITS = ((86_400, "days"), (3_600, "hours"), (60, "minutes"))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def doctor(context: click.Context, data: str | None, as_json: bool) -> None:
-    """Check settings, stage models, sites, broker, workers, disk, topics, store, ledger and clock; say what to do.
+    """Check settings, decoder, stage models, sites, broker, workers, disk, topics, store, ledger and clock.
 
-    Exit code 0: all is well. 1: something needs attention.
+    Say what to do. Exit code 0: all is well. 1: something needs attention.
     """
     settings = settings_of(data=data)
     findings = list(_findings(settings))
@@ -60,6 +62,7 @@ def doctor(context: click.Context, data: str | None, as_json: bool) -> None:
 
 def _findings(settings: Settings) -> Iterator[Finding]:
     yield Finding("settings", "read and checked")
+    yield Finding("decoder", "compiled" if IS_COMPILED else _NOT_COMPILED)
     yield _models(settings)
     if settings.sites:
         yield _sites(settings)

@@ -1,8 +1,8 @@
 """Hits -> the topic ``hits`` on SQLite: to the partition of their key, durable when it returns."""
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable, Sequence
-from itertools import compress
 from zlib import crc32
 
 from pipeline.collector.publisher import Record, Unavailable
@@ -47,13 +47,14 @@ class LogPublisher:
     def append_all(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
         """The same, keys and values apart."""
         count = self._partitions
-        targets = [crc32(key or value) % count for key, value in zip(keys, values, strict=True)]
+        parted: dict[int, list[bytes]] = defaultdict(list)
+        for key, value in zip(keys, values, strict=True):
+            parted[crc32(key or value) % count].append(value)
         now_ms = self._now_ms()
         try:
             with self._log.transaction():
-                for partition in sorted(set(targets)):
-                    mine = [target == partition for target in targets]
-                    self._log.append(HITS.name, partition, list(compress(values, mine)), now_ms=now_ms)
+                for partition, mine in sorted(parted.items()):
+                    self._log.append(HITS.name, partition, mine, now_ms=now_ms)
         except sqlite3.OperationalError as error:  # locked, or the disk is full
             raise Unavailable(f"{self._log.path.name}: {error}") from error
         self._backlog += len(values)

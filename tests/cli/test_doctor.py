@@ -30,6 +30,14 @@ def test_the_doctor_is_well_after_an_erasure_and_where_hits_are_let_go(
     assert _doctor()["ledger"]["says"].endswith("kept for 30 days")
 
 
+def test_the_doctor_says_whether_the_decoder_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    for is_compiled, says in ((True, "compiled"), (False, "in Python: slower")):
+        monkeypatch.setattr("pipeline.cli.doctor.IS_COMPILED", is_compiled)
+        found = _doctor()["decoder"]
+        assert found["says"].startswith(says)
+        assert found["advice"] == ""
+
+
 def test_the_doctor_reads_the_registry_of_sites(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MASIR_SITES", "sites.toml")
     Path("sites.toml").write_text("[shop]\n[blog]\n")
