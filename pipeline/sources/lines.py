@@ -68,7 +68,7 @@ def _lines_by_block(path: str, on_bytes: OnBytes | None) -> Iterator[list[bytes]
         text = carry + block
         if b"\r" in text:
             text = text.replace(b"\r\n", b"\n")
-        lines = BytesIO(text).readlines()  # three times as fast as bytes.split, which looks at one byte at a time
+        lines = BytesIO(text).readlines()  # bytes.split looks at one byte at a time: three times as slow
         carry = lines.pop() if lines and not text.endswith(b"\n") else b""
         lines = list(map(_without_end, lines))
         if skipping and lines:

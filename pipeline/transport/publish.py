@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from itertools import compress
 from zlib import crc32
 
 from pipeline.collector.publisher import Record, Unavailable
@@ -47,13 +46,15 @@ class LogPublisher:
     def append_all(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
         """The same, keys and values apart."""
         count = self._partitions
-        targets = [crc32(key or value) % count for key, value in zip(keys, values, strict=True)]
+        targets: list[list[bytes]] = [[] for _ in range(count)]
+        for key, value in zip(keys, values, strict=True):
+            targets[crc32(key or value) % count].append(value)
         now_ms = self._now_ms()
         try:
             with self._log.transaction():
-                for partition in sorted(set(targets)):
-                    mine = [target == partition for target in targets]
-                    self._log.append(HITS.name, partition, list(compress(values, mine)), now_ms=now_ms)
+                for partition, some in enumerate(targets):
+                    if some:
+                        self._log.append(HITS.name, partition, some, now_ms=now_ms)
         except sqlite3.OperationalError as error:  # locked, or the disk is full
             raise Unavailable(f"{self._log.path.name}: {error}") from error
         self._backlog += len(values)
