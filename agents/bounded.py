@@ -16,7 +16,7 @@ from pipeline.settings import Settings
 from pipeline.transport.log import DATABASE, Log
 from pipeline.transport.publish import LogPublisher
 
-CHUNK = 2_000
+CHUNK = 5_000
 MOST_AHEAD = 100_000  # hits appended and not yet consumed: bounds the file, not the input
 PAUSE_SECONDS = 0.005
 
@@ -54,24 +54,22 @@ async def process(
 
 
 async def _feed(embedded: Embedded, hits: Iterable[bytes]) -> int:
-    with closing(Log(embedded.database)) as log:
-        publisher = LogPublisher(log, APP, now_ms=wall_ms, on_append=embedded.transport.wake)
-        count = 0
-        source = iter(hits)
-        try:
-            while chunk := list(islice(source, CHUNK)):
-                publisher.append_all(keys_of(chunk), chunk)
-                count += len(chunk)
-                await asyncio.sleep(0)
-                while publisher.backlog() > MOST_AHEAD:
-                    await asyncio.sleep(PAUSE_SECONDS)
-        except Exception as error:
-            if count:
-                error.add_note(
-                    f"the first {count:,} hits are in {embedded.settings.data}, the others are not"
-                )
-            raise
-        return count
+    transport = embedded.transport
+    publisher = LogPublisher(transport.log, APP, now_ms=wall_ms, on_append=transport.wake)
+    count = 0
+    source = iter(hits)
+    try:
+        while chunk := list(islice(source, CHUNK)):
+            publisher.append_all(keys_of(chunk), chunk)
+            count += len(chunk)
+            await asyncio.sleep(0)
+            while publisher.backlog() > MOST_AHEAD:
+                await asyncio.sleep(PAUSE_SECONDS)
+    except Exception as error:
+        if count:
+            error.add_note(f"the first {count:,} hits are in {embedded.settings.data}, the others are not")
+        raise
+    return count
 
 
 async def _until_over(embedded: Embedded) -> None:

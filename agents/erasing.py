@@ -100,6 +100,7 @@ class Eraser:
             clean=cleaner.clean,
             is_persons=cleaner.is_persons,
         )
+        embedded.transport.log.tail.clear()
         await self._forget("store", erasure, 1)
         removed = embedded.erasures.removed
         return Receipt(

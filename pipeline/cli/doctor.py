@@ -29,7 +29,8 @@ from pipeline.store.place import reader_of
 from pipeline.store.query_socket import SocketReader
 from pipeline.store.sql import text
 from pipeline.transport.kafka.connection import BrokerError
-from pipeline.transport.log import DATABASE, decode_changes
+from pipeline.transport.log import DATABASE
+from pipeline.transport.packing import decode_changes
 from schemas.topics import TOPICS
 
 LEAST_FREE_BYTES = 2 * 1024**3  # the store's merges need room for the parts they write anew

@@ -114,8 +114,7 @@ def _hits(
         def on_bytes(count: int) -> None:
             progress.advance(task, count)
 
-    for file in files:
-        yield from read_hits(file, options, on_bytes, skipped)
+    return chain.from_iterable(read_hits(file, options, on_bytes, skipped) for file in files)
 
 
 def _looked_at(hits: Iterator[bytes], strange: Counter[str]) -> Iterator[bytes]:

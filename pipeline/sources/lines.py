@@ -9,6 +9,9 @@ gzip data end early or are broken; the lines before the damage come first.
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from io import BytesIO
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,7 +20,7 @@ from schemas.hit import MAX_HIT_BYTES
 
 STDIN = "-"
 MAX_LINE_BYTES = MAX_HIT_BYTES + 1
-BLOCK_BYTES = 1 << 18
+BLOCK_BYTES = 1 << 17  # stays in the processor's cache
 MAX_INFLATED_BYTES = 1 << 20  # of one step, so that a gzip bomb fills no memory
 
 _GZIP = b"\x1f\x8b"
@@ -28,6 +31,7 @@ _OTHERS = {
     b"PK\x03\x04": "a zip archive",
 }
 _LONGEST = max(map(len, _OTHERS))
+_without_end = itemgetter(slice(None, -1))
 _GZIP_WINDOW = zlib.MAX_WBITS | 16
 
 OnBytes = Callable[[int], object]
@@ -55,21 +59,31 @@ def total_bytes(paths: list[str]) -> int | None:
 
 def read_lines(path: str, on_bytes: OnBytes | None = None) -> Iterator[bytes]:
     """The lines of ``path``; ``on_bytes`` is told how many of its bytes, as stored, were read."""
+    return chain.from_iterable(_lines_by_block(path, on_bytes))
+
+
+def _lines_by_block(path: str, on_bytes: OnBytes | None) -> Iterator[list[bytes]]:
     carry, skipping = b"", False  # skipping: the rest of a line that was already cut and given out
     for block in _blocks(path, on_bytes):
-        *complete, carry = (carry + block).replace(b"\r\n", b"\n").split(b"\n")
-        if skipping and complete:
-            del complete[0]
+        text = carry + block
+        if b"\r" in text:
+            text = text.replace(b"\r\n", b"\n")
+        lines = BytesIO(text).readlines()  # bytes.split looks at one byte at a time: three times as slow
+        carry = lines.pop() if lines and not text.endswith(b"\n") else b""
+        lines = list(map(_without_end, lines))
+        if skipping and lines:
+            del lines[0]
             skipping = False
-        for line in complete:
-            yield line[:MAX_LINE_BYTES]
+        if max(map(len, lines), default=0) > MAX_LINE_BYTES:
+            lines = [line[:MAX_LINE_BYTES] for line in lines]
+        yield lines
         if skipping:
             carry = b""
         elif len(carry) > MAX_LINE_BYTES + 1:  # one more: it may be the CR of a line's end
-            yield carry[:MAX_LINE_BYTES]
+            yield [carry[:MAX_LINE_BYTES]]
             carry, skipping = b"", True
     if carry and not skipping:
-        yield carry.removesuffix(b"\r")[:MAX_LINE_BYTES]
+        yield [carry.removesuffix(b"\r")[:MAX_LINE_BYTES]]
 
 
 def _blocks(path: str, on_bytes: OnBytes | None) -> Iterator[bytes]:

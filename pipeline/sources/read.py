@@ -63,12 +63,19 @@ def read_options(
 def read_hits(
     path: str, options: Options, on_bytes: OnBytes | None = None, skipped: Counter[str] | None = None
 ) -> Iterator[bytes]:
-    """The hits of one file (``-``: standard input).
+    """The hits of one file (``-``: standard input), which is read as they are asked for.
 
     ``on_bytes(n)`` is called as n more bytes of the file were read. ``skipped`` counts, by reason, lines of
     access logs
     that are no page views.
     """
+    return chain.from_iterable(_opened(path, options, on_bytes, skipped))
+
+
+def _opened(
+    path: str, options: Options, on_bytes: OnBytes | None, skipped: Counter[str] | None
+) -> Iterator[Iterator[bytes]]:
+    """The file's hits, once its first line has told what it is: they then come from no frame of ours."""
     lines = read_lines(path, on_bytes)
     first = next((line for line in lines if line and not line.isspace()), None)
     if first is None:
@@ -77,16 +84,16 @@ def read_hits(
     kind = options.format or _format_of(path, first, options)
     if kind == "csv":
         check_complete(options.mapping)
-        yield from read_table(path, lines, options.mapping)
+        yield read_table(path, lines, options.mapping)
     elif kind == "access-log":
         constants = nested(options.mapping.constants)
         if "site" not in constants:
             raise SourceError("an access log does not name its site: add --site NAME (its host name)", path)
-        yield from read_access_log(lines, constants, options.salt, Counter() if skipped is None else skipped)
+        yield read_access_log(lines, constants, options.salt, Counter() if skipped is None else skipped)
     else:
         if options.mapping.columns or options.mapping.constants:
             raise SourceError(f"is read as NDJSON, and {_FOR_OTHERS}; --format says what a file is", path)
-        yield from filter(bytes.strip, lines)
+        yield filter(bytes.strip, lines)
 
 
 def _format_of(path: str, first: bytes, options: Options) -> str:

@@ -35,6 +35,9 @@ LINGER_SECONDS = 0.1
 FEW_RECORDS = 1_000
 MOST_RECORDS = 5_000  # of one batch: keeps a unit of work, which holds the event loop, well under 0.1 s
 
+Ends = Mapping[tuple[str, int], int]
+"""Offset that the next record will get, by topic and partition; absent: it has had none."""
+
 
 class Consumer(BaseConsumer):
     """Reads the partitions; see the module's docstring."""
@@ -52,6 +55,7 @@ class Consumer(BaseConsumer):
     async def subscribe(self, topics: Iterable[str]) -> None:
         """All partitions of the topics are ours, once Faust has gone through its steps of a rebalance."""
         log = self.transport.log
+        log.tail.keep(topics)
         assigned = {
             TP(topic, partition) for topic in topics for partition in range(log.partitions(topic) or 0)
         }
@@ -74,17 +78,18 @@ class Consumer(BaseConsumer):
         deadline = time.monotonic() + timeout
         while True:
             active = self._positions if active_partitions is None else active_partitions
-            ready = {tp: [batch] for tp in sorted(active) if (batch := self._next(tp)) is not None}
+            ends = self.transport.log.ends()
+            ready = {tp: [batch] for tp in sorted(active) if (batch := self._next(tp, ends)) is not None}
             if ready or not self.flow_active or time.monotonic() >= deadline:
                 return ready
             await self.transport.wait_for_records(POLL_SECONDS)
 
-    def _next(self, tp: TP) -> Batch | None:
+    def _next(self, tp: TP, ends: Ends) -> Batch | None:
         """The partition's next batch, or a tick if it is due and there is nothing to read."""
         if tp in self._in_flight or tp not in self._positions:
             return None
         log, position, now = self.transport.log, self._positions[tp], time.monotonic()
-        end, since = log.end(*tp), now - self._given.get(tp, 0.0)
+        end, since = ends.get(tp, 0), now - self._given.get(tp, 0.0)
         ending, is_final = self.transport.ending, False
         if position < end:
             if end - position < FEW_RECORDS and since < LINGER_SECONDS and ending is None:
@@ -92,7 +97,9 @@ class Consumer(BaseConsumer):
             records = log.read(tp.topic, tp.partition, position, most=self.transport.most_records)
             position = records.offsets[-1] + 1
         else:
-            is_final = ending is not None and ending.may_end(*tp) and self._is_quiet(ending.circle(tp.topic))
+            is_final = (
+                ending is not None and ending.may_end(*tp) and self._is_quiet(ending.circle(tp.topic), ends)
+            )
             if not is_final and since < TICK_SECONDS:
                 return None
             records = NO_RECORDS
@@ -111,10 +118,10 @@ class Consumer(BaseConsumer):
             on_release=self._released,
         )
 
-    def _is_quiet(self, topics: frozenset[str]) -> bool:
+    def _is_quiet(self, topics: frozenset[str], ends: Ends) -> bool:
         """Nothing of these topics is left to be read, or being worked on."""
         return all(
-            tp not in self._in_flight and position >= self.transport.log.end(*tp)
+            tp not in self._in_flight and position >= ends.get(tp, 0)
             for tp, position in self._positions.items()
             if tp.topic in topics
         )

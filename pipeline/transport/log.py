@@ -10,14 +10,14 @@ Source: https://www.sqlite.org/pragma.html#pragma_synchronous
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-import pyarrow as pa
+from pipeline.transport.packing import Change, Payload, decode_changes, decode_payload, encode, packed_bytes
+from pipeline.transport.tail import Tail
 
 DATABASE = "masir.db"  # within the data directory
 BUSY_SECONDS = 30.0
@@ -57,49 +57,13 @@ class Records(NamedTuple):
 NO_RECORDS = Records(range(0), [], [])
 
 
-class Payload(msgspec.Struct, array_like=True):
-    """What a row of ``batches`` holds."""
-
-    values: list[bytes]
-    timestamps: list[int]
-
-
-Change = tuple[str, bytes | None]
-_CODEC = pa.Codec("zstd", compression_level=1)  # a ninth of the bytes, for less time than writing them takes
-_LENGTH_BYTES = 4
-_pack = msgspec.msgpack.Encoder().encode
-_unpack_payload = msgspec.msgpack.Decoder(Payload).decode
-_unpack_changes = msgspec.msgpack.Decoder(list[tuple[str, bytes | None]]).decode
-
-
-def encode(content: Payload | Sequence[Change]) -> bytes:
-    """A blob of a row: msgpack, compressed, after its length."""
-    packed = _pack(content)
-    compressed: bytes = _CODEC.compress(packed, asbytes=True)
-    return len(packed).to_bytes(_LENGTH_BYTES, "little") + compressed
-
-
-def decode_payload(blob: bytes) -> Payload:
-    """The blob of a row of ``batches``."""
-    return _unpack_payload(_inflated(blob))
-
-
-def decode_changes(blob: bytes) -> list[Change]:
-    """The blob of a row of ``changelogs``."""
-    return _unpack_changes(_inflated(blob))
-
-
-def _inflated(blob: bytes) -> memoryview:
-    size = int.from_bytes(blob[:_LENGTH_BYTES], "little")
-    return memoryview(_CODEC.decompress(memoryview(blob)[_LENGTH_BYTES:], decompressed_size=size))
-
-
 class Log:
     """One connection to the file. ``sqlite3.DatabaseError`` names it where it cannot be opened."""
 
     def __init__(self, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
+        self.tail = Tail()
         try:
             self._db = sqlite3.connect(
                 path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
@@ -120,9 +84,11 @@ class Log:
     def transaction(self) -> Iterator[None]:
         """Everything written inside takes place, or nothing."""
         self._db.execute("begin immediate")
+        self.tail.begin()
         try:
             yield
             self._db.execute("commit")
+            self.tail.commit()
         except BaseException:
             if self._db.in_transaction:  # SQLite ends it itself where the disk is full or fails
                 self._db.execute("rollback")
@@ -152,30 +118,33 @@ class Log:
         now_ms: int,
         timestamps: list[int] | None = None,
     ) -> int:
-        """Append records inside the current transaction; returns the offset of the first."""
+        """Append records inside the current transaction; returns the offset of the first. The list is the log's now."""
         base = self.end(topic, partition)
-        payload = encode(Payload(values, timestamps or [now_ms] * len(values)))
+        payload = Payload(values, timestamps or [now_ms] * len(values))
+        blob = encode(payload)
         self._db.execute(
             "insert into batches values (?, ?, ?, ?, ?, ?)",
-            (topic, partition, base, len(values), now_ms, payload),
+            (topic, partition, base, len(values), now_ms, blob),
         )
         self._db.execute(
             "insert into heads values (?, ?, ?) on conflict do update set next = excluded.next",
             (topic, partition, base + len(values)),
         )
+        self.tail.append(topic, partition, base, payload, packed_bytes(blob))
         return base
 
     def read(self, topic: str, partition: int, offset: int, *, most: int) -> Records:
         """About ``most`` records from ``offset`` on: whole rows, at least one if there is any."""
-        rows = self._db.execute(
-            "select base, payload, count from batches where topic = ?1 and partition = ?2 and base >= coalesce("
+        rows: Iterable[tuple[int, int, Payload | bytes]]
+        rows = self.tail.read(topic, partition, offset) or self._db.execute(
+            "select base, count, payload from batches where topic = ?1 and partition = ?2 and base >= coalesce("
             "(select max(base) from batches where topic = ?1 and partition = ?2 and base <= ?3), 0) order by base",
             (topic, partition, offset),
         )
         values: list[bytes] = []
         timestamps: list[int] = []
         first = offset
-        for base, blob, count in rows:
+        for base, count, stored in rows:
             if base + count <= offset:
                 continue
             if values and len(values) + count > most:
@@ -183,10 +152,12 @@ class Log:
             skip = max(0, offset - base)
             if not values:
                 first = base + skip
-            payload = decode_payload(blob)
+            payload = decode_payload(stored) if isinstance(stored, bytes) else stored
             values += payload.values[skip:]
             timestamps += payload.timestamps[skip:]
-        return Records(range(first, first + len(values)), values, timestamps)
+        end = first + len(values)
+        self.tail.let_go(topic, partition, end)
+        return Records(range(first, end), values, timestamps)
 
     def begin(self, topic: str, partition: int) -> int:
         """Offset of the oldest record still kept."""

@@ -1,7 +1,6 @@
 """Hits -> the topic ``hits`` on SQLite: to the partition of their key, durable when it returns."""
 
 import sqlite3
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from zlib import crc32
 
@@ -47,14 +46,15 @@ class LogPublisher:
     def append_all(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
         """The same, keys and values apart."""
         count = self._partitions
-        parted: dict[int, list[bytes]] = defaultdict(list)
+        targets: list[list[bytes]] = [[] for _ in range(count)]
         for key, value in zip(keys, values, strict=True):
-            parted[crc32(key or value) % count].append(value)
+            targets[crc32(key or value) % count].append(value)
         now_ms = self._now_ms()
         try:
             with self._log.transaction():
-                for partition, mine in sorted(parted.items()):
-                    self._log.append(HITS.name, partition, mine, now_ms=now_ms)
+                for partition, some in enumerate(targets):
+                    if some:
+                        self._log.append(HITS.name, partition, some, now_ms=now_ms)
         except sqlite3.OperationalError as error:  # locked, or the disk is full
             raise Unavailable(f"{self._log.path.name}: {error}") from error
         self._backlog += len(values)

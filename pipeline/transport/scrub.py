@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from pipeline.transport.log import BUSY_SECONDS, decode_changes, decode_payload, encode
+from pipeline.transport.log import BUSY_SECONDS
+from pipeline.transport.packing import decode_changes, decode_payload, encode
 
 _ROWS = 200  # looked at in one transaction
 _CHECKPOINT_TRIES = 50

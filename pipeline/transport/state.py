@@ -7,7 +7,8 @@ it is still the latest value of its key is written again, a little with each uni
 
 from collections import deque
 
-from pipeline.transport.log import Change, Log
+from pipeline.transport.log import Log
+from pipeline.transport.packing import Change
 from pipeline.transport.rows import ChangedRows, Cold, rows_of
 
 _SLACK = 20_000  # changes that a small store may keep before it is cleaned

@@ -13,7 +13,7 @@ import pytest
 
 from bench.running import COMMAND_SECONDS, Running, environment, wait_for
 from pipeline.store.views import VIEWS
-from pipeline.transport.log import decode_changes, decode_payload
+from pipeline.transport.packing import decode_changes, decode_payload
 
 from .kit import hit, masir, now_ms, post, verify
 
