@@ -53,8 +53,10 @@ class Coded(Sequence[Any]):
 
     def compact(self) -> "Coded":
         """The same column with a table of those values only that it uses."""
-        used, codes = np.unique(self.codes, return_inverse=True)
-        return Coded(codes, [self.values[code] for code in used.tolist()])
+        is_used = np.zeros(len(self.values), np.bool_)
+        is_used[self.codes] = True
+        code = np.cumsum(is_used) - 1
+        return Coded(code[self.codes], [self.values[at] for at in np.flatnonzero(is_used).tolist()])
 
 
 class Codes:
@@ -78,14 +80,31 @@ class Codes:
         return list(self._code)
 
 
+def numbered_by_sorting(values: Index) -> tuple[Index, Index]:
+    """(places at which the distinct values come first, in order; for each value which of them it is)."""
+    _, first, code = np.unique(values, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    number = np.empty(len(order), np.int64)
+    number[order] = np.arange(len(order))
+    return first[order], number[code]
+
+
+try:
+    from pipeline.core import numbering
+except ImportError:  # not compiled
+    numbered = numbered_by_sorting
+else:
+    numbered = numbering.numbered
+
+
 def combined(*columns: Coded) -> Coded:
     """The columns side by side: a code for each combination that there is, whose value is a tuple of their values."""
     packed, most = columns[0].codes, len(columns[0].values)
     for column in columns[1:]:
         if most * len(column.values) > _INT64_MAX:
-            packed, most = np.unique(packed, return_inverse=True)[1], len(packed)
+            packed, most = numbered(packed)[1], len(packed)
         packed, most = packed * len(column.values) + column.codes, most * len(column.values)
-    _, first, codes = np.unique(packed, return_index=True, return_inverse=True)
+    first, codes = numbered(packed)
     return Coded(codes, list(zip(*(column.at(first)[:] for column in columns), strict=True)))
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.coded import Coded
+from pipeline.core.coded import Coded, numbered
 
 Digests = NDArray[np.uint64]
 Times = NDArray[np.int64]
@@ -54,8 +54,8 @@ class SeenIds:
         known = np.zeros(len(digests), np.bool_)
         for run in self._runs:
             known |= _within(run, digests, times, window_ms, since)
-        _, first, count = np.unique(digests, return_index=True, return_counts=True)
-        if len(first) < len(digests):
+        if len(numbered(digests.view(np.int64))[0]) < len(digests):
+            _, first, count = np.unique(digests, return_index=True, return_counts=True)
             self._among_themselves(known, digests, times, window_ms, since, digests[first[count > 1]])
         self.add(digests[~known], times[~known])
         return known

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 
-from pipeline.core.coded import Coded, Codes, combined
+from pipeline.core.coded import Coded, Codes, combined, numbered
 from pipeline.core.ids import SEPARATOR, hex_ids, partition_of
 from pipeline.core.look import Looks, Page
 from pipeline.core.models import Models
@@ -18,6 +18,8 @@ from schemas.hit import ABSENT
 
 MOST_REMEMBERED: Final = 200_000
 _NONE: Final = -1
+_TRAFFIC_BITS: Final = 32
+_TRAFFIC: Final = (1 << _TRAFFIC_BITS) - 1
 Value = TypeVar("Value")
 
 
@@ -71,21 +73,23 @@ class Matcher:
     def __init__(self, models: Models, looks: Looks) -> None:
         self._models, self._looks = models, looks
         self._kinds: dict[Kind, int] = {}
-        self._known: dict[tuple[int, int], int] = {}
+        self._known: dict[int, int] = {}  # numbers of page and traffic, packed -> of a kind
 
     def match(self, reading: Reading, rows: Index, page: Index, traffic: Index, session: Array) -> Evidences:
         """The evidence among these rows of the reading. ``page traffic session``: columns of all its rows."""
         if len(self._known) > MOST_REMEMBERED:
             self.forget()
-        pairs, inverse = np.unique(
-            page[rows] * len(self._looks.traffics) + traffic[rows], return_inverse=True
-        )
-        codes = [self._kind(*divmod(pair, len(self._looks.traffics))) for pair in pairs.tolist()]
-        kind = np.array(codes, np.int64)[inverse] if len(rows) else np.empty(0, np.int64)
+        pairs = page[rows] << _TRAFFIC_BITS | traffic[rows]
+        first, codes = numbered(pairs)
+        get = self._known.get
+        kinds = [
+            self._kind(pair) if (known := get(pair)) is None else known for pair in pairs[first].tolist()
+        ]
+        kind = np.array(kinds, np.int64)[codes]
         self._details(reading, rows, page, traffic, kind)
         found = kind != _NONE
         chosen, fields = rows[found], reading.fields
-        used, url = np.unique(page[chosen], return_inverse=True)
+        pages = Coded(page[chosen], self._looks.pages).compact()
         return Evidences(
             combined(fields["site"].at(chosen), fields["person_id"].at(chosen))
             .map(SEPARATOR.join)
@@ -93,17 +97,16 @@ class Matcher:
             reading.time[chosen],
             list(self._kinds),
             kind[found],
-            [self._looks.pages[code].url for code in used.tolist()],
-            url,
+            [one.url for one in pages.values],
+            pages.codes,
             session[chosen],
             fields["user_id"].at(chosen).array(np.bool_),
         )
 
-    def _kind(self, page: int, traffic: int) -> int:
-        code = self._known.get((page, traffic))
-        if code is None:
-            channel = self._looks.traffics[traffic].channel
-            code = self._known[page, traffic] = self._ask(self._looks.pages[page], channel)
+    def _kind(self, pair: int) -> int:
+        page, traffic = pair >> _TRAFFIC_BITS, pair & _TRAFFIC
+        channel = self._looks.traffics[traffic].channel
+        code = self._known[pair] = self._ask(self._looks.pages[page], channel)
         return code
 
     def _ask(self, page: Page, channel: str, score: float | None = None, props: bytes | None = None) -> int:

@@ -36,9 +36,9 @@ def own_columns(reading: Reading, partition: int) -> Columns:
 
 def coded_columns(names: Sequence[str], codes: Index, table: Sequence[tuple[Any, ...]]) -> Columns:
     """One column for each of the first parts of the tuples in ``table``; a row's tuple is named by its code."""
-    used, places = np.unique(codes, return_inverse=True)
-    parts = zip(*[table[code][: len(names)] for code in used.tolist()], strict=True)
-    return {name: Coded(places, part) for name, part in zip(names, parts, strict=True)}
+    used = Coded(codes, table).compact()
+    parts = zip(*[value[: len(names)] for value in used.values], strict=True)
+    return {name: Coded(used.codes, part) for name, part in zip(names, parts, strict=True)}
 
 
 def picked(columns: Columns, places: Index) -> Columns:

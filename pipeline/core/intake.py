@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.core.coded import Coded, combined, rows_at
+from pipeline.core.coded import Coded, combined, numbered, rows_at
 from pipeline.core.duplicates import SeenIds
 from pipeline.core.evidence import Matcher
 from pipeline.core.hit_columns import (
@@ -174,8 +174,8 @@ class Intake:
         columns |= coded_columns(TRAFFIC, traffic, looks.traffics)
         columns |= coded_columns(DEVICE, device, looks.devices)
         columns |= coded_columns(PAGE, page, looks.pages)
-        used, session = np.unique(slots, return_inverse=True)
-        ids = self._table.ids(used)
+        first, session = numbered(slots)
+        ids = self._table.ids(slots[first])
         columns |= {
             "outcome": Coded(outcome, _OUTCOMES),
             "goal": is_goal,

@@ -94,11 +94,8 @@ class Looks:
         """Places in ``traffics``."""
         get, add = self._sender.get, self._add_sender
         senders = [add(one) if (code := get(one)) is None else code for one in referrers.values]
-        used, place = np.unique(pages, return_inverse=True)
-        table = [(page.origin, page.query) for page in map(self.pages.__getitem__, used.tolist())]
-        words = combined(
-            Coded(place, table).distinct(), Coded(referrers.codes, senders).distinct(), channels, campaigns
-        )
+        used = Coded(pages, self.pages).compact().map(lambda page: (page.origin, page.query))
+        words = combined(used.distinct(), Coded(referrers.codes, senders).distinct(), channels, campaigns)
         codes = [
             self._code_of((*page, sender, channel or "", campaign))
             for page, sender, channel, campaign in words.values

@@ -19,7 +19,7 @@ from schemas.hit import Hit
 
 IS_COMPILED = True
 try:
-    from pipeline.core import digests, plain
+    from pipeline.core import digests, numbering, plain  # noqa: F401
 except ImportError:  # no C compiler was there when it was installed
     IS_COMPILED = False
 

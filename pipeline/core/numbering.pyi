@@ -1,0 +1,3 @@
+from pipeline.core.slots import Index
+
+def numbered(values: Index) -> tuple[Index, Index]: ...
