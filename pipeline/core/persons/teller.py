@@ -3,7 +3,7 @@
 Which pages are notable is asked once for each; whatever else counts is looked at in notable hits only.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +16,7 @@ from pipeline.core.persons.notable import Notables, Words, details
 from pipeline.core.reading import Reading
 from pipeline.core.session import Told
 from pipeline.core.slots import Array, Index
-from schemas.touchpoint import HitColumns, LinkColumns, Touch, Touchpoints
+from schemas.touchpoint import HitColumns, LinkColumns, SessionColumns, Touch, Touchpoints
 
 MOST_REMEMBERED: Final = 200_000  # links told before; about 200 bytes each
 _LATEST: Final = np.iinfo(np.int64).max
@@ -34,31 +34,25 @@ class Touched(Struct):
         self, source: str, watermark: int | None, partitions: int, *, to_all: bool
     ) -> Iterator[tuple[int, Touchpoints]]:
         """A message for each partition that is told anything; ``to_all``: the watermark is new, all are told."""
-        targets = [Touchpoints(source, watermark) for _ in range(partitions)]
-        for of, user, session_id, start, end, channel, sign, goal_time in self.sessions:
+        rows = (self._session_rows(), self.hits, self.links)
+        for target, tables in enumerate(zip(*(_parted(some, partitions) for some in rows), strict=True)):
+            if to_all or any(tables):
+                sessions, hits, links = ([*map(list, zip(*table, strict=True))] for table in tables)
+                told = SessionColumns(*sessions), HitColumns(*hits), LinkColumns(*links)
+                yield target, Touchpoints(source, watermark, *told)
+
+    def _session_rows(self) -> Iterator[tuple[Any, ...]]:
+        for of, user, *rest in self.sessions:
             site, _, visitor = of.partition(SEPARATOR)
-            key = f"{site}{SEPARATOR}{user or visitor[1:]}"
-            table = targets[partition_of(key, partitions)].sessions
-            table.key.append(key)
-            table.known.append(bool(user) or visitor[0] == "u")
-            table.session_id.append(session_id)
-            table.start.append(start)
-            table.end.append(end)
-            table.channel.append(channel)
-            table.sign.append(sign)
-            table.goal_time.append(goal_time)
-        for hit in self.hits:
-            _put(targets[partition_of(hit[0], partitions)].hits, hit)
-        for link in self.links:
-            _put(targets[partition_of(link[0], partitions)].links, link)
-        for target, message in enumerate(targets):
-            if to_all or message.sessions.key or message.hits.key or message.links.key:
-                yield target, message
+            yield f"{site}{SEPARATOR}{user or visitor[1:]}", bool(user) or visitor[0] == "u", *rest
 
 
-def _put(columns: HitColumns | LinkColumns, row: tuple[Any, ...]) -> None:
-    for name, value in zip(columns.__struct_fields__, row, strict=True):
-        getattr(columns, name).append(value)
+def _parted(rows: Iterable[tuple[Any, ...]], partitions: int) -> list[list[tuple[Any, ...]]]:
+    """The rows of each partition. They begin with their keys."""
+    targets: list[list[tuple[Any, ...]]] = [[] for _ in range(partitions)]
+    for row in rows:
+        targets[partition_of(row[0], partitions)].append(row)
+    return targets
 
 
 class Teller:
