@@ -61,8 +61,6 @@ def test_each_value_in_each_field_is_judged_as_in_python(value: bytes) -> None:
         start + b"}" + value,
         value + start + b"}",
     ]
-    for row in rows:
-        assert_same([row])
     assert_same(rows)
 
 
@@ -172,6 +170,6 @@ def test_digests_at_the_edge_of_a_block(size: int) -> None:
 def test_digests_refuse_what_has_no_key() -> None:
     for codes in ([2], [-1]):
         with pytest.raises(IndexError):
-            plain_fields.digests_of(["a", "b"], np.array(codes, np.int64), ["x"])
+            plain_fields.digests_of(Coded(np.array(codes, np.int64), ["a", "b"]), ["x"])
     with pytest.raises(ValueError, match="a code for each"):
-        plain_fields.digests_of(["a"], np.zeros(2, np.int64), ["x"])
+        plain_fields.digests_of(Coded(np.zeros(2, np.int64), ["a"]), ["x"])
