@@ -1,9 +1,9 @@
 # cython: language_level=3
 """Hits that are plain, from JSON straight to columns: nothing is an object that repeats. Compiled, and optional.
 
-What is plain is decided here, what a hit is is not: limits and patterns are read from :class:`schemas.hit.Hit`, and any row
-that is in the least unusual is *odd*: left to ``pipeline.core.decode``, which every result here must equal. Odd are
-rows with an unknown field or a field twice, times in words, numbers with exponents, and whatever is wrong.
+What is plain is decided here, what a hit is is not: limits and patterns are read from :class:`schemas.hit.Hit`, and
+any row that is in the least unusual is *odd*: left to ``pipeline.core.decode``, which every result here must equal.
+Odd are rows with an unknown field or a field twice, times in words, numbers with exponents, and whatever is wrong.
 
 A value is judged once, when it enters its column's table; after that the same bytes are the same code. A row is taken
 in two steps: ``scan_row`` finds where its values lie, ``Batch.take`` puts them into the columns.
@@ -17,8 +17,8 @@ from msgspec import DecodeError, Raw, inspect
 from msgspec.json import Decoder
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.object cimport PyObject
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset

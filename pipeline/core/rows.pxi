@@ -1,4 +1,4 @@
-"""A record's fields: what the contract says of each, and where in the bytes its value lies. A part of plain.pyx."""
+"""A record's fields: what the contract says of each, and where in the bytes its value lies. Part of plain.pyx."""
 
 cdef enum Role:
     CODED
@@ -28,24 +28,31 @@ cdef uint64_t SEED = <uint64_t>hash("masir")  # another one in each process
 
 
 cdef int _learn(int at, field) except -1:
-    """Fill ``FIELDS[at]``."""
+    """Fill ``FIELDS[at]``. ImportError: the contract has something new, which is to be decoded in Python until it
+    is known here.
+    """
     global REQUIRED, IDS
     cdef Field* known = &FIELDS[at]
     kinds = field.type.types if isinstance(field.type, inspect.UnionType) else (field.type,)
     kind = kinds[0]
+    rest = {type(one) for one in kinds[1:]} - {inspect.DateTimeType}
+    if rest != (set() if field.required or isinstance(kind, inspect.RawType) else {inspect.NoneType}):
+        raise ImportError(f"unknown kinds of {field.name}")
     if isinstance(kind, inspect.StrType):
         known.role = SINGLE if field.name == "hit_id" else CODED
         _rules[field.name] = kind
-    elif isinstance(kind, inspect.IntType):
+    elif kind == inspect.IntType(ge=0) and inspect.DateTimeType(tz=True) in kinds:
         known.role = TIME
-    elif isinstance(kind, inspect.FloatType):
+    elif isinstance(kind, inspect.FloatType) and kind.gt is kind.lt is kind.multiple_of is None:
         known.role = AMOUNT
         known.least = -inf if kind.ge is None else kind.ge
         known.most = inf if kind.le is None else kind.le
-    elif isinstance(kind, inspect.StructType):
+    elif isinstance(kind, inspect.StructType) and kind.cls is Campaign:
         known.role = CAMPAIGN
-    else:
+    elif isinstance(kind, inspect.RawType):
         known.role = UNREAD
+    else:
+        raise ImportError(f"unknown kind of {field.name}")
     known.name = PyBytes_AS_STRING(_NAMES[at])
     known.name_size = len(_NAMES[at])
     columns = _columns[CODED if known.role == CAMPAIGN else known.role]
@@ -75,7 +82,9 @@ cdef struct Row:
 cdef inline bint is_named(Cursor* cursor, int field) noexcept nogil:
     """Is that the name, and its closing quote, at the cursor? Then go behind it."""
     cdef Py_ssize_t size = FIELDS[field].name_size
-    if cursor.end - cursor.at <= size or cursor.at[size] != c'"' or memcmp(cursor.at, FIELDS[field].name, size):
+    if cursor.end - cursor.at <= size or cursor.at[size] != c'"':
+        return False
+    if memcmp(cursor.at, FIELDS[field].name, size):
         return False
     cursor.at += size + 1
     return True

@@ -7,15 +7,21 @@ cdef struct Entry:
     int64_t code
 
 
+cdef inline uint64_t mixed(uint64_t word) noexcept nogil:
+    word *= <uint64_t>0x9E3779B97F4A7C15
+    return word ^ word >> 29
+
+
 cdef inline uint64_t hash_of(const uint8_t* at, Py_ssize_t size) noexcept nogil:
     cdef uint64_t word, found = SEED ^ <uint64_t>size
-    while size > 0:
-        word = 0
-        memcpy(&word, at, min(size, 8))
-        found = (found ^ word) * <uint64_t>0x9E3779B97F4A7C15
-        found ^= found >> 29
+    while size >= 8:
+        memcpy(&word, at, 8)
+        found = mixed(found ^ word)
         at += 8
         size -= 8
+    word = 0
+    memcpy(&word, at, size)
+    found = mixed(found ^ word)
     found = (found ^ found >> 32) * <uint64_t>0xD6E8FEB86659FD93
     return found ^ found >> 32
 
