@@ -34,6 +34,9 @@ from pipeline.zones import zone_of
 from schemas import topics
 
 STORE = "store"
+FLUSH_MS_BOUNDED = (
+    5_000  # nobody looks at the rows before the end, and a few large inserts are cheaper than many
+)
 WARM_UP_AGENT = (
     "Mozilla/5.0"  # the first one loads the pattern sets: half a second that no visitor should wait
 )
@@ -77,7 +80,7 @@ def plans(
         return Store(
             context,
             sink(),
-            flush_ms=round(settings.store_flush_seconds * 1000),
+            flush_ms=FLUSH_MS_BOUNDED if bounded else round(settings.store_flush_seconds * 1000),
             block_bytes=settings.store_block_bytes,
         )
 

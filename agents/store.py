@@ -106,7 +106,7 @@ class Store:
 
     def _insert_now(self, table: str, batches: Sequence[Batch], token: str) -> int:
         values = [value for batch in batches for value in batch.values]
-        return self._sink.insert(table, read_blocks(table, values), token)
+        return self._sink.insert(table, read_blocks(table, values, leaving_out=True), token)
 
 
 def token_of(topic: str, batches: Sequence[Batch]) -> str:

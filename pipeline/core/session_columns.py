@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.core.bounce import bounced
+from pipeline.core.coded import Coded, Codes
 from pipeline.core.ids import SEPARATOR, hex_ids
 from pipeline.core.session import CONTEXT, OpenSession, Told, channel_of, told_of
 from pipeline.core.slots import Array, Index, Slots
@@ -40,34 +41,35 @@ _AS_IT_IS = (
 _SAID = (*_AS_IT_IS, "key", "context", "user", "revenue", "told")
 
 
-def rows_of(slots: Slots, at: Index, version: int, bounce: str) -> dict[str, list[Any]]:
-    """The sessions as they stand, as columns of ``schemas.rows.SESSION_ROWS``; at least one."""
-    column = {name: slots[name][at].tolist() for name in _SAID}
-    keys = [key.partition(SEPARATOR) for key in column["key"]]
+def rows_of(slots: Slots, at: Index, version: int, bounce: str) -> dict[str, Any]:
+    """The sessions as they stand, as columns of ``schemas.rows.SESSION_ROWS`` (lists, arrays, coded); at least one."""
+    column = {name: slots[name][at] for name in _SAID}
+    keys = [key.partition(SEPARATOR) for key in column["key"].tolist()]
     visitors = [name[1:] if name[0] == "v" else "" for _, _, name in keys]
-    start, end = slots["start"][at], slots["end"][at]
-    contexts = zip(*[context.split(SEPARATOR) for context in column["context"]], strict=True)
+    users = column["user"].tolist()
+    contexts = Codes().of(column["context"].tolist())
+    parts = zip(*[context.split(SEPARATOR) for context in contexts.values], strict=True)
     return {
         "session_id": hex_ids(slots["id"][at]),
         "site": [site for site, _, _ in keys],
         "visitor_id": visitors,
-        "user_id": column["user"],
-        "person_id": [user or visitor for user, visitor in zip(column["user"], visitors, strict=True)],
+        "user_id": users,
+        "person_id": [user or visitor for user, visitor in zip(users, visitors, strict=True)],
         "start_time": column["start"],
         "end_time": column["end"],
-        "duration_ms": (end - start).tolist(),
+        "duration_ms": column["end"] - column["start"],
         "hits": column["hits"],
         "page_views": column["views"],
-        "entry_url": column["entry_url"],
-        "exit_url": column["exit_url"],
-        **dict(zip(CONTEXT, map(list, contexts), strict=True)),
-        "bounced": _bounced(slots, at, bounce).tolist(),
-        "converted": [goals > 0 for goals in column["conversions"]],
+        "entry_url": column["entry_url"].tolist(),
+        "exit_url": column["exit_url"].tolist(),
+        **{name: Coded(contexts.codes, part) for name, part in zip(CONTEXT, parts, strict=True)},
+        "bounced": _bounced(slots, at, bounce),
+        "converted": column["conversions"] > 0,
         "conversions": column["conversions"],
         "revenue_micros": column["revenue"],
-        "closed": [told != 0 for told in column["told"]],
-        "withdrawn": [False] * len(at),
-        "version": [version] * len(at),
+        "closed": column["told"] != 0,
+        "withdrawn": np.zeros(len(at), bool),
+        "version": np.full(len(at), version),
     }
 
 

@@ -127,7 +127,7 @@ class SessionTable:
         slots.write_all()
         self._chain([slot for slot in slots.live().tolist() if keys[slot] in touched])
 
-    def rows(self, at: Index, version: int) -> Iterator[dict[str, list[Any]]]:
+    def rows(self, at: Index, version: int) -> Iterator[dict[str, Any]]:
         """The sessions as they stand, as columns of ``schemas.rows.SESSION_ROWS``, so many at a time."""
         self.slots["unsaid"][at] = False
         for first in range(0, len(at), MOST_ROWS):

@@ -32,6 +32,7 @@ from pipeline.store.errors import (
     StoreRefusedError,
     mapped,
 )
+from pipeline.store.memory import insert_from_memory
 from pipeline.store.pieces import PIECE_BYTES, pieces
 
 STORE_DIRECTORY = "clickhouse"  # within the data directory
@@ -159,8 +160,12 @@ class Client:
 
     def insert_arrow(self, table: str, block: pa.Table, token: str) -> None:
         """Insert a block. Another block with the same ``token`` is taken for the same and dropped."""
+        settings = {"insert_deduplication_token": token} | _INSERT
         with mapped(RowsRefusedError), self._writing():
-            self._driver.insert_arrow(table, block, settings={"insert_deduplication_token": token} | _INSERT)
+            if self.is_embedded:
+                insert_from_memory(self._driver.command, table, block, settings)
+            else:
+                self._driver.insert_arrow(table, block, settings=settings)
 
     def look_after_disk(self) -> None:
         """Raises StoreUnavailableError if commands, or merges, could not write; to be called now and then."""

@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 
 from pipeline.core.channels import Classifier
 from pipeline.core.evidence import arrived
@@ -96,8 +97,15 @@ def stored_hits(output: Output) -> list[dict[str, Any]]:
 
 def said_sessions(output: Output) -> list[Session]:
     """The rows of the unit's sessions, withdrawals among them."""
-    rows = [values for columns in output.sessions for values in zip(*columns.values(), strict=True)]
+    rows = [
+        values for columns in output.sessions for values in zip(*map(_listed, columns.values()), strict=True)
+    ]
     return output.said.withdrawn + [Session(*values) for values in rows]
+
+
+def _listed(column: Any) -> list[Any]:
+    """Python's own values."""
+    return column.tolist() if isinstance(column, np.ndarray) else list(column)
 
 
 def evidence_of(output: Output) -> list[tuple[str, Evidence]]:

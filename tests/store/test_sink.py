@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from msgspec.structs import replace
 
-from pipeline.store.blocks import INT64_MAX, to_arrow
+from pipeline.store.blocks import INT64_MAX, block, read_blocks, to_arrow
 from pipeline.store.client import Client
 from pipeline.store.errors import RowsRefusedError
 from pipeline.store.sink import Sink
@@ -148,6 +148,26 @@ def test_absurd_sums_stay_at_the_edge_instead_of_stopping_the_stream(client: Cli
     assert client.query("SELECT count(revenue), sum(revenue) FROM sessions")[0][0] == 2
 
 
-def test_rows_of_another_shape_are_refused(sink: Sink) -> None:
+@pytest.mark.parametrize(
+    "columns", [{"site": ["shop"]}, {"hit_id": ["h1"], "site": [1]}, {"hit_id": ["h1"], "name": [""]}]
+)
+def test_rows_of_another_shape_are_refused(sink: Sink, columns: dict[str, list[object]]) -> None:
     with pytest.raises(RowsRefusedError, match="hits"):
-        sink.insert("hits", pa.table({"site": ["shop"]}), "t")
+        sink.insert("hits", pa.table(columns), "t")
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_column_left_out_is_to_the_engine_what_it_is_to_the_reader_of_blocks(
+    client: Client, sink: Sink, table: str
+) -> None:
+    first = TABLES[table].field(0)
+    blocks = [block(table, {name: [None] for name in TABLES[table].names} | {first.name: [_some(first)]})]
+    left_out, whole = (read_blocks(table, blocks, leaving_out=is_so) for is_so in (True, False))
+    assert (left_out.num_columns, whole.num_columns) == (1, len(TABLES[table]))
+    sink.insert(table, left_out, "a")
+    sink.insert(table, whole, "b")
+    assert client.query(f"SELECT count(), uniqExact(tuple(*)) FROM {table}_rows") == [(2, 1)]
+
+
+def _some(field: pa.Field) -> object:
+    return "x" if pa.types.is_string(field.type) else 1
