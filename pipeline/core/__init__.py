@@ -5,7 +5,7 @@ Sessionizer: the hop is ``intake``, what it says ``intake_unit``; ``intake_rules
 * Records become columns: ``decode``, ``hit_fields``, ``event_time``, ``reading``, ``hit_columns``. ``duplicates`` knows
   the hit_ids, ``watermark`` how far time has come. ``plain_fields`` does the same with compiled modules where they
   could be built: ``plain`` (Cython: ``rows.pxi``, ``texts.pxi``, ``scan.pxd``) and ``digests``;
-  ``numbering`` is for ``coded``.
+  ``numbers`` of distinct values, compiled ``numbering``.
 * ``look`` asks once about each distinct page, origin and device: ``channels`` (``campaigns``, ``referrers``),
   ``devices``, ``bots``, ``goals``.
 * Sessions: ``segments`` of hits without a pause go to ``session_table``, in ``session_columns``. What is late or ties

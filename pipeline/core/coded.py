@@ -6,6 +6,7 @@ from typing import Any, Final, overload
 import numpy as np
 from numpy.typing import DTypeLike
 
+from pipeline.core.numbers import numbered, placed
 from pipeline.core.slots import Array, Index, objects
 
 _INT64_MAX: Final = 2**63 - 1
@@ -71,30 +72,12 @@ class Codes:
         code = self._code
         if values and values[0] in code and values.count(values[0]) == len(values):
             return Coded(np.full(len(values), code[values[0]], np.int64), self.values)
-        codes = [code.setdefault(value, len(code)) for value in values]
-        return Coded(np.array(codes, np.int64), self.values)
+        return Coded(placed(list(values), code), self.values)
 
     @property
     def values(self) -> list[Any]:
         """The values, each at the place that is its number."""
         return list(self._code)
-
-
-def numbered_by_sorting(values: Index) -> tuple[Index, Index]:
-    """(places at which the distinct values come first, in order; for each value which of them it is)."""
-    _, first, code = np.unique(values, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    number = np.empty(len(order), np.int64)
-    number[order] = np.arange(len(order))
-    return first[order], number[code]
-
-
-try:
-    from pipeline.core import numbering
-except ImportError:  # not compiled
-    numbered = numbered_by_sorting
-else:
-    numbered = numbering.numbered
 
 
 def combined(*columns: Coded) -> Coded:

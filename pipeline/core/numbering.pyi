@@ -1,3 +1,6 @@
+from typing import Any
+
 from pipeline.core.slots import Index
 
 def numbered(values: Index) -> tuple[Index, Index]: ...
+def placed(values: list[Any], table: dict[Any, int]) -> Index: ...

@@ -16,8 +16,10 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import DTypeLike, NDArray
 
+from pipeline.core.numbers import Index as Index
+from pipeline.core.numbers import ascending, placed
+
 Array = NDArray[Any]
-Index = NDArray[np.int64]
 
 _FIRST_SIZE: Final = 1_024
 _encode = msgspec.msgpack.Encoder().encode
@@ -106,11 +108,11 @@ class Slots:
     def changes(self, number: int) -> tuple[bytes, int]:
         """What changed since the last call, as an entry that gets this number; and the first number still needed."""
         is_live = self._columns["live"]
-        written = np.unique(self.touched)
+        written = ascending(self.touched)
         until = min(self._next + max(len(written), 1), self._top)
-        written = np.union1d(written, np.arange(self._next, until))
+        written = ascending(np.concatenate((written, np.arange(self._next, until))))
         written = written[is_live[written]]
-        freed = np.unique(np.concatenate([*self._freed, np.empty(0, np.int64)]))
+        freed = ascending(np.concatenate([*self._freed, np.empty(0, np.int64)]))
         freed = freed[~is_live[freed]]
         self._next = until
         if until == self._top:
@@ -188,8 +190,8 @@ def _packed(values: Array) -> bytes | tuple[list[Any], bytes]:
     if values.dtype != object:
         return values.tobytes()
     code: dict[Any, int] = {}
-    places = [code.setdefault(value, len(code)) for value in values.tolist()]
-    return list(code), np.array(places, np.int32).tobytes()
+    places = placed(values.tolist(), code)
+    return list(code), places.astype(np.int32).tobytes()
 
 
 def _unpacked(packed: bytes | list[Any], column: Array, known: dict[Any, Any]) -> Array:

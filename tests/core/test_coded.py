@@ -1,10 +1,13 @@
 """Coded columns: numbers for distinct values, combinations of columns."""
 
+from typing import Any
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core import coded
+from pipeline.core import numbers
 from pipeline.core.coded import Coded, Codes, combined
 
 INT64 = st.one_of(st.integers(-3, 3), st.integers(-(2**63), 2**63 - 1))
@@ -13,11 +16,34 @@ INT64 = st.one_of(st.integers(-3, 3), st.integers(-(2**63), 2**63 - 1))
 @given(st.lists(INT64))
 def test_numbers_go_by_first_appearance(values: list[int]) -> None:
     distinct = list(dict.fromkeys(values))
-    for way in (coded.numbered, coded.numbered_by_sorting):
+    for way in (numbers.numbered, numbers.numbered_by_sorting):
         first, codes = way(np.array(values, np.int64))
         assert [values[at] for at in first.tolist()] == distinct
         assert [distinct[code] for code in codes.tolist()] == values
         assert first.tolist() == sorted(first.tolist())
+
+
+@given(st.lists(st.one_of(st.text("ab", max_size=2), st.tuples(st.integers(0, 2)), st.none())))
+def test_places_are_those_of_the_table(values: list[Any]) -> None:
+    values += [
+        deepcopy((value,))[0] if isinstance(value, tuple) else value and "".join([*value]) for value in values
+    ]  # equal, and some of them another object
+    for way in (numbers.placed, numbers.placed_by_each):
+        table = {"b": 0}
+        places = way(values, table).tolist()
+        assert [list(table)[place] for place in places] == values
+        assert list(table) == list(dict.fromkeys(["b", *values]))
+        assert list(table.values()) == list(range(len(table)))
+
+
+def test_what_cannot_be_in_a_table_is_an_error() -> None:
+    with pytest.raises(TypeError):
+        numbers.placed([[]], {})
+
+
+@given(st.lists(INT64))
+def test_ascending(values: list[int]) -> None:
+    assert numbers.ascending(np.array(values, np.int64)).tolist() == sorted(set(values))
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.none() | st.sampled_from("ij"))))
