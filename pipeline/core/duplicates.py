@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.coded import Coded, numbered
+from pipeline.core.coded import Coded
+from pipeline.core.numbers import numbered
 
 Digests = NDArray[np.uint64]
 Times = NDArray[np.int64]

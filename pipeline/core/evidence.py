@@ -5,10 +5,11 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 
-from pipeline.core.coded import Coded, Codes, combined, numbered
+from pipeline.core.coded import Coded, Codes, combined
 from pipeline.core.ids import SEPARATOR, hex_ids, partition_of
 from pipeline.core.look import Looks, Page
 from pipeline.core.models import Models
+from pipeline.core.numbers import numbered
 from pipeline.core.reading import Reading
 from pipeline.core.referrals import REFERRAL, is_referral
 from pipeline.core.scores import metric_of, normalised_score

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.core.coded import Coded, combined, numbered, rows_at
+from pipeline.core.coded import Coded, combined, rows_at
 from pipeline.core.duplicates import SeenIds
 from pipeline.core.evidence import Matcher
 from pipeline.core.hit_columns import (
@@ -30,6 +30,7 @@ from pipeline.core.ids import SEPARATOR, hex_ids, visitor_key
 from pipeline.core.intake_rules import IntakeRules
 from pipeline.core.intake_unit import Ids, Meta, Output, State, decode_ids, decode_state, encode
 from pipeline.core.look import BACKGROUND, MOST_REMEMBERED, VIEW, Looks
+from pipeline.core.numbers import numbered
 from pipeline.core.persons.teller import Teller
 from pipeline.core.plain_fields import digests_of
 from pipeline.core.reading import Reading, Records, read
