@@ -10,9 +10,10 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from pipeline.core.coded import Coded
+from pipeline.core.coded import Coded, combined
 from pipeline.core.hit_columns import Columns
 from pipeline.core.models import Models
+from pipeline.core.numbers import numbered
 from pipeline.core.person_table import NONE_MS, PersonTable
 from pipeline.core.plans import NO_SINCE, Plan
 from pipeline.core.slots import Array, Index
@@ -161,26 +162,40 @@ class Moves:
             recent[who] = _encode(newest)
 
     def _walk(self, table: PersonTable, rows: _Rows, held: Index) -> tuple[list[int], list[_Move]]:
-        """The rows that move their person, and how."""
+        """The rows that move their person, and how. Most persons stay where they are: they are told apart at once."""
+        begin = self._state_codes(table.persons["stages"][rows.who[rows.leads]])
+        person = np.cumsum(rows.leads) - 1
+        orders = np.minimum(rows.orders, self._models.order_limit)
+        first, bits = numbered(held)
+        what = combined(
+            Coded(rows.plan, range(len(self._plans))),
+            Coded(orders, range(self._models.order_limit + 1)),
+            Coded(bits, held[first].tolist()),
+        )
+        asked = combined(Coded(np.array(begin)[person], range(len(self._states))), what)
+        moves_them = np.array([bool(self._move(state, *of).steps) for state, of in asked.values])[asked.codes]
+        is_moved = np.zeros(len(begin), np.bool_)
+        is_moved[person[moves_them]] = True
+        walking = np.flatnonzero(is_moved[person])
         moved: list[int] = []
         moves: list[_Move] = []
-        get, state = self._known.get, 0
-        orders = np.minimum(rows.orders, self._models.order_limit)
-        begin = self._state_codes(table.persons["stages"][rows.who[rows.leads]])
-        beginnings = iter(begin)
-        columns = (rows.leads, rows.plan, orders, held)
-        for row, (leads, *what) in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
-            if leads:
-                state = next(beginnings)
-            key = (state, *what)
-            move = get(key)
-            if move is None:
-                move = self._known[key] = self._work_out(*key)
+        state = 0
+        for row, of in zip(walking.tolist(), what.at(walking), strict=True):
+            if rows.leads[row]:
+                state = begin[person[row]]
+            move = self._move(state, *of)
             if move.steps:
                 moved.append(row)
                 moves.append(move)
                 state = move.to
         return moved, moves
+
+    def _move(self, state: int, plan: int, orders: int, held: int) -> _Move:
+        key = (state, plan, orders, held)
+        move = self._known.get(key)
+        if move is None:
+            move = self._known[key] = self._work_out(*key)
+        return move
 
     def _state_codes(self, stages: Array) -> list[int]:
         packed = np.ascontiguousarray(stages).view(f"V{stages.shape[1]}").ravel().tolist()
