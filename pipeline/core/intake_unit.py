@@ -32,7 +32,7 @@ class Output(Struct):
 
     said: Said
     hits: Columns | None = None
-    sessions: Iterable[dict[str, list[Any]]] = ()
+    sessions: Iterable[Columns] = ()
     evidence: Evidences | None = None
     touched: Touched = field(default_factory=Touched)
     dead_letters: list[DeadLetter] = []
