@@ -13,6 +13,8 @@ from plain_kit import HITS, NAMES, SHOP, VALUES, VIEW, assert_same, contents, un
 
 from pipeline.core import decode, duplicates, hit_fields, plain_fields
 from pipeline.core.coded import Coded
+from pipeline.core.event_time import UNKNOWN_MS
+from pipeline.core.hit_fields import TIMES
 from schemas.hit import MAX_HIT_BYTES, Campaign, Hit
 
 CHANGED = 20_000
@@ -128,6 +130,17 @@ def test_a_hit_is_at_most_64_kib() -> None:
         assert len(raw) == size
         assert odd(raw) == ([0] if size > MAX_HIT_BYTES else [])
         assert_same([raw, VIEW])
+
+
+def test_the_cells_of_an_odd_row_are_absent() -> None:
+    """Whatever of it was taken before it was seen to be odd."""
+    columns, places, nested = plain_fields.plain.columns_of(
+        [SHOP[:-1] + b',"country":7}', SHOP.replace(b'"IR"', b"7")]
+    )
+    assert (places, nested) == ([0, 1], [])
+    for name, default in zip(Hit.__struct_fields__, (None, None, *Hit.__struct_defaults__), strict=True):
+        absent = UNKNOWN_MS if name in TIMES else default
+        assert list(columns[name]) == [absent, absent], name
 
 
 def test_a_value_is_one_code_however_it_is_written() -> None:
