@@ -19,7 +19,6 @@ MAX_FUNCTION_LINES = 60
 
 # Longer today. These numbers may fall and never rise; a new entry needs a reason here.
 LONGER_FILES = {
-    "pipeline/core/intake.py": 335,
     "tests/collector/test_server.py": 317,
     "tests/core/test_journeys.py": 320,
 }

@@ -1,7 +1,6 @@
 """What the sessionizer's hop says of a unit of work (:class:`Output`), and what it keeps in its two journals."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 from msgspec import Struct, field

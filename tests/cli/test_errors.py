@@ -93,13 +93,13 @@ def test_a_file_that_is_not_there_is_told_before_anything_is_made() -> None:
 
 def test_a_damaged_file_says_how_much_of_it_was_taken() -> None:
     hit = b'{"site":"shop","event":"page_view","visitor_id":"v%d","time":1767268800000}\n'
-    whole = gzip.compress(b"".join(hit % (n * n) for n in range(5_000)))
+    whole = gzip.compress(b"".join(hit % (n * n) for n in range(12_000)))
     Path("hits.ndjson.gz").write_bytes(whole[:-20])
     result = masir("process", "hits.ndjson.gz", "--data", "d")
     assert result.exit_code == 2
-    assert result.output.endswith("the file was cut; the first 4,000 hits are in d, the others are not\n")
+    assert result.output.endswith("the file was cut; the first 10,000 hits are in d, the others are not\n")
     counted = json.loads(masir("process", small_file(), "--data", "d", "--json").output)
-    assert counted["received"] == 4_000 + len(HITS)
+    assert counted["received"] == 10_000 + len(HITS)
 
 
 def test_a_file_of_which_nothing_can_be_read_says_what_can() -> None:
