@@ -34,12 +34,10 @@ from pipeline.zones import zone_of
 from schemas import topics
 
 STORE = "store"
-FLUSH_MS_BOUNDED = (
-    5_000  # nobody looks at the rows before the end, and a few large inserts are cheaper than many
-)
-WARM_UP_AGENT = (
-    "Mozilla/5.0"  # the first one loads the pattern sets: half a second that no visitor should wait
-)
+# Nobody looks at the rows before the end, and a few large inserts are cheaper than many.
+FLUSH_MS_BOUNDED = 5_000
+# The first one loads the pattern sets: half a second that no visitor should wait.
+WARM_UP_AGENT = "Mozilla/5.0"
 
 
 class Plan(NamedTuple):
@@ -67,8 +65,7 @@ def plans(
     rules = intake_rules(settings, models, bounded=bounded)._replace(sites=context.sites)
     if watched := watch_sites(settings):
         put_sites(context.sites, watched.current, settings)
-    if not bounded:
-        rules.classifier.device(WARM_UP_AGENT)
+    rules.classifier.device(WARM_UP_AGENT)
     person_rules = PersonRules(
         settings.signal_rules, settings.person_max_visitors, bounded, rules.out_of_orderness_ms
     )

@@ -18,10 +18,7 @@ _LOOK_AROUND = re.compile(r"\(\?<?[=!]")  # the regex set has none
 
 
 class BotDetector:
-    """``extra_patterns``: regular expressions, in any case of letters, found anywhere in the user agent.
-
-    The first detector of a process takes a third of a second to make.
-    """
+    """``extra_patterns``: regular expressions, in any case of letters, found anywhere in the user agent."""
 
     def __init__(self, extra_patterns: Iterable[str] = ()) -> None:
         patterns = tuple(extra_patterns)
@@ -31,14 +28,14 @@ class BotDetector:
             except re.error as error:
                 raise ValueError(f"bot pattern {pattern!r} is not a regular expression: {error}") from error
         self._extra = _any_of(patterns)
-        self._known, self._known_by_look_around, self._browser_words = _known()
 
     def is_bot(self, user_agent: str) -> bool:
         """``user_agent``: text without lone surrogates."""
         if self._extra is not None and self._extra.search(user_agent):
             return True
-        rest = self._browser_words.sub("", user_agent.strip())
-        return self._known.extract(rest) is not None or self._known_by_look_around.search(rest) is not None
+        known, known_by_look_around, browser_words = _known()
+        rest = browser_words.sub("", user_agent.strip())
+        return known.extract(rest) is not None or known_by_look_around.search(rest) is not None
 
 
 @cache

@@ -183,7 +183,6 @@ class Classifier:
     ) -> None:
         own_hosts = own(frozenset(own_domains))
         bots = BotDetector(bot_patterns)
-        devices.resolver()  # made now, so that the first hit does not wait for it
         remember = lru_cache(maxsize=cache_entries)
 
         def find_traffic(

@@ -52,9 +52,10 @@ class Coded(Sequence[Any]):
         table = Codes().of(self.values)
         return Coded(table.codes[self.codes], table.values)
 
-    def compact(self) -> "Coded":
-        """The same column with a table of those values only that it uses."""
+    def compact(self, *, keeping: int = 0) -> "Coded":
+        """The same column with a table of those values only that it uses, and of so many at the table's beginning."""
         is_used = np.zeros(len(self.values), np.bool_)
+        is_used[:keeping] = True
         is_used[self.codes] = True
         code = np.cumsum(is_used) - 1
         return Coded(code[self.codes], [self.values[at] for at in np.flatnonzero(is_used).tolist()])

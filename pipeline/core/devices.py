@@ -52,7 +52,7 @@ def device(user_agent: str, bots: BotDetector) -> Device:
     agent = user_agent[:MAX_AGENT_CHARS].encode("utf-8", "replace").decode("utf-8").strip()
     if not agent:
         return UNKNOWN
-    parsed = resolver()(agent, Domain.USER_AGENT | Domain.OS)
+    parsed = _resolver()(agent, Domain.USER_AGENT | Domain.OS)
     browser = parsed.user_agent.family if parsed.user_agent else ""
     os = parsed.os.family if parsed.os else ""
     if bots.is_bot(agent):
@@ -69,6 +69,5 @@ def device_class(agent: str) -> str:
 
 
 @cache
-def resolver() -> Resolver:
-    """The parser of user agents; the first call takes a fifth of a second."""
+def _resolver() -> Resolver:
     return Resolver(load_lazy_builtins())

@@ -147,8 +147,8 @@ class Matcher:
 
 def _used(values: Sequence[Value], codes: Index) -> tuple[list[Value], bytes]:
     """The values that the codes use, and the codes' places in them, as int32 bytes."""
-    used, places = np.unique(codes, return_inverse=True)
-    return [values[code] for code in used.tolist()], places.astype(np.int32).tobytes()
+    used = Coded(codes, values).compact()
+    return list(used.values), used.codes.astype(np.int32).tobytes()
 
 
 class Arrived(NamedTuple):

@@ -14,13 +14,13 @@ from schemas.hit import Hit
 
 CHUNK: Final = 1_000  # hits as objects at a time: few enough for the processor's cache
 TIMES: Final = ("time", "sent_time", "received_time")
-PLAIN: Final = ("hit_id", "revenue", "score", "scale", "items", "props")  # seldom there, or hardly any twice
-TEXTS: Final = tuple(name for name in Hit.__struct_fields__ if name not in {*TIMES, *PLAIN})
+LISTS: Final = ("hit_id", "revenue", "score", "scale", "items", "props")  # seldom there, or hardly any twice
+TEXTS: Final = tuple(name for name in Hit.__struct_fields__ if name not in {*TIMES, *LISTS})
 
 
 class Fields(NamedTuple):
     """``columns``: those of :data:`TEXTS` are Coded, the first of their values is None and no value comes twice;
-    those of :data:`TIMES` ms, or UNKNOWN_MS; those of :data:`PLAIN` lists. They have a row for each hit.
+    those of :data:`TIMES` ms, or UNKNOWN_MS; those of :data:`LISTS` lists. They have a row for each hit.
 
     ``good``: places of the hits among the records; ``flaws``: by place, what is wrong with each of the others.
     """
@@ -44,7 +44,7 @@ def fields_of(raws: Sequence[bytes]) -> Fields:
         if hits:
             for column, values in zip(found.values(), zip(*map(astuple, hits), strict=True), strict=True):
                 column.extend(values)
-    columns: dict[str, Any] = {name: found[name] for name in PLAIN}
+    columns: dict[str, Any] = {name: found[name] for name in LISTS}
     columns |= {name: column_of(found[name]) for name in TIMES}
     columns |= {name: Codes((None,)).of(found[name]) for name in TEXTS}
     good = np.array([at for at in range(len(raws)) if at not in flaws], np.int64)

@@ -5,7 +5,7 @@ of the others.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from pipeline.core.coded import Coded, rows_at
 from pipeline.core.decode import Flaw, KnownHit
 from pipeline.core.duplicates import Digests
 from pipeline.core.event_time import column_of
-from pipeline.core.hit_fields import PLAIN, TEXTS, TIMES, Fields
+from pipeline.core.hit_fields import LISTS, TEXTS, TIMES, Fields
 from schemas.hit import Hit
 
 IS_COMPILED = True
@@ -49,7 +49,7 @@ def compiled(raws: Sequence[bytes], odd_share: float = ODD_SHARE) -> Fields:
     if flaws:
         columns = {name: rows_at(column, good) for name, column in columns.items()}
     if odd or flaws:
-        columns |= {name: _used(columns[name]) for name in TEXTS}
+        columns |= {name: columns[name].compact(keeping=1) for name in TEXTS}  # None stays the first
     unknown_fields = sum(type(hit) is not KnownHit for hit in hits.values())
     return Fields(columns, good, flaws, unknown_fields)
 
@@ -62,7 +62,7 @@ def keys_of(raws: Sequence[bytes]) -> list[bytes]:
     odd = [at for at, key in enumerate(keys) if key is None]
     for at, key in zip(odd, decode.keys_of([raws[at] for at in odd]), strict=True):
         keys[at] = key
-    return [key or b"" for key in keys]
+    return cast(list[bytes], keys)
 
 
 def digests_of(keys: Coded, hit_ids: Sequence[str]) -> Digests:
@@ -90,7 +90,7 @@ def _put(columns: dict[str, Any], hits: dict[int, Hit]) -> None:
     if not hits:
         return
     places = list(hits)
-    for name in PLAIN:
+    for name in LISTS:
         for at, hit in hits.items():
             columns[name][at] = getattr(hit, name)
     for name in TIMES:
@@ -100,12 +100,3 @@ def _put(columns: dict[str, Any], hits: dict[int, Hit]) -> None:
         code = {value: number for number, value in enumerate(column.values)}
         column.codes[places] = [code.setdefault(getattr(hit, name), len(code)) for hit in hits.values()]
         columns[name] = Coded(column.codes, list(code))
-
-
-def _used(column: Coded) -> Coded:
-    """The same with a table of those values only that it uses, and None."""
-    is_used = np.zeros(len(column.values), np.bool_)
-    is_used[0] = True
-    is_used[column.codes] = True
-    code = np.cumsum(is_used) - 1
-    return Coded(code[column.codes], [column.values[at] for at in np.flatnonzero(is_used).tolist()])

@@ -87,8 +87,7 @@ class SessionTable:
         facts = facts_of(slots, closing, timeout_ms=self.rules.timeout_ms, bounce=self.rules.bounce)
         said.facts += facts
         said.told += told_to_persons(slots, closing, facts)
-        for site, count in Counter(one.site for one in facts).items():
-            said.active[site] = said.active.get(site, 0) - count
+        _count_active(said, [one.site for one in facts], -1)
         slots.touch(closing)
         return closing
 
@@ -214,8 +213,7 @@ class SessionTable:
         slots["key"][at], slots["context"][at] = objects(keys), objects(hits.contexts_of(firsts))
         slots["id"][at] = np.frombuffer(bytes.fromhex(ids), "V16")
         self._newest.update(zip(keys, at.tolist(), strict=True))
-        for site, count in Counter([key.partition(SEPARATOR)[0] for key in keys]).items():
-            said.active[site] = said.active.get(site, 0) + count
+        _count_active(said, [key.partition(SEPARATOR)[0] for key in keys], 1)
 
     def _add_goals(self, hits: Hits, slot_of: Index) -> None:
         """To the sessions on the fast way; those of the others are no slots yet."""
@@ -261,3 +259,9 @@ class SessionTable:
             before = slot
         self.slots.touch(np.array([slot_of[id(session)] for session in sessions]))
         self._newest[key] = before
+
+
+def _count_active(said: Said, sites: Iterable[str], change: int) -> None:
+    """An open session more, or less, at each of these."""
+    for site, count in Counter(sites).items():
+        said.active[site] = said.active.get(site, 0) + change * count
