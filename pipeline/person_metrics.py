@@ -14,6 +14,7 @@ from pipeline.core.windows import WINDOWS
 
 Sums = Sequence[int]
 _MICROS: Final = 1e6
+_SURVEYS: Final = ("csat", "ces", "nps")
 
 
 def _mean_score(sums: Sums) -> float | None:
@@ -72,6 +73,7 @@ def families(snapshots: Iterable[Gauges], label: Callable[[str], str]) -> Iterat
             if value is not None:
                 family.add_metric((site, window), value)
         yield family
+    yield _answers(measures)
     yield _exit_ratios(measures, persons_now)
     family = GaugeMetricFamily(
         "masir_churn_risk_persons", "Persons about to leave", labels=["site", "reason"]
@@ -79,6 +81,15 @@ def families(snapshots: Iterable[Gauges], label: Callable[[str], str]) -> Iterat
     for of_risk, persons in risks.items():
         family.add_metric(of_risk, persons)
     yield family
+
+
+def _answers(measures: Mapping[tuple[str, str, str], Sums]) -> Metric:
+    """So that an alert can tell a fall from a few answers; none is 0 where there have been some."""
+    family = GaugeMetricFamily("masir_survey_answers", "Answers", labels=["site", "metric", "window"])
+    for (site, name, window), sums in measures.items():
+        if name in _SURVEYS:
+            family.add_metric((site, name, window), sums[0])
+    return family
 
 
 def _exit_ratios(

@@ -22,6 +22,7 @@ ANSWERS = {
     "masir_email_click_ratio": 0.1,
     "masir_email_complaint_ratio": 0.05,
 }
+SURVEYS = ("csat", "ces", "nps")
 FACTS = [
     Measure("shop", "csat", T0, [1, 9_000_000, 1, 0]),
     Measure("shop", "csat", T0, [1, 5_000_000, 0, 0]),
@@ -48,10 +49,16 @@ def test_figures_of_a_window_and_what_left_it(metrics: Metrics) -> None:
     found = exposed(counters, metrics)
     for name, value in ANSWERS.items():
         assert found[name, frozenset(("shop", "5m"))] == pytest.approx(value), name
+    answers = {
+        measure: found["masir_survey_answers", frozenset(("shop", measure, "5m"))] for measure in SURVEYS
+    }
+    assert answers == {"csat": 2, "ces": 1, "nps": 4}
     counters.apply([Facts("sessionizer-0", T0 + HOUR)], 2)
     found = exposed(counters, metrics)
     assert {name for name in ANSWERS if (name, frozenset(("shop", "1h"))) in found} == set()
     assert found["masir_nps_score", frozenset(("shop", "24h"))] == 25.0
+    assert found["masir_survey_answers", frozenset(("shop", "nps", "1h"))] == 0
+    assert ("masir_survey_answers", frozenset(("shop", "email", "24h"))) not in found
 
 
 def test_what_is_taken_back_is_gone(metrics: Metrics) -> None:
