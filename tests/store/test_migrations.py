@@ -2,11 +2,14 @@
 setting.
 """
 
+import re
+from pathlib import Path
+
 import pytest
 
-from pipeline.store.client import Client
+from pipeline.store.client import Client, connect
 from pipeline.store.errors import StoreMismatchError
-from pipeline.store.migrations import EVENT_TIMES, Migration, apply_ttl, bundled, migrate, statements
+from pipeline.store.migrations import EVENT_TIMES, Migration, apply_ttl, bundled, migrate, planned, statements
 from schemas.rows import TABLES
 
 
@@ -26,6 +29,31 @@ def test_what_is_missing_is_applied_in_order(client: Client) -> None:
     assert client.query("SELECT x FROM a") == [(1,)]
     assert migrate(client, migrations=more) == []
     assert client.query("SELECT x FROM a") == [(1,)]
+
+
+def definitions(client: Client) -> dict[str, str]:
+    found = client.query(
+        "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()"
+    )
+    return {name: re.sub(r" UUID '[^']*'", "", definition) for name, definition in found}
+
+
+def test_a_new_store_is_like_one_that_was_upgraded_again_and_again(data: Path) -> None:
+    with connect(data / "upgraded") as upgraded:
+        for count in range(1, len(bundled()) + 1):
+            migrate(upgraded, migrations=bundled()[:count])
+        expected = definitions(upgraded)
+    with connect(data / "new") as new:
+        migrate(new)
+        assert definitions(new) == expected
+
+
+def test_a_view_is_made_once_as_its_last_migration_has_it_and_after_those_it_reads() -> None:
+    table, c = "CREATE TABLE t (x UInt8) ENGINE = Memory", "CREATE OR REPLACE VIEW c AS SELECT 1"
+    a, b = "CREATE OR REPLACE VIEW a AS SELECT x FROM t", "CREATE OR REPLACE VIEW b AS SELECT y FROM a"
+    again = "CREATE OR REPLACE VIEW a AS SELECT x, y FROM (c)"
+    missing = [Migration(1, "0001", f"{a};\n{b};\n{c};"), Migration(2, "0002", f"{again};\n{table};")]
+    assert planned(missing) == [("0002", table), ("0001", c), ("0002", again), ("0001", b)]
 
 
 def test_a_changed_migration_is_named(client: Client) -> None:
