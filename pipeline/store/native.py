@@ -67,8 +67,7 @@ def _write_coded(chunks: list[pa.Array], write: _Write) -> None:
 
 def _write_values(values: pa.Array, write: _Write) -> None:
     if pa.types.is_list(values.type):
-        ends = values.offsets.to_numpy().astype(np.int64)
-        write(ends[1:] - ends[0])
+        write(values.offsets.to_numpy()[1:].astype(np.int64))
         _write_values(values.flatten(), write)
     elif pa.types.is_boolean(values.type):
         write(_flags(values))
