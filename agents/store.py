@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 
 from agents.hop import Context
-from pipeline.store.blocks import read_blocks
+from pipeline.store.blocks import join_blocks
 from pipeline.store.errors import StoreUnavailableError
 from pipeline.store.sink import Sink
 from pipeline.transport.batch import Batch
@@ -106,7 +106,7 @@ class Store:
 
     def _insert_now(self, table: str, batches: Sequence[Batch], token: str) -> int:
         values = [value for batch in batches for value in batch.values]
-        return self._sink.insert(table, read_blocks(table, values, leaving_out=True), token)
+        return self._sink.insert(table, join_blocks(table, values), token)
 
 
 def token_of(topic: str, batches: Sequence[Batch]) -> str:

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from agents.store import TABLE_OF
 from bench import stream
 from pipeline.settings import Settings
-from pipeline.store.blocks import read_blocks
+from pipeline.store.blocks import join_blocks
 from pipeline.store.client import Client, connect
 from pipeline.store.migrations import migrate
 from pipeline.store.sink import Sink
@@ -63,10 +63,10 @@ def _blocks(database: Path, topic: str, table: str) -> Iterator[pa.Table]:
     for partition, base, count in places:
         values += log.read(topic, partition, base, most=count).values
         if sum(map(len, values)) >= least:
-            yield read_blocks(table, values)
+            yield join_blocks(table, values)
             values = []
     if values:
-        yield read_blocks(table, values)
+        yield join_blocks(table, values)
     log.close()
 
 

@@ -6,7 +6,8 @@ name: ``stages``, kinds of ``content``, ``goal_pages``.
 
 ``blocks`` of rows go in through the ``sink``. ``views`` are what readers may rely on, ``figures`` the main ones of
 them; ``query_socket`` lets other processes ask. ``erase`` takes a person out. ``history``: hits for other models.
-``disk``: what the embedded engine could not write; it reads what goes in from ``memory``, and answers in ``pieces``.
+``disk``: what the embedded engine could not write; it reads from ``memory``, in its own
+format ``native``, what goes in, and answers in ``pieces``.
 
 ``verify`` recomputes what the stream said, and compares. Its ``checks`` of sessions (``cuts`` parts them), counters and
 ledger; ``verify_transitions`` (``transition_evidence``), ``verify_persons`` (links, credits), ``verify_signals``

@@ -7,6 +7,7 @@ bytes by half to be copied, compressed and kept.
 
 import sys
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from operator import attrgetter
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from pipeline.core.slots import Array
 from schemas.rows import NULLABLE, TABLES
 
 INT64_MAX: Final = 2**63 - 1
+CODED: Final = pa.dictionary(pa.int32(), pa.string())
 LEAST_CODED: Final = 500  # rows; in smaller blocks the tables of values cost more than they save
 
 
@@ -56,12 +58,29 @@ def to_arrow(table: str, records: Sequence[Struct]) -> pa.Table:
     return read_blocks(table, blocks_of(table, records))
 
 
-def read_blocks(table: str, blocks: Sequence[bytes], *, leaving_out: bool = False) -> pa.Table:
-    """The rows of several blocks in their order; ``leaving_out``: without the columns that all of them leave out."""
-    batches = [batch for one in blocks for batch in pa.ipc.open_stream(one)]
-    said = {name for batch in batches for name in batch.schema.names}
-    schema = pa.schema([field for field in TABLES[table] if field.name in said or not leaving_out])
-    return pa.Table.from_batches([_plain(batch, schema) for batch in batches], schema)
+def read_blocks(table: str, blocks: Sequence[bytes]) -> pa.Table:
+    """The rows of several blocks in their order."""
+    return _joined(_batches(blocks), TABLES[table])
+
+
+def join_blocks(table: str, blocks: Sequence[bytes]) -> pa.Table:
+    """The same for the store: without the columns that all blocks leave out, and what one of them codes is coded."""
+    batches = _batches(blocks)
+    said = {field.name for batch in batches for field in batch.schema}
+    coded = {field.name for batch in batches for field in batch.schema if pa.types.is_dictionary(field.type)}
+    fields = [field.with_type(CODED) if field.name in coded else field for field in TABLES[table]]
+    return _joined(batches, pa.schema([field for field in fields if field.name in said]))
+
+
+def without_codes(rows: pa.Table) -> pa.Table:
+    """The same rows, all texts plain, in one piece."""
+    fields = [field.with_type(_uncoded(field.type)) for field in rows.schema]
+    return rows.cast(pa.schema(fields)).combine_chunks()
+
+
+def is_of(table: str, field: pa.Field) -> bool:
+    """Whether the table has such a column, coded or not."""
+    return field.with_type(_uncoded(field.type)) in TABLES[table]
 
 
 def pack(rows: pa.Table) -> bytes:
@@ -70,14 +89,26 @@ def pack(rows: pa.Table) -> bytes:
 
 
 def _stream(rows: pa.Table | pa.RecordBatch) -> bytes:
-    sink = pa.BufferOutputStream()
+    sink = BytesIO()  # gives its bytes away without a copy
     with pa.ipc.new_stream(sink, rows.schema) as writer:
         writer.write(rows)
-    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+    return sink.getvalue()
 
 
-def _plain(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """The batch with all columns of the schema, none of them coded."""
+def _batches(blocks: Sequence[bytes]) -> list[pa.RecordBatch]:
+    return [batch for one in blocks for batch in pa.ipc.open_stream(one)]
+
+
+def _joined(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_batches([_as(schema, batch) for batch in batches], schema)
+
+
+def _uncoded(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _as(schema: pa.Schema, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with all columns of the schema, each coded or not as it is there."""
     said = dict(zip(batch.schema.names, batch.columns, strict=True))
     columns = [
         said[field.name] if field.name in said else pa.repeat(_empty(field), batch.num_rows)
@@ -88,12 +119,13 @@ def _plain(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 def _empty(field: pa.Field) -> pa.Scalar:
     """What a column that was left out holds; the tables in ClickHouse have the same defaults."""
+    kind = _uncoded(field.type)
     if field.name in NULLABLE:
-        return pa.scalar(None, field.type)
-    if pa.types.is_list(field.type):
-        return pa.scalar([], field.type)
-    is_text = pa.types.is_string(field.type) or pa.types.is_binary(field.type)
-    return pa.scalar("" if is_text else 0).cast(field.type)
+        return pa.scalar(None, kind)
+    if pa.types.is_list(kind):
+        return pa.scalar([], kind)
+    is_text = pa.types.is_string(kind) or pa.types.is_binary(kind)
+    return pa.scalar("" if is_text else 0).cast(kind)
 
 
 def _columns(table: str, records: Sequence[Struct]) -> dict[str, Sequence[Any]]:

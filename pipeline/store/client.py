@@ -24,6 +24,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from msgspec import Struct
 
 from pipeline.store import cluster
+from pipeline.store.blocks import without_codes
 from pipeline.store.disk import Disk, check_free
 from pipeline.store.errors import (
     QueryError,
@@ -159,13 +160,13 @@ class Client:
             other.command(statement)
 
     def insert_arrow(self, table: str, block: pa.Table, token: str) -> None:
-        """Insert a block. Another block with the same ``token`` is taken for the same and dropped."""
+        """Insert a block; texts may be coded. Another one with the same ``token`` is taken for the same and dropped."""
         settings = {"insert_deduplication_token": token} | _INSERT
         with mapped(RowsRefusedError), self._writing():
             if self.is_embedded:
                 insert_from_memory(self._driver.command, table, block, settings)
             else:
-                self._driver.insert_arrow(table, block, settings=settings)
+                self._driver.insert_arrow(table, without_codes(block), settings=settings)
 
     def look_after_disk(self) -> None:
         """Raises StoreUnavailableError if commands, or merges, could not write; to be called now and then."""

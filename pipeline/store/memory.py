@@ -1,12 +1,15 @@
 """An insert into the embedded engine out of a file that is memory only.
 
-clickhouse-connect writes each block to a file on disk for the engine to read: a tenth of what an insert takes.
+clickhouse-connect writes each block to a file on disk for the engine to read, plain and in Arrow's format: that takes
+half as long again.
 """
 
 import os
 from collections.abc import Callable, Mapping
 
 import pyarrow as pa
+
+from pipeline.store.native import write_native
 
 
 def insert_from_memory(
@@ -16,10 +19,10 @@ def insert_from_memory(
     file = os.memfd_create(table)
     try:
         path = f"/proc/self/fd/{file}"
-        with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, block.schema) as writer:
-            writer.write(block)
+        with open(file, "wb", closefd=False) as sink:
+            write_native(block, sink.write)
         set_to = ", ".join(f"{name} = '{value}'" for name, value in settings.items())
         columns = ", ".join(block.schema.names)
-        command(f"INSERT INTO {table} ({columns}) FROM INFILE '{path}' SETTINGS {set_to} FORMAT Arrow")
+        command(f"INSERT INTO {table} ({columns}) FROM INFILE '{path}' SETTINGS {set_to} FORMAT Native")
     finally:
         os.close(file)

@@ -10,6 +10,7 @@ from hashlib import blake2b
 
 import pyarrow as pa
 
+from pipeline.store.blocks import is_of
 from pipeline.store.client import Client
 from pipeline.store.erase import erase
 from pipeline.store.errors import RowsRefusedError
@@ -32,10 +33,10 @@ class Sink:
 
         Raises RowsRefusedError, StoreUnavailableError (try again).
         """
-        columns, known = list(block.schema), list(TABLES[table])
-        if columns[:1] != known[:1] or any(column not in known for column in columns):
+        first = TABLES[table].names[:1]
+        if block.schema.names[:1] != first or not all(is_of(table, column) for column in block.schema):
             raise RowsRefusedError(f"{table}: columns {block.schema.names} are not those of schemas/rows.py")
         if block.num_rows:
             hashed = blake2b(token.encode(), digest_size=16).hexdigest()
-            self._client.insert_arrow(f"{table}_rows", block.combine_chunks(), hashed)
+            self._client.insert_arrow(f"{table}_rows", block, hashed)
         return int(block.num_rows)

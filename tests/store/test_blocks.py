@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.core.coded import Coded
-from pipeline.store.blocks import LEAST_CODED, block, blocks_of, pack, read_blocks
+from pipeline.store.blocks import LEAST_CODED, block, blocks_of, join_blocks, pack, read_blocks
 from schemas.outcome import LedgerRow, Outcome
 from schemas.rows import TABLES
 
@@ -76,7 +76,7 @@ def test_a_block_leaves_out_what_no_row_says() -> None:
         "a score of 0 is no absent one"
     )
     other = block("hits", hits(1, title=["T"]))
-    both = read_blocks("hits", [value, other], leaving_out=True)
+    both = join_blocks("hits", [value, other])
     assert both.schema.names == ["hit_id", "site", "title", "score"]
     assert [list(row.values()) for row in both.to_pylist()] == [
         ["h0", "shop", "", 0.0],

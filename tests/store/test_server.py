@@ -11,6 +11,7 @@ import pytest
 
 from bench.clickhouse import ClickHouse
 from pipeline.settings import SettingsError, load
+from pipeline.store.blocks import CODED, block, join_blocks
 from pipeline.store.checks import Rules
 from pipeline.store.client import Client, Server, connect, rows
 from pipeline.store.errors import (
@@ -62,6 +63,16 @@ def test_views_are_those_of_the_embedded_store(remote: Client, client: Client, t
     said = {file.name: file.read_bytes() for file in (tmp_path / "remote").iterdir()}
     assert said == {file.name: file.read_bytes() for file in (tmp_path / "embedded").iterdir()}
     assert len(said["sessions.tsv"].splitlines()) > 2
+
+
+def test_blocks_with_coded_texts(remote: Client) -> None:
+    rows = hit_table(HITS * 10).to_pydict()
+    coded = join_blocks("hits", [block("hits", rows)])
+    assert coded.schema.field("site").type == CODED
+    Sink(remote).insert("hits", coded, "t")
+    assert remote.query("SELECT count(), min(visitor_id), max(visitor_id) FROM hits_rows") == [
+        (10 * len(HITS), "ann", "bob")
+    ]
 
 
 def test_parameters_settings_and_times(remote: Client) -> None:
