@@ -25,6 +25,7 @@ from libc.string cimport memcmp, memcpy, memset
 
 from pipeline.core.coded import Coded
 from pipeline.core.event_time import UNKNOWN_MS
+from pipeline.core.packed import Packed
 from schemas.hit import ABSENT, MAX_HIT_BYTES, Campaign, Hit
 
 from pipeline.core.scan cimport (
@@ -40,14 +41,16 @@ cdef enum:
     MOST_PROBES = 128  # of a table at most half full; who needs more is odd, so no keys make it slow
     LONGEST_TIME = 15  # digits: any such number is far from overflow, and 31,000 years from now
 
+include "pieces.pxi"
 include "rows.pxi"
 include "texts.pxi"
+include "parted.pxi"
 
 
 cdef class Batch:
     """The columns of a batch's records, filled row by row."""
 
-    cdef tuple raws
+    cdef Raws raws
     cdef list texts, singles, amounts, unread  # tables by column; lists by column
     cdef readonly object codes_array, times_array
     cdef int64_t[:, ::1] codes, times
@@ -56,8 +59,8 @@ cdef class Batch:
     cdef list nested  # places of hits that have items or props
 
     def __cinit__(self, raws):
-        self.raws = tuple(raws)
-        rows = len(self.raws)
+        self.raws = Raws(raws)
+        rows = self.raws.count
         self.texts = [Texts(_rules[name]) if name in _rules else Campaigns() for name in _columns[CODED]]
         self.codes_array = np.zeros((len(_columns[CODED]), rows), np.int64)
         self.times_array = np.full((len(_columns[TIME]), rows), UNKNOWN_MS, np.int64)
@@ -80,8 +83,8 @@ cdef class Batch:
         cdef Py_ssize_t at
         cdef list found = []
         memset(&row, 0, sizeof(Row))
-        for at in range(len(self.raws)):
-            if not scan_row(self.raws[at], &row) or not self.take(at, &row):
+        for at in range(self.raws.count):
+            if not scan_row(&self.raws.pieces[at], &row) or not self.take(at, &row):
                 found.append(at)
         if found:  # a part of them may have been taken
             self.codes_array[:, found] = 0
@@ -98,7 +101,7 @@ cdef class Batch:
         cdef int n, field
         cdef bint has_id = False, is_nested = False
         cdef Slice value
-        if row.seen & REQUIRED != REQUIRED or PyBytes_GET_SIZE(self.raws[at]) > MAX_HIT_BYTES:
+        if row.seen & REQUIRED != REQUIRED or self.raws.pieces[at].size > MAX_HIT_BYTES:
             return False
         for n in range(row.count):
             field = row.order[n]
@@ -194,29 +197,39 @@ def columns_of(raws):
 
 def keys(raws):
     """Each record's key as :func:`pipeline.core.decode.keys_of` has it; None where that must be asked."""
+    cdef Raws found = Raws(raws)
     cdef Row row
     memset(&row, 0, sizeof(Row))
-    return [key_of(&row) if scan_row(raw, &row) else None for raw in raws]
+    return [
+        key_of(&row) if scan_row(&found.pieces[at], &row) else None for at in range(found.count)
+    ]
 
 
 cdef key_of(const Row* row):
     """Site, 0x1F, and the visitor with "v" before it, or the user with "u"; None if one of them is no simple text."""
     cdef Slice site, owner
-    cdef char letter = c"v"
+    cdef uint8_t letter
+    if not find_key(row, &site, &owner, &letter):
+        return None
+    key = PyBytes_FromStringAndSize(NULL, site.size + 2 + owner.size)
+    cdef char* into = PyBytes_AS_STRING(key)
+    memcpy(into, site.at, site.size)
+    into[site.size], into[site.size + 1] = 0x1F, <char>letter
+    memcpy(into + site.size + 2, owner.at, owner.size)
+    return key
+
+
+cdef bint find_key(const Row* row, Slice* site, Slice* owner, uint8_t* letter) noexcept:
+    """The parts of a key; False if one of them is no simple text."""
     cdef int field
     for field in (SITE, VISITOR, USER):
         if row.seen >> field & 1 and row.values[field].kind != ASCII_TEXT:
             if field == SITE or row.values[field].kind != NULL_VALUE:
-                return None
-    site, owner = simple_text(row, SITE), simple_text(row, VISITOR)
+                return False
+    site[0], owner[0], letter[0] = simple_text(row, SITE), simple_text(row, VISITOR), c"v"
     if owner.size == 0:
-        owner, letter = simple_text(row, USER), c"u"
-    key = PyBytes_FromStringAndSize(NULL, site.size + 2 + owner.size)
-    cdef char* into = PyBytes_AS_STRING(key)
-    memcpy(into, site.at, site.size)
-    into[site.size], into[site.size + 1] = 0x1F, letter
-    memcpy(into + site.size + 2, owner.at, owner.size)
-    return key
+        owner[0], letter[0] = simple_text(row, USER), c"u"
+    return True
 
 
 cdef Slice simple_text(const Row* row, int field) noexcept:

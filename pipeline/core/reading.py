@@ -1,6 +1,6 @@
 """Records of the topic ``hits`` as columns: what can be read of them, and the dead letters of what cannot."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,9 +19,17 @@ from schemas.topics import HITS
 class Records(NamedTuple):
     """Some records in order; ``timestamps``: when each was received, ms."""
 
-    values: list[bytes]
-    timestamps: list[int]
-    offsets: list[int]
+    values: Sequence[bytes] = ()
+    timestamps: Sequence[int] = ()
+    offsets: Sequence[int] = ()
+
+    def followed_by(
+        self, values: Sequence[bytes], timestamps: Sequence[int], offsets: Sequence[int]
+    ) -> "Records":
+        """These, and then those."""
+        if not self.values:
+            return Records(values, timestamps, offsets)
+        return Records([*self.values, *values], [*self.timestamps, *timestamps], [*self.offsets, *offsets])
 
 
 class Reading(NamedTuple):

@@ -90,17 +90,16 @@ cdef inline bint is_named(Cursor* cursor, int field) noexcept nogil:
     return True
 
 
-cdef bint scan_row(raw, Row* row) noexcept:
+cdef bint scan_row(const Piece* raw, Row* row) noexcept nogil:
     """Is it one JSON object of known fields, each there once? ``row`` then says where their values are.
 
     ``row`` must be that of an earlier row, or zeros: most hits have the fields of the one before, in its order.
     """
     cdef Cursor cursor
     cdef int field
-    if type(raw) is not bytes:
+    if raw.at is NULL:
         return False
-    cursor.at = <const uint8_t*>PyBytes_AS_STRING(raw)
-    cursor.end = cursor.at + PyBytes_GET_SIZE(raw)
+    cursor.at, cursor.end = raw.at, raw.at + raw.size
     row.count, row.seen = 0, 0
     skip_space(&cursor)
     if not skip_byte(&cursor, c"{"):
