@@ -30,7 +30,7 @@ from schemas.hit import ABSENT, MAX_HIT_BYTES, Campaign, Hit
 
 from pipeline.core.scan cimport (
     ASCII_TEXT, ESCAPED_TEXT, LONGEST_NUMBER, NESTED, NULL_VALUE, NUMBER, TEXT,
-    Cursor, Slice, skip_byte, skip_space, skip_value, unescape,
+    Cursor, Slice, skip_byte, skip_space, skip_text, skip_value, unescape,
 )
 
 cdef extern from "Python.h":
