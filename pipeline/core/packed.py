@@ -50,21 +50,24 @@ class Packed(Sequence[bytes]):
         return buffer[starts[at] : ends[at]]
 
 
-def lines_of(text: bytes) -> Run:
-    """The lines of a text that ends with one's end (LF) or is empty, without their ends."""
+def lines_by_search(text: bytes, most: int) -> Run:
+    """The lines of a text, without their ends (LF), cut at ``most`` bytes; what is behind the last end is left out."""
     ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
     starts = np.zeros_like(ends)
     starts[1:] = ends[:-1] + 1
-    return Run(text, starts, ends)
+    return Run(text, starts, np.minimum(ends, starts + most))
 
 
 def without_blank(run: Run) -> Run:
     """Only the lines in which there is more than white space."""
     buffer, starts, ends = run
-    is_text = np.frombuffer(buffer, np.uint8)[starts] > ord(" ")  # of an empty line, its end
+    first = np.frombuffer(buffer, np.uint8)[starts]  # of an empty line, its end
+    if first.min(initial=255) > ord(" "):
+        return run
+    is_text = first > ord(" ")
     for at in np.flatnonzero(~is_text).tolist():
         is_text[at] = bool(buffer[starts[at] : ends[at]].strip())
-    return run if is_text.all() else Run(buffer, starts[is_text], ends[is_text])
+    return Run(buffer, starts[is_text], ends[is_text])
 
 
 def joined(batches: Sequence[Sequence[bytes]]) -> Sequence[bytes]:

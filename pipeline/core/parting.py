@@ -1,4 +1,4 @@
-"""Records of hits parted by their visitors' keys into rows of the topic: compiled where that could be built."""
+"""A text's lines, and records parted by their visitors' keys into rows of a topic: compiled where that could be built."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.core import decode, plain_fields
 from pipeline.core.numbers import Index
-from pipeline.core.packed import Run
+from pipeline.core.packed import Run, lines_by_search
 
 if plain_fields.IS_COMPILED:
     from pipeline.core import plain
@@ -17,6 +17,11 @@ if plain_fields.IS_COMPILED:
 _pack = msgspec.msgpack.Encoder().encode
 _ARRAY_HEADS: Final = ((16, 1), (1 << 16, 3), (1 << 32, 5))  # bytes, for less than so many elements
 _BYTES_HEADS: Final = ((1 << 8, 2), (1 << 16, 3), (1 << 32, 5))
+
+
+def lines_of(text: bytes, most: int) -> Run:
+    """See :func:`pipeline.core.packed.lines_by_search`."""
+    return Run(text, *plain.lines(text, most)) if plain_fields.IS_COMPILED else lines_by_search(text, most)
 
 
 def targets_of(raws: Sequence[bytes], partitions: int) -> Index:

@@ -14,9 +14,8 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-
-from pipeline.core.packed import Packed, Run, lines_of
+from pipeline.core.packed import Packed
+from pipeline.core.parting import lines_of
 from pipeline.sources.errors import SourceError
 from schemas.hit import MAX_HIT_BYTES
 
@@ -71,12 +70,12 @@ def read_blocks(path: str, on_bytes: OnBytes | None = None) -> Iterator[Packed]:
         if b"\r" in text:
             text = text.replace(b"\r\n", b"\n")
         end = text.rfind(b"\n") + 1
-        text, carry = text[:end], text[end:]
-        if skipping and text:
+        carry = text[end:]
+        if skipping and end:
             text = text[text.index(b"\n") + 1 :]
             skipping = False
-        if text:
-            yield Packed([_cut(lines_of(text))])
+        if end:
+            yield Packed([lines_of(text, MAX_LINE_BYTES)])
         if skipping:
             carry = b""
         elif len(carry) > MAX_LINE_BYTES + 1:  # one more: it may be the CR of a line's end
@@ -86,13 +85,8 @@ def read_blocks(path: str, on_bytes: OnBytes | None = None) -> Iterator[Packed]:
         yield _single(carry.removesuffix(b"\r"))
 
 
-def _cut(lines: Run) -> Run:
-    """Those that are too long are cut."""
-    return lines._replace(ends=np.minimum(lines.ends, lines.starts + MAX_LINE_BYTES))
-
-
 def _single(line: bytes) -> Packed:
-    return Packed([_cut(lines_of(line + b"\n"))])
+    return Packed([lines_of(line + b"\n", MAX_LINE_BYTES)])
 
 
 def _blocks(path: str, on_bytes: OnBytes | None) -> Iterator[bytes]:

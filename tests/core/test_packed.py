@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from plain_kit import HITS, SHOP, VALUES, VIEW, contents, unusual
 
 from pipeline.core import decode, plain_fields
-from pipeline.core.packed import Packed, Run, gathered, joined, lines_of, without_blank
-from pipeline.core.parting import rows_by_each, rows_of, targets_by_each, targets_of
+from pipeline.core.packed import Packed, Run, gathered, joined, lines_by_search, without_blank
+from pipeline.core.parting import lines_of, rows_by_each, rows_of, targets_by_each, targets_of
 
 TIME = 1_767_268_800_123
 needs_compiled = pytest.mark.skipif(not plain_fields.IS_COMPILED, reason="not compiled")
@@ -60,9 +60,12 @@ def test_joined_they_are_the_same_records(batches: Batches, least: int, some_are
     )
 )
 def test_lines_are_those_of_the_text(lines: list[bytes]) -> None:
-    run = lines_of(b"".join(line + b"\n" for line in lines))
-    assert list(Packed([run])) == lines
-    assert list(Packed([without_blank(run)])) == [line for line in lines if line.strip()]
+    text = b"".join(line + b"\n" for line in lines)
+    for rest in (b"", b"rest"):
+        for find in (lines_of, lines_by_search):
+            run = find(text + rest, 2)
+            assert list(Packed([run])) == [line[:2] for line in lines]
+            assert list(Packed([without_blank(run)])) == [line[:2] for line in lines if line[:2].strip()]
 
 
 @needs_compiled
