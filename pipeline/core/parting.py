@@ -1,4 +1,4 @@
-"""A text's lines, and records parted by their visitors' keys into rows of a topic: compiled where that could be built."""
+"""A text's lines; records parted by visitors' keys into rows of a topic. Compiled where that could be built."""
 
 from collections.abc import Sequence
 from typing import Final
