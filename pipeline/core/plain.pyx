@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, boundscheck=False, wraparound=False
 """Hits that are plain, from JSON straight to columns: nothing is an object that repeats. Compiled, and optional.
 
 What is plain is decided here, what a hit is is not: limits and patterns are read from :class:`schemas.hit.Hit`, and
@@ -100,12 +100,12 @@ cdef class Batch:
         """Put a row's values into the columns. Is it a hit, for certain?"""
         cdef int n, field
         cdef bint has_id = False, is_nested = False
-        cdef Slice value
+        cdef const Slice* value
         if row.seen & REQUIRED != REQUIRED or self.raws.pieces[at].size > MAX_HIT_BYTES:
             return False
         for n in range(row.count):
             field = row.order[n]
-            value = row.values[field]
+            value = &row.values[field]
             if value.kind == NULL_VALUE:
                 if REQUIRED >> field & 1:
                     return False
@@ -119,37 +119,38 @@ cdef class Batch:
             self.nested.append(at)
         return has_id
 
-    cdef bint put(self, Py_ssize_t at, const Field* field, Slice value) except -1:
+    cdef bint put(self, Py_ssize_t at, const Field* field, const Slice* value) except -1:
         """One value that is there."""
         cdef int64_t code
         cdef double amount
+        cdef Slice plain
         if value.kind == ESCAPED_TEXT:
             if value.size > MAX_HIT_BYTES:
                 return False
-            value.size = unescape(&value, self.scratch)
-            value.at = self.scratch
+            plain.at, plain.kind, plain.size = self.scratch, ESCAPED_TEXT, unescape(value, self.scratch)
+            value = &plain
             if value.size < 0:
                 return False
         if value.kind in (ASCII_TEXT, TEXT, ESCAPED_TEXT):
             if field.role == CODED:
-                code = (<Texts>self.texts[field.column]).code_of(&value)
+                code = (<Texts>self.texts[field.column]).code_of(value)
                 self.codes[field.column, at] = code
                 return code > 0
             if field.role == SINGLE:
-                text = self.single.value_of(&value)
+                text = self.single.value_of(value)
                 self.singles[field.column][at] = text
                 return text is not None
         elif value.kind == NUMBER:
             if field.role == AMOUNT:
-                amount = number_of(&value)
+                amount = number_of(value)
                 self.amounts[field.column][at] = amount
                 return field.least <= amount <= field.most and (amount != 0 or value.at[0] != c"-")
             if field.role == TIME:
-                self.times[field.column, at] = time_of(&value)
+                self.times[field.column, at] = time_of(value)
                 return self.times[field.column, at] >= 0
         elif value.kind == NESTED:
             if field.role == CAMPAIGN:
-                code = (<Texts>self.texts[field.column]).code_of(&value)
+                code = (<Texts>self.texts[field.column]).code_of(value)
                 self.codes[field.column, at] = code
                 return code > 0
             if field.role == UNREAD:

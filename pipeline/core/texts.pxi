@@ -83,7 +83,7 @@ cdef class Texts:
         cdef uint64_t hash
         cdef uint32_t place
         cdef int probe
-        if self.count and entry.size == text.size and not memcmp(entry.at, text.at, text.size):
+        if self.count and entry.size == text.size and is_same(entry.at, text.at, text.size):
             return entry.code
         hash = hash_of(text.at, text.size)
         place = <uint32_t>hash & self.mask
@@ -91,7 +91,7 @@ cdef class Texts:
             if self.places[place] == 0:
                 return self.enter(text, hash, place)
             entry = &self.entries[self.places[place] - 1]
-            if entry.hash == hash and entry.size == text.size and not memcmp(entry.at, text.at, text.size):
+            if entry.hash == hash and entry.size == text.size and is_same(entry.at, text.at, text.size):
                 self.last = self.places[place] - 1
                 return entry.code
             place = (place + 1) & self.mask
