@@ -15,7 +15,7 @@ from pipeline.settings import Settings
 from pipeline.transport.log import DATABASE, Log
 from pipeline.transport.publish import LogPublisher
 
-CHUNK = 5_000
+CHUNK = 10_000  # hits of a transaction, at least
 MOST_AHEAD = 100_000  # hits appended and not yet consumed: bounds the file, not the input
 PAUSE_SECONDS = 0.005
 

@@ -57,7 +57,7 @@ def read(records: Records, partition: int, *, knows_received: bool) -> Reading:
     """
     fields, good, letters, unknown_fields = fields_of(records.values)
     time, sent, received = (fields[name] for name in TIMES)
-    arrived = np.array(records.timestamps, np.int64)[good]
+    arrived = _array(records.timestamps)[good]
     given = received != UNKNOWN_MS
     received = np.where(given | (not knows_received) & (time != UNKNOWN_MS), received, arrived)
     event, clamped = event_times(time, sent, received)
@@ -74,11 +74,17 @@ def read(records: Records, partition: int, *, knows_received: bool) -> Reading:
         event[usable],
         known_received[usable],
         clamped[usable],
-        np.array(records.offsets, np.int64)[good][usable],
+        _array(records.offsets)[good][usable],
         list(_letters(letters, records, partition)),
         unknown_fields,
         sum(cut),
     )
+
+
+def _array(numbers: Sequence[int]) -> Index:
+    if isinstance(numbers, range):  # numpy would ask it for each
+        return np.arange(numbers.start, numbers.stop, numbers.step)
+    return np.array(numbers, np.int64)
 
 
 def _cut(fields: dict[str, Any], name: str) -> int:

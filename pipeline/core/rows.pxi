@@ -133,7 +133,7 @@ cdef bint skip_gap(Cursor* cursor, uint8_t begins, Gap* gap) noexcept nogil:
 cdef bint scan_row(const Piece* raw, Row* row) noexcept nogil:
     """Is it one JSON object of known fields, each there once? ``row`` then says where their values are.
 
-    ``row`` must be that of an earlier row whose bytes are still there, or zeros: most hits are written as the one before.
+    ``row`` must be that of an earlier row whose bytes are still there, or zeros: most hits are written as those before.
     """
     cdef Cursor cursor
     cdef int field = COUNT

@@ -16,8 +16,7 @@ cdef extern from *:
     #include <emmintrin.h>
     #endif
 
-    /* The first byte that is a quote, a backslash or a control character, else `end`.
-       Not 0 in `*high`: there are bytes before it that are not ASCII. */
+    /* The first quote, backslash or control character, else `end`. `*high` is not 0: not all before it is ASCII. */
     static inline const uint8_t* text_stop(const uint8_t* at, const uint8_t* end, uint64_t* high) {
     #ifdef __SSE2__
         const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8(0x5C), control = _mm_set1_epi8(0x1F);
@@ -26,21 +25,15 @@ cdef extern from *:
             const __m128i is_mark = _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash));
             const __m128i is_control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes);
             const unsigned stops = (unsigned)_mm_movemask_epi8(_mm_or_si128(is_mark, is_control));
-            const unsigned not_ascii = (unsigned)_mm_movemask_epi8(bytes);
-            if (stops) {
-                *high |= not_ascii & ((stops & -stops) - 1);  /* those below the first stop */
-                return at + __builtin_ctz(stops);
-            }
-            *high |= not_ascii;
+            *high |= (unsigned)_mm_movemask_epi8(bytes) & ((stops & -stops) - 1);  /* only below the first stop */
+            if (stops) return at + __builtin_ctz(stops);
         }
     #else
         const uint64_t each = 0x0101010101010101u;
-        for (; end - at >= 8; at += 8) {
-            uint64_t word;
+        for (uint64_t word; end - at >= 8; at += 8) {
             memcpy(&word, at, 8);
-            const uint64_t quote = word ^ each * '"', backslash = word ^ each * 0x5C;
-            if ((((quote - each) & ~quote) | ((backslash - each) & ~backslash) | ((word - each * 0x20) & ~word))
-                & each * 0x80) break;
+            const uint64_t mark = word ^ each * '"', slash = word ^ each * 0x5C, is_low = (word - each * 0x20) & ~word;
+            if ((((mark - each) & ~mark) | ((slash - each) & ~slash) | is_low) & each * 0x80) break;
             *high |= word & each * 0x80;
         }
     #endif
