@@ -1,9 +1,8 @@
 """Bounded input through the same agents to its end: ``masir process``. The last batch closes every session."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
 from time import perf_counter, process_time
 
@@ -11,12 +10,12 @@ from msgspec import Struct
 
 from agents.embedded import APP, Embedded
 from agents.hop import wall_ms
-from pipeline.core.plain_fields import keys_of
+from pipeline.core.packed import gathered
 from pipeline.settings import Settings
 from pipeline.transport.log import DATABASE, Log
 from pipeline.transport.publish import LogPublisher
 
-CHUNK = 5_000
+CHUNK = 10_000  # hits of a transaction, at least
 MOST_AHEAD = 100_000  # hits appended and not yet consumed: bounds the file, not the input
 PAUSE_SECONDS = 0.005
 
@@ -32,9 +31,9 @@ class Processed(Struct):
 
 
 async def process(
-    settings: Settings, hits: Iterable[bytes], *, with_store: Callable[[Embedded, Processed], None]
+    settings: Settings, hits: Iterable[Sequence[bytes]], *, with_store: Callable[[Embedded, Processed], None]
 ) -> None:
-    """Run ``hits`` through all hops to the end, then hand the open store to ``with_store``."""
+    """Run ``hits``, some at a time, through all hops to the end, then hand the open store to ``with_store``."""
     embedded = Embedded(settings, bounded=True)
     try:
         ended = False
@@ -53,14 +52,13 @@ async def process(
         embedded.close()
 
 
-async def _feed(embedded: Embedded, hits: Iterable[bytes]) -> int:
+async def _feed(embedded: Embedded, hits: Iterable[Sequence[bytes]]) -> int:
     transport = embedded.transport
     publisher = LogPublisher(transport.log, APP, now_ms=wall_ms, on_append=transport.wake)
     count = 0
-    source = iter(hits)
     try:
-        while chunk := list(islice(source, CHUNK)):
-            publisher.append_all(keys_of(chunk), chunk)
+        for chunk in gathered(hits, CHUNK):
+            publisher.append_hits(chunk)
             count += len(chunk)
             await asyncio.sleep(0)
             while publisher.backlog() > MOST_AHEAD:
@@ -82,5 +80,4 @@ def append(settings: Settings, hits: Iterable[bytes]) -> None:
     """Append hits to the topic of a pipeline that runs in another process."""
     with closing(Log(Path(settings.data) / DATABASE)) as log:
         publisher = LogPublisher(log, APP, now_ms=wall_ms)
-        values = list(hits)
-        publisher.append_all(keys_of(values), values)
+        publisher.append_hits(list(hits))

@@ -23,9 +23,14 @@ from bench import stream
 
 # part -> functions, as module:object
 PARTS = {
-    "feeding: keys": ("agents.bounded:keys_of",),
-    "log: packing, compressing": ("pipeline.transport.log:encode",),
-    "log: append": ("pipeline.transport.log:Log.append", "pipeline.transport.log:Log.append_changes"),
+    "feeding: lines": ("pipeline.sources.lines:lines_of", "pipeline.sources.read:without_blank"),
+    "feeding: keys": ("pipeline.transport.publish:targets_of",),
+    "log: packing, compressing": (
+        "pipeline.transport.publish:rows_of",
+        "pipeline.transport.log:encode",
+        "pipeline.transport.log:compressed",
+    ),
+    "log: append": ("pipeline.transport.log:Log._append", "pipeline.transport.log:Log.append_changes"),
     "log: read": ("pipeline.transport.log:Log.read",),
     "decoding into columns": ("pipeline.core.reading:fields_of",),
     "times, own columns": ("pipeline.core.intake:read", "pipeline.core.intake:own_columns"),

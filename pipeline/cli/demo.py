@@ -80,7 +80,7 @@ def demo(data: str, live: bool, listen: str | None) -> None:
     try:
         with ExitStack() as stack:
             stack.enter_context(moving)
-            asyncio.run(runner("process")(settings, chain(_wikipedia(), shop), with_store=with_store))
+            asyncio.run(runner("process")(settings, zip(chain(_wikipedia(), shop)), with_store=with_store))
         if live:
             asyncio.run(runner("run")(settings, _open_the_shop))
     except KNOWN_ERRORS as error:

@@ -180,6 +180,6 @@ def _send(settings: Settings, hits: list[bytes]) -> None:
         elif is_listening(Path(settings.data)):
             runner("append")(settings, hits)
         else:
-            asyncio.run(runner("process")(settings, hits, with_store=lambda *_: None))
+            asyncio.run(runner("process")(settings, zip(hits), with_store=lambda *_: None))
     except KNOWN_ERRORS as error:
         raise told(error) from error

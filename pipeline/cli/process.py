@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from itertools import chain, islice
 from typing import Any
@@ -23,7 +23,7 @@ from pipeline.cli.runner import (
     without_broker,
 )
 from pipeline.demo.summary import print_summary
-from pipeline.sources import FORMATS, Options, check_readable, read_hits, read_options, total_bytes
+from pipeline.sources import FORMATS, Options, check_readable, read_batches, read_options, total_bytes
 from pipeline.store.figures import Query, figures
 from schemas.hit import Hit
 
@@ -104,7 +104,7 @@ def process(
 
 def _hits(
     files: tuple[str, ...], options: Options, skipped: Counter[str], stack: ExitStack
-) -> Iterator[bytes]:
+) -> Iterator[Sequence[bytes]]:
     on_bytes = None
     if is_terminal():
         columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
@@ -114,19 +114,19 @@ def _hits(
         def on_bytes(count: int) -> None:
             progress.advance(task, count)
 
-    return chain.from_iterable(read_hits(file, options, on_bytes, skipped) for file in files)
+    return chain.from_iterable(read_batches(file, options, on_bytes, skipped) for file in files)
 
 
-def _looked_at(hits: Iterator[bytes], strange: Counter[str]) -> Iterator[bytes]:
+def _looked_at(batches: Iterator[Sequence[bytes]], strange: Counter[str]) -> Iterator[Sequence[bytes]]:
     """The same hits; ``strange`` counts what fields the first of them have that are none of a hit's."""
-
-    def look(raw: bytes) -> bytes:
-        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).keys()
-            strange.update(fields - set(Hit.__struct_fields__))
-        return raw
-
-    return chain(map(look, islice(hits, LOOKED_AT)), hits)
+    looked_at = 0
+    for batch in batches:
+        for raw in islice(batch, LOOKED_AT - looked_at):
+            looked_at += 1
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).keys()
+                strange.update(fields - set(Hit.__struct_fields__))
+        yield batch
 
 
 def _mended(registry: Any) -> dict[str, int]:

@@ -4,8 +4,10 @@ Sessionizer: the hop is ``intake``, what it says ``intake_unit``; ``intake_rules
 
 * Records become columns: ``decode``, ``hit_fields``, ``event_time``, ``reading``, ``hit_columns``. ``duplicates`` knows
   the hit_ids, ``watermark`` how far time has come. ``plain_fields`` does the same with compiled modules where they
-  could be built: ``plain`` (Cython: ``rows.pxi``, ``texts.pxi``, ``scan.pxd``) and ``digests``;
-  ``numbers`` of distinct values, compiled ``numbering``.
+  could be built: ``plain`` (Cython: ``pieces.pxi``, ``rows.pxi``, ``texts.pxi``, ``parted.pxi``, ``scan.pxd``),
+  ``digests``;
+  ``numbers`` of distinct values, compiled ``numbering``. Records may be ``packed`` in one buffer; ``parting``
+  of many by their keys.
 * ``look`` asks once about each distinct page, origin and device: ``channels`` (``campaigns``, ``referrers``),
   ``devices``, ``bots``, ``goals``.
 * Sessions: ``segments`` of hits without a pause go to ``session_table``, in ``session_columns``. What is late or ties

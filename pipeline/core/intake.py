@@ -63,7 +63,7 @@ class Intake:
         self._looks = Looks(rules.goals, rules.classifier, rules.background, rules.sites)
         self.matcher = Matcher(rules.models, self._looks)
         self._teller = Teller(rules.notables, self._looks)
-        self._records = Records([], [], [])
+        self._records = Records()
         self._erasures: list[Erasure] = []
         self._known_contexts: dict[str, str] = {}
         self._forgotten_until = 0
@@ -97,9 +97,7 @@ class Intake:
 
     def take(self, values: Sequence[bytes], timestamps: Sequence[int], offsets: Sequence[int]) -> None:
         """Records of the topic, in order. ``timestamps``: when each was received, ms."""
-        self._records.values.extend(values)
-        self._records.timestamps.extend(timestamps)
-        self._records.offsets.extend(offsets)
+        self._records = self._records.followed_by(values, timestamps, offsets)
 
     def finish(
         self,
@@ -121,7 +119,7 @@ class Intake:
         for erasure in self._erasures:
             self._table.erase(erasure, output.said)
         self._erasures.clear()
-        records, self._records = self._records, Records([], [], [])
+        records, self._records = self._records, Records()
         if records.values:
             reading = read(records, self.partition, knows_received=not self.rules.bounded)
             output.dead_letters = reading.letters

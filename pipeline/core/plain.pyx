@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, boundscheck=False, wraparound=False
 """Hits that are plain, from JSON straight to columns: nothing is an object that repeats. Compiled, and optional.
 
 What is plain is decided here, what a hit is is not: limits and patterns are read from :class:`schemas.hit.Hit`, and
@@ -21,15 +21,16 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memchr, memcmp, memcpy, memset
 
 from pipeline.core.coded import Coded
 from pipeline.core.event_time import UNKNOWN_MS
+from pipeline.core.packed import Packed
 from schemas.hit import ABSENT, MAX_HIT_BYTES, Campaign, Hit
 
 from pipeline.core.scan cimport (
     ASCII_TEXT, ESCAPED_TEXT, LONGEST_NUMBER, NESTED, NULL_VALUE, NUMBER, TEXT,
-    Cursor, Slice, skip_byte, skip_space, skip_value, unescape,
+    Cursor, Slice, skip_byte, skip_space, skip_text, skip_value, unescape,
 )
 
 cdef extern from "Python.h":
@@ -40,14 +41,16 @@ cdef enum:
     MOST_PROBES = 128  # of a table at most half full; who needs more is odd, so no keys make it slow
     LONGEST_TIME = 15  # digits: any such number is far from overflow, and 31,000 years from now
 
+include "pieces.pxi"
 include "rows.pxi"
 include "texts.pxi"
+include "parted.pxi"
 
 
 cdef class Batch:
     """The columns of a batch's records, filled row by row."""
 
-    cdef tuple raws
+    cdef Raws raws
     cdef list texts, singles, amounts, unread  # tables by column; lists by column
     cdef readonly object codes_array, times_array
     cdef int64_t[:, ::1] codes, times
@@ -56,8 +59,8 @@ cdef class Batch:
     cdef list nested  # places of hits that have items or props
 
     def __cinit__(self, raws):
-        self.raws = tuple(raws)
-        rows = len(self.raws)
+        self.raws = Raws(raws)
+        rows = self.raws.count
         self.texts = [Texts(_rules[name]) if name in _rules else Campaigns() for name in _columns[CODED]]
         self.codes_array = np.zeros((len(_columns[CODED]), rows), np.int64)
         self.times_array = np.full((len(_columns[TIME]), rows), UNKNOWN_MS, np.int64)
@@ -80,8 +83,8 @@ cdef class Batch:
         cdef Py_ssize_t at
         cdef list found = []
         memset(&row, 0, sizeof(Row))
-        for at in range(len(self.raws)):
-            if not scan_row(self.raws[at], &row) or not self.take(at, &row):
+        for at in range(self.raws.count):
+            if not scan_row(&self.raws.pieces[at], &row) or not self.take(at, &row):
                 found.append(at)
         if found:  # a part of them may have been taken
             self.codes_array[:, found] = 0
@@ -97,12 +100,12 @@ cdef class Batch:
         """Put a row's values into the columns. Is it a hit, for certain?"""
         cdef int n, field
         cdef bint has_id = False, is_nested = False
-        cdef Slice value
-        if row.seen & REQUIRED != REQUIRED or PyBytes_GET_SIZE(self.raws[at]) > MAX_HIT_BYTES:
+        cdef const Slice* value
+        if row.seen & REQUIRED != REQUIRED or self.raws.pieces[at].size > MAX_HIT_BYTES:
             return False
         for n in range(row.count):
             field = row.order[n]
-            value = row.values[field]
+            value = &row.values[field]
             if value.kind == NULL_VALUE:
                 if REQUIRED >> field & 1:
                     return False
@@ -116,37 +119,38 @@ cdef class Batch:
             self.nested.append(at)
         return has_id
 
-    cdef bint put(self, Py_ssize_t at, const Field* field, Slice value) except -1:
+    cdef bint put(self, Py_ssize_t at, const Field* field, const Slice* value) except -1:
         """One value that is there."""
         cdef int64_t code
         cdef double amount
+        cdef Slice plain
         if value.kind == ESCAPED_TEXT:
             if value.size > MAX_HIT_BYTES:
                 return False
-            value.size = unescape(&value, self.scratch)
-            value.at = self.scratch
+            plain.at, plain.kind, plain.size = self.scratch, ESCAPED_TEXT, unescape(value, self.scratch)
+            value = &plain
             if value.size < 0:
                 return False
         if value.kind in (ASCII_TEXT, TEXT, ESCAPED_TEXT):
             if field.role == CODED:
-                code = (<Texts>self.texts[field.column]).code_of(&value)
+                code = (<Texts>self.texts[field.column]).code_of(value)
                 self.codes[field.column, at] = code
                 return code > 0
             if field.role == SINGLE:
-                text = self.single.value_of(&value)
+                text = self.single.value_of(value)
                 self.singles[field.column][at] = text
                 return text is not None
         elif value.kind == NUMBER:
             if field.role == AMOUNT:
-                amount = number_of(&value)
+                amount = number_of(value)
                 self.amounts[field.column][at] = amount
                 return field.least <= amount <= field.most and (amount != 0 or value.at[0] != c"-")
             if field.role == TIME:
-                self.times[field.column, at] = time_of(&value)
+                self.times[field.column, at] = time_of(value)
                 return self.times[field.column, at] >= 0
         elif value.kind == NESTED:
             if field.role == CAMPAIGN:
-                code = (<Texts>self.texts[field.column]).code_of(&value)
+                code = (<Texts>self.texts[field.column]).code_of(value)
                 self.codes[field.column, at] = code
                 return code > 0
             if field.role == UNREAD:
@@ -194,29 +198,39 @@ def columns_of(raws):
 
 def keys(raws):
     """Each record's key as :func:`pipeline.core.decode.keys_of` has it; None where that must be asked."""
+    cdef Raws found = Raws(raws)
     cdef Row row
     memset(&row, 0, sizeof(Row))
-    return [key_of(&row) if scan_row(raw, &row) else None for raw in raws]
+    return [
+        key_of(&row) if scan_row(&found.pieces[at], &row) else None for at in range(found.count)
+    ]
 
 
 cdef key_of(const Row* row):
     """Site, 0x1F, and the visitor with "v" before it, or the user with "u"; None if one of them is no simple text."""
     cdef Slice site, owner
-    cdef char letter = c"v"
+    cdef uint8_t letter
+    if not find_key(row, &site, &owner, &letter):
+        return None
+    key = PyBytes_FromStringAndSize(NULL, site.size + 2 + owner.size)
+    cdef char* into = PyBytes_AS_STRING(key)
+    memcpy(into, site.at, site.size)
+    into[site.size], into[site.size + 1] = 0x1F, <char>letter
+    memcpy(into + site.size + 2, owner.at, owner.size)
+    return key
+
+
+cdef bint find_key(const Row* row, Slice* site, Slice* owner, uint8_t* letter) noexcept:
+    """The parts of a key; False if one of them is no simple text."""
     cdef int field
     for field in (SITE, VISITOR, USER):
         if row.seen >> field & 1 and row.values[field].kind != ASCII_TEXT:
             if field == SITE or row.values[field].kind != NULL_VALUE:
-                return None
-    site, owner = simple_text(row, SITE), simple_text(row, VISITOR)
+                return False
+    site[0], owner[0], letter[0] = simple_text(row, SITE), simple_text(row, VISITOR), c"v"
     if owner.size == 0:
-        owner, letter = simple_text(row, USER), c"u"
-    key = PyBytes_FromStringAndSize(NULL, site.size + 2 + owner.size)
-    cdef char* into = PyBytes_AS_STRING(key)
-    memcpy(into, site.at, site.size)
-    into[site.size], into[site.size + 1] = 0x1F, letter
-    memcpy(into + site.size + 2, owner.at, owner.size)
-    return key
+        owner[0], letter[0] = simple_text(row, USER), c"u"
+    return True
 
 
 cdef Slice simple_text(const Row* row, int field) noexcept:

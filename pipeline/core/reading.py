@@ -1,6 +1,6 @@
 """Records of the topic ``hits`` as columns: what can be read of them, and the dead letters of what cannot."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,9 +19,17 @@ from schemas.topics import HITS
 class Records(NamedTuple):
     """Some records in order; ``timestamps``: when each was received, ms."""
 
-    values: list[bytes]
-    timestamps: list[int]
-    offsets: list[int]
+    values: Sequence[bytes] = ()
+    timestamps: Sequence[int] = ()
+    offsets: Sequence[int] = ()
+
+    def followed_by(
+        self, values: Sequence[bytes], timestamps: Sequence[int], offsets: Sequence[int]
+    ) -> "Records":
+        """These, and then those."""
+        if not self.values:
+            return Records(values, timestamps, offsets)
+        return Records([*self.values, *values], [*self.timestamps, *timestamps], [*self.offsets, *offsets])
 
 
 class Reading(NamedTuple):
@@ -49,7 +57,7 @@ def read(records: Records, partition: int, *, knows_received: bool) -> Reading:
     """
     fields, good, letters, unknown_fields = fields_of(records.values)
     time, sent, received = (fields[name] for name in TIMES)
-    arrived = np.array(records.timestamps, np.int64)[good]
+    arrived = _array(records.timestamps)[good]
     given = received != UNKNOWN_MS
     received = np.where(given | (not knows_received) & (time != UNKNOWN_MS), received, arrived)
     event, clamped = event_times(time, sent, received)
@@ -66,11 +74,17 @@ def read(records: Records, partition: int, *, knows_received: bool) -> Reading:
         event[usable],
         known_received[usable],
         clamped[usable],
-        np.array(records.offsets, np.int64)[good][usable],
+        _array(records.offsets)[good][usable],
         list(_letters(letters, records, partition)),
         unknown_fields,
         sum(cut),
     )
+
+
+def _array(numbers: Sequence[int]) -> Index:
+    if isinstance(numbers, range):  # numpy would ask it for each
+        return np.arange(numbers.start, numbers.stop, numbers.step)
+    return np.array(numbers, np.int64)
 
 
 def _cut(fields: dict[str, Any], name: str) -> int:

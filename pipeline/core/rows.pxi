@@ -72,11 +72,29 @@ for _at, _field in enumerate(inspect.type_info(Hit).fields):
 SITE, VISITOR, USER = (Hit.__struct_fields__.index(_name) for _name in ("site", *_IDS))
 
 
+cdef struct Gap:  # from one value to the next, as `,"url":"`: to behind the quote of a text
+    const uint8_t* at  # in an earlier row
+    Py_ssize_t size  # 0 where there was none yet
+    int field
+    bint is_text
+
 cdef struct Row:
     Slice values[MOST_FIELDS]  # by field
     uint32_t seen  # a bit per field that it has
     int order[MOST_FIELDS]  # its fields
     int count
+    Gap gaps[MOST_FIELDS + 1]  # the last that was seen, by the field before it; at COUNT those that begin a row
+
+
+cdef inline bint is_same(const uint8_t* one, const uint8_t* other, Py_ssize_t size) noexcept nogil:
+    cdef uint64_t words[4]
+    if not 8 <= size <= 16:
+        return memcmp(one, other, size) == 0
+    memcpy(&words[0], one, 8)
+    memcpy(&words[1], other, 8)
+    memcpy(&words[2], one + size - 8, 8)
+    memcpy(&words[3], other + size - 8, 8)
+    return words[0] == words[1] and words[2] == words[3]
 
 
 cdef inline bint is_named(Cursor* cursor, int field) noexcept nogil:
@@ -90,47 +108,60 @@ cdef inline bint is_named(Cursor* cursor, int field) noexcept nogil:
     return True
 
 
-cdef bint scan_row(raw, Row* row) noexcept:
+cdef bint skip_gap(Cursor* cursor, uint8_t begins, Gap* gap) noexcept nogil:
+    """A byte, and a field's name; learn it as the gap."""
+    cdef int field = 0
+    gap.size, gap.at = 0, cursor.at
+    if not skip_byte(cursor, begins):
+        return False
+    skip_space(cursor)
+    if not skip_byte(cursor, c'"'):
+        return False
+    while not is_named(cursor, field):
+        field += 1
+        if field == COUNT:
+            return False
+    skip_space(cursor)
+    if not skip_byte(cursor, c":"):
+        return False
+    skip_space(cursor)
+    gap.is_text = skip_byte(cursor, c'"')
+    gap.field, gap.size = field, cursor.at - gap.at
+    return True
+
+
+cdef bint scan_row(const Piece* raw, Row* row) noexcept nogil:
     """Is it one JSON object of known fields, each there once? ``row`` then says where their values are.
 
-    ``row`` must be that of an earlier row, or zeros: most hits have the fields of the one before, in its order.
+    ``row`` must be that of an earlier row whose bytes are still there, or zeros: most hits are written as those before.
     """
     cdef Cursor cursor
-    cdef int field
-    if type(raw) is not bytes:
+    cdef int field = COUNT
+    cdef Gap* gap
+    if raw.at is NULL:
         return False
-    cursor.at = <const uint8_t*>PyBytes_AS_STRING(raw)
-    cursor.end = cursor.at + PyBytes_GET_SIZE(raw)
+    cursor.at, cursor.end = raw.at, raw.at + raw.size
     row.count, row.seen = 0, 0
     skip_space(&cursor)
-    if not skip_byte(&cursor, c"{"):
-        return False
     while True:
-        skip_space(&cursor)
-        if row.count == COUNT or not skip_byte(&cursor, c'"'):
+        gap = &row.gaps[field]
+        if gap.size and cursor.end - cursor.at >= gap.size and is_same(cursor.at, gap.at, gap.size):
+            cursor.at += gap.size
+        elif field != COUNT and skip_byte(&cursor, c"}"):
+            break
+        elif not skip_gap(&cursor, c"{" if field == COUNT else c",", gap):
             return False
-        field = row.order[row.count]
-        if not is_named(&cursor, field):
-            field = 0
-            while not is_named(&cursor, field):
-                field += 1
-                if field == COUNT:
-                    return False
+        field = gap.field
         if row.seen >> field & 1:
             return False
         row.seen |= <uint32_t>1 << field
         row.order[row.count] = field
         row.count += 1
-        skip_space(&cursor)
-        if not skip_byte(&cursor, c":"):
+        if gap.is_text:
+            if not skip_text(&cursor, &row.values[field]):
+                return False
+        elif not skip_value(&cursor, &row.values[field]):
             return False
         skip_space(&cursor)
-        if not skip_value(&cursor, &row.values[field]):
-            return False
-        skip_space(&cursor)
-        if not skip_byte(&cursor, c","):
-            break
-    if not skip_byte(&cursor, c"}"):
-        return False
     skip_space(&cursor)
     return cursor.at == cursor.end

@@ -7,7 +7,41 @@ exponent or of more than 32 characters, and what is nested deeper than 32 levels
 """
 
 from libc.stdint cimport uint8_t, uint64_t
-from libc.string cimport memcpy
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    #ifdef __SSE2__
+    #include <emmintrin.h>
+    #endif
+
+    /* The first quote, backslash or control character, else `end`. `*high` is not 0: not all before it is ASCII. */
+    static inline const uint8_t* text_stop(const uint8_t* at, const uint8_t* end, uint64_t* high) {
+    #ifdef __SSE2__
+        const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8(0x5C), control = _mm_set1_epi8(0x1F);
+        for (; end - at >= 16; at += 16) {
+            const __m128i bytes = _mm_loadu_si128((const __m128i*)at);
+            const __m128i is_mark = _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash));
+            const __m128i is_control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes);
+            const unsigned stops = (unsigned)_mm_movemask_epi8(_mm_or_si128(is_mark, is_control));
+            *high |= (unsigned)_mm_movemask_epi8(bytes) & ((stops & -stops) - 1);  /* only below the first stop */
+            if (stops) return at + __builtin_ctz(stops);
+        }
+    #else
+        const uint64_t each = 0x0101010101010101u;
+        for (uint64_t word; end - at >= 8; at += 8) {
+            memcpy(&word, at, 8);
+            const uint64_t mark = word ^ each * '"', slash = word ^ each * 0x5C, is_low = (word - each * 0x20) & ~word;
+            if ((((mark - each) & ~mark) | ((slash - each) & ~slash) | is_low) & each * 0x80) break;
+            *high |= word & each * 0x80;
+        }
+    #endif
+        for (; at < end && *at != '"' && *at != 0x5C && *at >= 0x20; at++) *high |= *at & 0x80;
+        return at;
+    }
+    """
+    const uint8_t* text_stop(const uint8_t* at, const uint8_t* end, uint64_t* high) noexcept nogil
 
 cdef enum:
     MOST_DEEP = 32
@@ -110,46 +144,20 @@ cdef inline int escaped(Cursor* cursor) noexcept nogil:
     return 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00)
 
 
-cdef inline uint64_t each(uint8_t byte) noexcept nogil:
-    """A word of eight such bytes."""
-    return byte * <uint64_t>0x0101010101010101
-
-
-cdef inline uint64_t is_zero(uint64_t word) noexcept nogil:
-    """Not 0 where one of the eight bytes is 0."""
-    return (word - each(1)) & ~word & each(0x80)
-
-
 cdef inline bint skip_text(Cursor* cursor, Slice* found) noexcept nogil:
     """A string whose opening quote is behind the cursor; control characters are not known."""
-    cdef uint64_t word, high = 0
+    cdef uint64_t high = 0
     cdef bint has_escapes = False
-    cdef uint8_t byte
     found.at = cursor.at
     while True:
-        while cursor.end - cursor.at >= 8:  # eight bytes at once that are neither quote, backslash nor control
-            memcpy(&word, cursor.at, 8)
-            if is_zero(word ^ each(c'"')) | is_zero(word ^ each(c"\\")) | ((word - each(0x20)) & ~word & each(0x80)):
-                break
-            high |= word
-            cursor.at += 8
-        while True:
-            if cursor.at >= cursor.end:
-                return False
-            byte = cursor.at[0]
-            cursor.at += 1
-            if byte == c'"':
-                found.size = cursor.at - 1 - found.at
-                found.kind = ESCAPED_TEXT if has_escapes else TEXT if high & each(0x80) else ASCII_TEXT
-                return True
-            if byte == c"\\":
-                if escaped(cursor) < 0:
-                    return False
-                has_escapes = True
-                break
-            if byte < 0x20:
-                return False
-            high |= byte
+        cursor.at = text_stop(cursor.at, cursor.end, &high)
+        if skip_byte(cursor, c'"'):
+            found.size = cursor.at - 1 - found.at
+            found.kind = ESCAPED_TEXT if has_escapes else TEXT if high else ASCII_TEXT
+            return True
+        if not skip_byte(cursor, c"\\") or escaped(cursor) < 0:
+            return False
+        has_escapes = True
 
 
 cdef inline bint skip_number(Cursor* cursor) noexcept nogil:

@@ -13,15 +13,22 @@ cdef inline uint64_t mixed(uint64_t word) noexcept nogil:
 
 
 cdef inline uint64_t hash_of(const uint8_t* at, Py_ssize_t size) noexcept nogil:
-    cdef uint64_t word, found = SEED ^ <uint64_t>size
-    while size >= 8:
+    cdef uint64_t word, found = SEED ^ <uint64_t>size, other = ~SEED
+    while size >= 16:  # two chains, that the one need not wait for the other
+        memcpy(&word, at, 8)
+        found = mixed(found ^ word)
+        memcpy(&word, at + 8, 8)
+        other = mixed(other ^ word)
+        at += 16
+        size -= 16
+    if size >= 8:
         memcpy(&word, at, 8)
         found = mixed(found ^ word)
         at += 8
         size -= 8
     word = 0
     memcpy(&word, at, size)
-    found = mixed(found ^ word)
+    found = mixed(mixed(found ^ word) ^ other)
     found = (found ^ found >> 32) * <uint64_t>0xD6E8FEB86659FD93
     return found ^ found >> 32
 
@@ -34,13 +41,13 @@ cdef class Texts:
 
     cdef Entry* entries
     cdef uint32_t* places  # 1 + number of an entry, 0 where there is none
-    cdef uint32_t count, mask
+    cdef uint32_t count, mask, last  # number of the entry that was found last
     cdef readonly list values
     cdef Py_ssize_t least, most
     cdef object matches
 
     def __cinit__(self, rule=None):
-        self.count, self.mask = 0, 63
+        self.count, self.mask, self.last = 0, 63, 0
         self.values = [None]
         self.least = getattr(rule, "min_length", None) or 0
         self.most = MAX_HIT_BYTES if getattr(rule, "max_length", None) is None else rule.max_length
@@ -72,15 +79,20 @@ cdef class Texts:
 
     cdef int64_t code_of(self, const Slice* text) except -2:
         """The code of these bytes, which enter the table if they are new; -1 if they may not."""
-        cdef uint64_t hash = hash_of(text.at, text.size)
-        cdef uint32_t place = <uint32_t>hash & self.mask
-        cdef Entry* entry
+        cdef Entry* entry = &self.entries[self.last]
+        cdef uint64_t hash
+        cdef uint32_t place
         cdef int probe
+        if self.count and entry.size == text.size and is_same(entry.at, text.at, text.size):
+            return entry.code
+        hash = hash_of(text.at, text.size)
+        place = <uint32_t>hash & self.mask
         for probe in range(MOST_PROBES):
             if self.places[place] == 0:
                 return self.enter(text, hash, place)
             entry = &self.entries[self.places[place] - 1]
-            if entry.hash == hash and entry.size == text.size and not memcmp(entry.at, text.at, text.size):
+            if entry.hash == hash and entry.size == text.size and is_same(entry.at, text.at, text.size):
+                self.last = self.places[place] - 1
                 return entry.code
             place = (place + 1) & self.mask
         return -1

@@ -7,7 +7,7 @@ it is written: it can ``follow`` a file that grows. ``errors``: one for all.
 
 from pipeline.sources.errors import SourceError
 from pipeline.sources.lines import STDIN, check_readable, total_bytes
-from pipeline.sources.read import FORMATS, Options, read_hits, read_options
+from pipeline.sources.read import FORMATS, Options, read_batches, read_hits, read_options
 
 __all__ = [
     "FORMATS",
@@ -15,6 +15,7 @@ __all__ = [
     "Options",
     "SourceError",
     "check_readable",
+    "read_batches",
     "read_hits",
     "read_options",
     "total_bytes",

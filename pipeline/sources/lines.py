@@ -3,18 +3,19 @@
 A line comes without its end (LF or CRLF) and is cut at ``MAX_LINE_BYTES``, one more than a hit may have, so
 that a longer one is still seen as too large. Memory: one block and one line. A UTF-8 byte order mark is taken
 off. Errors: :class:`SourceError` for a file that cannot be opened, is UTF-16 or packed in another way, or whose
-gzip data end early or are broken; the lines before the damage come first.
+gzip data end early or are broken; the lines before the damage come first. Of many lines at once no Python
+objects are made: :func:`read_blocks`.
 """
 
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from io import BytesIO
 from itertools import chain
-from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline.core.packed import Packed
+from pipeline.core.parting import lines_of
 from pipeline.sources.errors import SourceError
 from schemas.hit import MAX_HIT_BYTES
 
@@ -31,7 +32,6 @@ _OTHERS = {
     b"PK\x03\x04": "a zip archive",
 }
 _LONGEST = max(map(len, _OTHERS))
-_without_end = itemgetter(slice(None, -1))
 _GZIP_WINDOW = zlib.MAX_WBITS | 16
 
 OnBytes = Callable[[int], object]
@@ -59,31 +59,34 @@ def total_bytes(paths: list[str]) -> int | None:
 
 def read_lines(path: str, on_bytes: OnBytes | None = None) -> Iterator[bytes]:
     """The lines of ``path``; ``on_bytes`` is told how many of its bytes, as stored, were read."""
-    return chain.from_iterable(_lines_by_block(path, on_bytes))
+    return chain.from_iterable(read_blocks(path, on_bytes))
 
 
-def _lines_by_block(path: str, on_bytes: OnBytes | None) -> Iterator[list[bytes]]:
+def read_blocks(path: str, on_bytes: OnBytes | None = None) -> Iterator[Packed]:
+    """The same, those of a block together."""
     carry, skipping = b"", False  # skipping: the rest of a line that was already cut and given out
     for block in _blocks(path, on_bytes):
         text = carry + block
         if b"\r" in text:
             text = text.replace(b"\r\n", b"\n")
-        lines = BytesIO(text).readlines()  # bytes.split looks at one byte at a time: three times as slow
-        carry = lines.pop() if lines and not text.endswith(b"\n") else b""
-        lines = list(map(_without_end, lines))
-        if skipping and lines:
-            del lines[0]
+        end = text.rfind(b"\n") + 1
+        carry = text[end:]
+        if skipping and end:
+            text = text[text.index(b"\n") + 1 :]
             skipping = False
-        if max(map(len, lines), default=0) > MAX_LINE_BYTES:
-            lines = [line[:MAX_LINE_BYTES] for line in lines]
-        yield lines
+        if end:
+            yield Packed([lines_of(text, MAX_LINE_BYTES)])
         if skipping:
             carry = b""
         elif len(carry) > MAX_LINE_BYTES + 1:  # one more: it may be the CR of a line's end
-            yield [carry[:MAX_LINE_BYTES]]
+            yield _single(carry)
             carry, skipping = b"", True
     if carry and not skipping:
-        yield [carry.removesuffix(b"\r")[:MAX_LINE_BYTES]]
+        yield _single(carry.removesuffix(b"\r"))
+
+
+def _single(line: bytes) -> Packed:
+    return Packed([lines_of(line + b"\n", MAX_LINE_BYTES)])
 
 
 def _blocks(path: str, on_bytes: OnBytes | None) -> Iterator[bytes]:

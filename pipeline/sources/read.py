@@ -1,4 +1,4 @@
-"""A bounded input -> its hits as raw JSON bytes, one by one, in the file's order, lazily.
+"""A bounded input -> its hits as raw JSON bytes, one by one or many together, in the file's order, lazily.
 
 NDJSON lines pass through untouched; rows of tables and lines of access logs become hits. Nothing is judged
 here: what cannot be turned into a hit is given out as it is. Blank lines are nothing. Errors:
@@ -7,12 +7,13 @@ here: what cannot be turned into a hit is given out as it is. Blank lines are no
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, dropwhile
 from typing import NamedTuple
 
+from pipeline.core.packed import Packed, without_blank
 from pipeline.sources.access_log import looks_like_access_log, read_access_log
 from pipeline.sources.errors import SourceError
-from pipeline.sources.lines import OnBytes, read_lines
+from pipeline.sources.lines import OnBytes, read_blocks
 from pipeline.sources.mapping import Mapping, check_complete, nested, parse_mapping
 from pipeline.sources.table import read_table
 
@@ -69,31 +70,40 @@ def read_hits(
     access logs
     that are no page views.
     """
+    return chain.from_iterable(read_batches(path, options, on_bytes, skipped))
+
+
+def read_batches(
+    path: str, options: Options, on_bytes: OnBytes | None = None, skipped: Counter[str] | None = None
+) -> Iterator[Sequence[bytes]]:
+    """The same, as many together as are there without waiting: lines are, others come one by one."""
     return chain.from_iterable(_opened(path, options, on_bytes, skipped))
 
 
 def _opened(
     path: str, options: Options, on_bytes: OnBytes | None, skipped: Counter[str] | None
-) -> Iterator[Iterator[bytes]]:
+) -> Iterator[Iterator[Sequence[bytes]]]:
     """The file's hits, once its first line has told what it is: they then come from no frame of ours."""
-    lines = read_lines(path, on_bytes)
-    first = next((line for line in lines if line and not line.isspace()), None)
-    if first is None:
+    blocks = read_blocks(path, on_bytes)
+    head = next((block for block in blocks if any(map(bytes.strip, block))), None)
+    if head is None:
         return
-    lines = chain((first,), lines)
+    blocks = chain((head,), blocks)
+    first = next(filter(bytes.strip, head))
     kind = options.format or _format_of(path, first, options)
+    lines = dropwhile(lambda line: not line.strip(), chain.from_iterable(blocks))
     if kind == "csv":
         check_complete(options.mapping)
-        yield read_table(path, lines, options.mapping)
+        yield zip(read_table(path, lines, options.mapping))
     elif kind == "access-log":
         constants = nested(options.mapping.constants)
         if "site" not in constants:
             raise SourceError("an access log does not name its site: add --site NAME (its host name)", path)
-        yield read_access_log(lines, constants, options.salt, Counter() if skipped is None else skipped)
+        yield zip(read_access_log(lines, constants, options.salt, Counter() if skipped is None else skipped))
     else:
         if options.mapping.columns or options.mapping.constants:
             raise SourceError(f"is read as NDJSON, and {_FOR_OTHERS}; --format says what a file is", path)
-        yield filter(bytes.strip, lines)
+        yield (Packed(map(without_blank, block.runs)) for block in blocks)
 
 
 def _format_of(path: str, first: bytes, options: Options) -> str:

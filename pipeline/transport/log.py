@@ -16,7 +16,16 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.transport.packing import Change, Payload, decode_changes, decode_payload, encode, packed_bytes
+from pipeline.core.packed import Packed, Run, joined
+from pipeline.transport.packing import (
+    Change,
+    Payload,
+    compressed,
+    decode_changes,
+    decode_payload,
+    encode,
+    packed_bytes,
+)
 from pipeline.transport.tail import Tail
 
 DATABASE = "masir.db"  # within the data directory
@@ -50,7 +59,7 @@ class Records(NamedTuple):
     """Some records of one partition, in order. ``timestamps``: when each was received, ms."""
 
     offsets: Sequence[int]
-    values: list[bytes]
+    values: Sequence[bytes]
     timestamps: list[int]
 
 
@@ -119,16 +128,22 @@ class Log:
         timestamps: list[int] | None = None,
     ) -> int:
         """Append records inside the current transaction; returns the offset of the first. The list is the log's now."""
-        base = self.end(topic, partition)
         payload = Payload(values, timestamps or [now_ms] * len(values))
-        blob = encode(payload)
+        return self._append(topic, partition, payload, encode(payload), now_ms)
+
+    def append_row(self, topic: str, partition: int, row: Run, *, now_ms: int) -> int:
+        """The same of records that lie in the msgpack of what a row holds, with this time each."""
+        payload = Payload(Packed([row]), [now_ms] * len(row.starts))
+        return self._append(topic, partition, payload, compressed(row.buffer), now_ms)
+
+    def _append(self, topic: str, partition: int, payload: Payload, blob: bytes, now_ms: int) -> int:
+        base, count = self.end(topic, partition), len(payload.values)
         self._db.execute(
-            "insert into batches values (?, ?, ?, ?, ?, ?)",
-            (topic, partition, base, len(values), now_ms, blob),
+            "insert into batches values (?, ?, ?, ?, ?, ?)", (topic, partition, base, count, now_ms, blob)
         )
         self._db.execute(
             "insert into heads values (?, ?, ?) on conflict do update set next = excluded.next",
-            (topic, partition, base + len(values)),
+            (topic, partition, base + count),
         )
         self.tail.append(topic, partition, base, payload, packed_bytes(blob))
         return base
@@ -141,23 +156,23 @@ class Log:
             "(select max(base) from batches where topic = ?1 and partition = ?2 and base <= ?3), 0) order by base",
             (topic, partition, offset),
         )
-        values: list[bytes] = []
+        values: list[Sequence[bytes]] = []
         timestamps: list[int] = []
         first = offset
         for base, count, stored in rows:
             if base + count <= offset:
                 continue
-            if values and len(values) + count > most:
+            if values and len(timestamps) + count > most:
                 break
             skip = max(0, offset - base)
             if not values:
                 first = base + skip
             payload = decode_payload(stored) if isinstance(stored, bytes) else stored
-            values += payload.values[skip:]
+            values.append(payload.values[skip:] if skip else payload.values)
             timestamps += payload.timestamps[skip:]
-        end = first + len(values)
+        end = first + len(timestamps)
         self.tail.let_go(topic, partition, end)
-        return Records(range(first, end), values, timestamps)
+        return Records(range(first, end), joined(values), timestamps)
 
     def begin(self, topic: str, partition: int) -> int:
         """Offset of the oldest record still kept."""

@@ -1,10 +1,12 @@
 """Hits -> the topic ``hits`` on SQLite: to the partition of their key, durable when it returns."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from zlib import crc32
 
 from pipeline.collector.publisher import Record, Unavailable
+from pipeline.core.parting import rows_of, targets_of
 from pipeline.transport.log import Log
 from schemas.topics import HITS
 
@@ -50,14 +52,28 @@ class LogPublisher:
         for key, value in zip(keys, values, strict=True):
             targets[crc32(key or value) % count].append(value)
         now_ms = self._now_ms()
+        with self._appending(len(values)):
+            for partition, some in enumerate(targets):
+                if some:
+                    self._log.append(HITS.name, partition, some, now_ms=now_ms)
+
+    def append_hits(self, values: Sequence[bytes]) -> None:
+        """The same of many hits, whose keys are found here."""
+        now_ms = self._now_ms()
+        rows = rows_of(values, targets_of(values, self._partitions), self._partitions, now_ms)
+        with self._appending(len(values)):
+            for partition, row in enumerate(rows):
+                if len(row.starts):
+                    self._log.append_row(HITS.name, partition, row, now_ms=now_ms)
+
+    @contextmanager
+    def _appending(self, count: int) -> Iterator[None]:
         try:
             with self._log.transaction():
-                for partition, some in enumerate(targets):
-                    if some:
-                        self._log.append(HITS.name, partition, some, now_ms=now_ms)
+                yield
         except sqlite3.OperationalError as error:  # locked, or the disk is full
             raise Unavailable(f"{self._log.path.name}: {error}") from error
-        self._backlog += len(values)
+        self._backlog += count
         self._on_append()
 
     def backlog(self) -> int:

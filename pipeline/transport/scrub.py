@@ -59,8 +59,9 @@ def _scrub_topics(db: sqlite3.Connection, clean: Clean) -> Counter[str]:
     counts: Counter[str] = Counter()
     for row, blob, topic, partition, base in _rows(db, "batches", "topic, partition, base"):
         payload = decode_payload(blob)
-        cleaned = clean(topic, partition, base, payload.values)
-        changed = sum(new is not old for new, old in zip(cleaned, payload.values, strict=True))
+        values = list(payload.values)
+        cleaned = clean(topic, partition, base, values)
+        changed = sum(new is not old for new, old in zip(cleaned, values, strict=True))
         if changed:
             payload.values = cleaned
             _write(db, "batches", row, encode(payload))

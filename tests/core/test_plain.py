@@ -87,6 +87,45 @@ def test_each_value_in_each_field_is_judged_as_in_python(value: bytes) -> None:
     assert_same(rows)
 
 
+@pytest.mark.parametrize(
+    "mark", [b'"', b'\\"', b"\\", b"\\u00e9", b"\x1f", b"\x20", b"\x7f", b"\x80", b"\xff", "ژ".encode()]
+)
+def test_what_ends_or_marks_a_text_is_seen_wherever_it_is(mark: bytes) -> None:
+    """Texts are looked through some bytes at once."""
+    texts = [b"a" * size + mark + b"b" * rest for size in range(36) for rest in (0, 1, 20)]
+    for text in texts:
+        raws = [
+            with_field("title", b'"' + text + b'"'),
+            b'{"event":"click","user_id":"u","site":"%b"}' % text,
+        ]
+        assert_same(raws)
+        assert_same([raw[:-1] for raw in raws])
+        assert odd(raws[0]) == ([] if isinstance(decode.decode(raws[0]), Hit) else [0])
+
+
+def test_fields_come_in_any_order_and_only_once() -> None:
+    """A row is expected to be written as those before it."""
+    one, two = b'{"site":"a","event":"click","user_id":"u"}', b'{"event":"click","site":"a","user_id":"u"}'
+    twice = b'{"site":"a","event":"click","site":"a","user_id":"u"}'
+    assert odd(one, two, twice, one) == [2]
+    assert_same([one, two, twice, one])
+    random, fields = (
+        Random("order"),
+        [b'"site":"a"', b'"event":"click"', b'"user_id":"u"', b'"time":5', b'"title":"t"'],
+    )
+    fields += [
+        b'"score":1',
+        b'"title":null',
+        b' "url" : "x"',
+        b'"url":"y"',
+        b'"ip":"i"',
+        b'"received_time":null',
+    ]
+    for _ in range(300):
+        rows = [random.sample(fields, random.randint(3, len(fields))) for _ in range(9)]
+        assert_same([b"{" + b",".join(row) + random.choice((b"}", b"} ", b",}", b"", b"}}")) for row in rows])
+
+
 def test_any_change_to_hits_is_judged_as_in_python() -> None:
     random = Random("masir")
     seen = 0

@@ -7,6 +7,8 @@ from zlib import crc32
 import pytest
 
 from pipeline.collector.publisher import Record, Unavailable
+from pipeline.core.decode import keys_of
+from pipeline.core.packed import Packed
 from pipeline.transport.log import Log
 from pipeline.transport.publish import BACKLOG_MS, LogPublisher
 
@@ -81,3 +83,28 @@ def test_without_the_topic_there_is_nothing_to_publish_to(tmp_path: Path) -> Non
     with pytest.raises(KeyError):
         publisher(log)
     log.close()
+
+
+def test_many_hits_go_where_each_would_go_alone(log: Log) -> None:
+    raws = [b'{"site":"shop","event":"click","visitor_id":"v%d"}' % (n % 17) for n in range(40)] + [
+        b"{",
+        b"{}",
+    ]
+    log.tail.keep(["hits"])
+    publisher(log, woken := []).append_hits(raws)
+    assert woken == [42], "told once, when it can be read"
+    seen = 0
+    for partition in range(3):
+        expected = [
+            raw for raw, key in zip(raws, keys_of(raws), strict=True) if crc32(key or raw) % 3 == partition
+        ]
+        from_tail = log.read("hits", partition, 0, most=1_000)
+        from_file = log.read("hits", partition, 0, most=1_000)
+        assert (isinstance(from_tail.values, Packed), isinstance(from_file.values, list)) == (True, True)
+        assert list(from_tail.values) == from_file.values == expected
+        assert from_tail.timestamps == from_file.timestamps == [77] * len(expected)
+        assert log.read("hits", partition, 1, most=1_000).values == expected[1:]
+        seen += len(expected)
+    assert seen == 42
+    publisher(log).append_hits([])
+    assert sum(log.ends().values()) == 42
