@@ -72,7 +72,7 @@ class Matcher:
     """Asks the stage models about each distinct page and channel once."""
 
     def __init__(self, models: Models, looks: Looks) -> None:
-        self._models, self._looks = models, looks
+        self._models, self.looks = models, looks
         self._kinds: dict[Kind, int] = {}
         self._known: dict[int, int] = {}  # numbers of page and traffic, packed -> of a kind
 
@@ -90,7 +90,7 @@ class Matcher:
         self._details(reading, rows, page, traffic, kind)
         found = kind != _NONE
         chosen, fields = rows[found], reading.fields
-        pages = Coded(page[chosen], self._looks.pages).compact()
+        pages = Coded(page[chosen], self.looks.pages).compact()
         return Evidences(
             combined(fields["site"].at(chosen), fields["person_id"].at(chosen))
             .map(SEPARATOR.join)
@@ -106,8 +106,8 @@ class Matcher:
 
     def _kind(self, pair: int) -> int:
         page, traffic = pair >> _TRAFFIC_BITS, pair & _TRAFFIC
-        channel = self._looks.traffics[traffic].channel
-        code = self._known[pair] = self._ask(self._looks.pages[page], channel)
+        channel = self.looks.traffics[traffic].channel
+        code = self._known[pair] = self._ask(self.looks.pages[page], channel)
         return code
 
     def _ask(self, page: Page, channel: str, score: float | None = None, props: bytes | None = None) -> int:
@@ -123,7 +123,7 @@ class Matcher:
         if scores.count(None) == len(scores) and props.count(ABSENT) == len(props):
             return
         for place, row in enumerate(rows.tolist()):
-            look = self._looks.pages[page[row]]
+            look = self.looks.pages[page[row]]
             if (scores[row] is None and props[row] is ABSENT) or not self._models.looks_at_details(
                 look.event
             ):
@@ -132,7 +132,7 @@ class Matcher:
             score = None
             if scores[row] is not None:
                 score = normalised_score(metric_of(raw), scores[row], reading.fields["scale"][row])
-            channel = self._looks.traffics[traffic[row]].channel
+            channel = self.looks.traffics[traffic[row]].channel
             kind[place] = self._ask(look, channel, score, raw)
 
     def use(self, models: Models) -> None:

@@ -53,16 +53,17 @@ _OUTCOMES = (Outcome.SESSIONIZED.value, Outcome.BACKGROUND.value, Outcome.LATE.v
 class Intake:
     """One partition of ``hits``. A unit of work is: any number of :meth:`take`, then one :meth:`finish`."""
 
-    def __init__(self, rules: IntakeRules, partition: int) -> None:
+    def __init__(self, rules: IntakeRules, partition: int, matcher: Matcher | None = None) -> None:
+        """``matcher``: that of these rules, which the partitions of a process share."""
         self.rules = rules
         self.partition = partition
         self._meta = Meta(Watermark(rules.out_of_orderness_ms))
         self._table = table_of(rules.sessions, rules.sites)
         self._seen = SeenIds()
         self._ids: deque[tuple[int, int]] = deque()  # number and latest event time of each entry
-        self._looks = Looks(rules.goals, rules.classifier, rules.background, rules.sites)
-        self.matcher = Matcher(rules.models, self._looks)
-        self._teller = Teller(rules.notables, self._looks)
+        self._matcher = matcher or matcher_of(rules)
+        self._looks = self._matcher.looks
+        self._teller = Teller(self._looks)
         self._records = Records([], [], [])
         self._erasures: list[Erasure] = []
         self._known_contexts: dict[str, str] = {}
@@ -147,9 +148,9 @@ class Intake:
         known = self._known(reading, keys, marks, output, ids_number)
         looks = self._looks
         if looks.trim():
-            self.matcher.forget()
-            self._teller.forget()
-        page, kind, is_goal = looks.page_codes(fields["event"], fields["url"], fields["site"])
+            self._matcher.forget()
+        pages = looks.page_codes(fields["event"], fields["url"], fields["site"])
+        page, kind, is_goal, _ = pages
         device, is_bot = looks.device_codes(fields["user_agent"])
         traffic = looks.traffic_codes(page, fields["referrer"], fields["channel"], fields["campaign"])
         fields["language"] = looks.languages(fields["language"])
@@ -184,8 +185,8 @@ class Intake:
         }
         output.hits = columns if len(stored) == len(reading) else picked(columns, stored)
         people = stored[outcome[stored] != _BOT]
-        output.evidence = self.matcher.match(reading, people, page, traffic, ids[session])
-        output.touched = self._teller.tell(reading, stored, page, traffic, outcome == _SESSIONIZED, is_bot)
+        output.evidence = self._matcher.match(reading, people, page, traffic, ids[session])
+        output.touched = self._teller.tell(reading, stored, pages, traffic, outcome == _SESSIONIZED, is_bot)
         ends = combined(fields["site"].at(stored), Coded(outcome[stored], _OUTCOMES))
         for (site, name), count in zip(ends.values, np.bincount(ends.codes).tolist(), strict=True):
             output.outcomes[site, Outcome(name)] = count
@@ -278,6 +279,12 @@ class Intake:
         output.has_new_watermark = output.watermark != told
         minutes = [-1 if time is None else time // _MINUTE_MS for time in (told, output.watermark)]
         output.has_new_minute = is_final or minutes[0] != minutes[1]
+
+
+def matcher_of(rules: IntakeRules) -> Matcher:
+    """Asks all that these rules say of a hit's words, once for each."""
+    looks = Looks(rules.goals, rules.classifier, rules.background, rules.notables, rules.sites)
+    return Matcher(rules.models, looks)
 
 
 def _keys(fields: dict[str, Any]) -> Coded:

@@ -1,6 +1,6 @@
 """What the sessionizer tells the persons of a unit of work: closed sessions, notable hits, links, as messages.
 
-Which pages are notable is asked once for each; whatever else counts is looked at in notable hits only.
+Which pages are notable the looks know; whatever else counts is looked at in notable hits only.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from pipeline.core.coded import combined
 from pipeline.core.ids import SEPARATOR, partition_of
-from pipeline.core.look import Looks
-from pipeline.core.persons.notable import Notables, Words, details
+from pipeline.core.look import Looks, PageCodes
+from pipeline.core.persons.notable import Words, details
 from pipeline.core.reading import Reading
 from pipeline.core.session import Told
 from pipeline.core.slots import Array, Index
@@ -58,43 +58,40 @@ def _parted(rows: Iterable[tuple[Any, ...]], partitions: int) -> list[list[tuple
 class Teller:
     """Of one partition of hits."""
 
-    def __init__(self, notables: Notables, looks: Looks) -> None:
-        self._notables, self._looks = notables, looks
-        self._kinds: list[int] = []
+    def __init__(self, looks: Looks) -> None:
+        self._looks = looks
         self._linked: dict[tuple[str, str], int] = {}
-
-    def forget(self) -> None:
-        """The numbers of pages are not good any more."""
-        self._kinds = []
 
     def tell(
         self,
         reading: Reading,
         rows: Index,
-        page: Index,
+        pages: PageCodes,
         traffic: Index,
         in_session: Array,
         is_bot: Array,
     ) -> Touched:
-        """What these rows tell. ``page traffic in_session is_bot``: columns of all rows of the reading.
+        """What these rows tell. ``pages traffic in_session is_bot``: columns of all rows of the reading.
 
         Of bots only the e-mails that they open: a proxy's look at the pictures is no reader's, and no conversion.
         """
-        hits = self._notable(reading, rows, page, traffic, in_session, is_bot)
+        hits = self._notable(reading, rows, pages, traffic, in_session, is_bot)
         return Touched(hits=hits, links=self._links(reading, rows[~is_bot[rows]]))
 
     def _notable(
-        self, reading: Reading, rows: Index, page: Index, traffic: Index, in_session: Array, is_bot: Array
+        self,
+        reading: Reading,
+        rows: Index,
+        pages: PageCodes,
+        traffic: Index,
+        in_session: Array,
+        is_bot: Array,
     ) -> list[tuple[Any, ...]]:
-        pages = self._looks.pages
-        self._kinds += [
-            self._notables.kind(one.event, one.url, one.is_goal) for one in pages[len(self._kinds) :]
-        ]
-        kinds = np.array(self._kinds, np.int64)[page[rows]]
+        kinds = pages.touch[rows]
         chosen = rows[(kinds != Touch.NONE) & (~is_bot[rows] | (kinds == Touch.EMAIL_OPEN))]
         fields = reading.fields
         found = [
-            self._hit(fields, reading, row, page, traffic, in_session, is_bot) for row in chosen.tolist()
+            self._hit(fields, reading, row, pages, traffic, in_session, is_bot) for row in chosen.tolist()
         ]
         return [hit for hit in found if hit[_KIND] != Touch.NONE]
 
@@ -103,15 +100,15 @@ class Teller:
         fields: Mapping[str, Sequence[Any]],
         reading: Reading,
         row: int,
-        page: Index,
+        pages: PageCodes,
         traffic: Index,
         in_session: Array,
         is_bot: Array,
     ) -> tuple[Any, ...]:
-        look, origin = self._looks.pages[page[row]], self._looks.traffics[traffic[row]]
+        look, origin = self._looks.pages[pages.page[row]], self._looks.traffics[traffic[row]]
         campaign, is_goal = origin.id or origin.name, look.is_goal and not is_bot[row]
         words = Words(look.event, look.url, campaign, *(fields[name][row] for name in Words._fields[3:]))
-        kind, amount, text = details(self._kinds[page[row]], words, goal=is_goal)
+        kind, amount, text = details(int(pages.touch[row]), words, goal=is_goal)
         if kind == Touch.EMAIL_OPEN and is_bot[row]:
             kind = Touch.EMAIL_MACHINE_OPEN
         user = fields["user_id"][row]
