@@ -133,12 +133,13 @@ class Sessionizer:
         """Every partition of the counters is told the watermark; the facts, as sums, go to their site's."""
         count = self._context.transport.partitions(topics.FACTS.name)
         all_facts = [Facts(f"{NAME}-{partition}", output.watermark, [], [], {}) for _ in range(count)]
-        for fact in sum_sessions(output.said.facts, self._pane_ms):
+        said = output.said
+        for fact in sum_sessions(said.facts, self._pane_ms, said.closed):
             all_facts[partition_of(fact.site, count)].sessions.append(fact)
         if self._segments:
-            for measure in sum_segments(output.said.facts, self._pane_ms, self._segments):
+            for measure in sum_segments(said.facts, self._pane_ms, self._segments, said.closed):
                 all_facts[partition_of(measure.site, count)].measures.append(measure)
-        for site, change in output.said.active.items():
+        for site, change in said.active.items():
             all_facts[partition_of(site, count)].active[site] = change
         for target, facts in enumerate(all_facts):
             if facts.sessions or facts.measures or facts.active or output.has_new_watermark:

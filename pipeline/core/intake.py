@@ -164,7 +164,7 @@ class Intake:
         placed = np.flatnonzero((outcome == _SESSIONIZED) & ~known)
         if len(placed):
 
-            def contexts_of(rows: Index) -> list[str]:
+            def contexts_of(rows: Index) -> Coded:
                 return self._contexts(fields, traffic, device, placed[rows])
 
             hits = hits_of(reading, placed, keys, kind == VIEW, is_goal, contexts_of)
@@ -221,16 +221,19 @@ class Intake:
             self._ids.append((ids_number, latest))
         return known
 
-    def _contexts(self, fields: dict[str, Any], traffic: Index, device: Index, rows: Index) -> list[str]:
+    def _contexts(self, fields: dict[str, Any], traffic: Index, device: Index, rows: Index) -> Coded:
         """What sessions take from these hits, their first ones."""
         if len(self._known_contexts) >= MOST_REMEMBERED:
             self._known_contexts.clear()
-        columns = (Coded(traffic, self._looks.traffics), Coded(device, self._looks.devices))
-        words = combined(*(column.at(rows) for column in (*columns, fields["country"], fields["language"])))
-        ends = words.map(lambda one: context_of((*one[0], *one[1][:3], one[2] or "", one[3])))
-        begins = fields["referrer"].at(rows)
-        found = [SEPARATOR.join((context_of((begin,)), end)) for begin, end in zip(begins, ends, strict=True)]
-        return [self._known_contexts.setdefault(one, one) for one in found]
+        parts = (
+            fields["referrer"].at(rows).compact().map(lambda referrer: context_of((referrer,))),
+            Coded(traffic[rows], self._looks.traffics).compact().map(context_of),
+            Coded(device[rows], self._looks.devices).compact().map(lambda device: context_of(device[:3])),
+            fields["country"].at(rows).compact().map(lambda country: context_of((country or "",))),
+            fields["language"].at(rows).compact().map(lambda language: context_of((language,))),
+        )
+        known = self._known_contexts
+        return combined(*parts).map(lambda one: known.setdefault(context := SEPARATOR.join(one), context))
 
     def _say_sessions(self, output: Output, wall_ms: int, *, is_final: bool) -> None:
         """Close and forget what is due; rows of closed sessions, and of open ones once an interval."""
@@ -245,7 +248,7 @@ class Intake:
         if interval is not None and not 0 <= wall_ms - self._said_at < interval:
             self._said_at = wall_ms
             told.append(self._table.unsaid())
-        output.touched.sessions = said.told
+        output.touched.closed, output.touched.sessions = said.closed, said.told
         output.sessions = self._table.rows(np.unique(np.concatenate(told)), said.version)
 
     def _forget(self) -> None:

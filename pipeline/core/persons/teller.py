@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from msgspec import Struct
 
+from pipeline.core.closing import Closed
 from pipeline.core.coded import combined
 from pipeline.core.ids import SEPARATOR, partition_of
 from pipeline.core.look import Looks, PageCodes
@@ -20,12 +21,16 @@ from schemas.touchpoint import HitColumns, LinkColumns, SessionColumns, Touch, T
 
 MOST_REMEMBERED: Final = 200_000  # links told before; about 200 bytes each
 _LATEST: Final = np.iinfo(np.int64).max
+_NO_SESSIONS: Final[list[list[Any]]] = [[] for _ in SessionColumns.__struct_fields__]
 _KIND: Final = HitColumns.__struct_fields__.index("kind")
 
 
 class Touched(Struct):
-    """What a unit of work tells. Rows are tuples in the order of the columns."""
+    """What a unit of work tells: sessions that were closed, and that are taken back. Rows are tuples in the order of
+    the columns.
+    """
 
+    closed: Closed | None = None
     sessions: list[Told] = []
     hits: list[tuple[Any, ...]] = []
     links: list[tuple[str, str, int]] = []
@@ -35,10 +40,14 @@ class Touched(Struct):
     ) -> Iterator[tuple[int, Touchpoints]]:
         """A message for each partition that is told anything; ``to_all``: the watermark is new, all are told."""
         rows = (self._session_rows(), self.hits, self.links)
+        closed = self.closed.told(partitions) if self.closed else [_NO_SESSIONS] * partitions
         for target, tables in enumerate(zip(*(_parted(some, partitions) for some in rows), strict=True)):
-            if to_all or any(tables):
-                sessions, hits, links = ([*map(list, zip(*table, strict=True))] for table in tables)
-                told = SessionColumns(*sessions), HitColumns(*hits), LinkColumns(*links)
+            sessions, hits, links = ([*map(list, zip(*table, strict=True))] for table in tables)
+            sessions = sessions or [[] for _ in SessionColumns.__struct_fields__]
+            for column, more in zip(sessions, closed[target], strict=True):
+                column += more
+            told = SessionColumns(*sessions), HitColumns(*hits), LinkColumns(*links)
+            if to_all or any(tables) or told[0].key:
                 yield target, Touchpoints(source, watermark, *told)
 
     def _session_rows(self) -> Iterator[tuple[Any, ...]]:
