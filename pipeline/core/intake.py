@@ -203,10 +203,14 @@ class Intake:
         """Which hits are duplicates; counts them."""
         known = np.zeros(len(reading), np.bool_)
         hit_ids = reading.fields["hit_id"]
-        named = np.flatnonzero(np.fromiter(map(bool, hit_ids), np.bool_, len(hit_ids)))
+        if all(hit_ids):
+            named = np.arange(len(hit_ids))
+        else:
+            named = np.flatnonzero(np.fromiter(map(bool, hit_ids), np.bool_, len(hit_ids)))
+            keys, hit_ids = keys.at(named), rows_at(hit_ids, named)
         if not len(named):
             return known
-        digests = digests_of(keys.at(named), rows_at(hit_ids, named))
+        digests = digests_of(keys, hit_ids)
         window_ms = self.rules.sessions.dedupe_ms
         time = reading.time[named]
         since = np.full(len(named), _NEVER) if self.rules.bounded else marks[named] - window_ms

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from pipeline.core.coded import Coded
-from pipeline.core.ids import SEPARATOR, session_id, visitor_key
+from pipeline.core.ids import SEPARATOR, session_ids, visitor_key
 from pipeline.core.money import add_micros
 from pipeline.core.segments import Hits, Segments, Sums, cut, sums
 from pipeline.core.session import OpenSession, earliest
@@ -202,19 +202,17 @@ class SessionTable:
         slots = self.slots
         firsts = segments.order[segments.first[new]]
         starts = segments.start[new]
-        visitors = segments.visitor[new]
-        keys = [hits.keys[visitor] for visitor in visitors.tolist()]
-        ids = "".join([session_id(key, start) for key, start in zip(keys, starts.tolist(), strict=True)])
+        visitors = Coded(segments.visitor[new], hits.keys).compact()
+        keys = visitors[:]
         for name in Sums._fields:
             slots[name][at] = getattr(of, name)
         slots["start"][at], slots["url"][at] = starts, hits.urls.at(firsts).array()
         slots["since"][at], slots["prev"][at] = said.version, before
         slots["told"][at], slots["old_ids"][at], slots["unsaid"][at] = 0, None, True
         slots["key"][at], slots["context"][at] = objects(keys), hits.contexts_of(firsts).array()
-        slots["id"][at] = np.frombuffer(bytes.fromhex(ids), "V16")
+        slots["id"][at] = session_ids(visitors, starts)
         self._newest.update(zip(keys, at.tolist(), strict=True))
-        sites = Coded(visitors, hits.keys).compact().map(lambda key: key.partition(SEPARATOR)[0])
-        _count_active(said, sites.distinct(), 1)
+        _count_active(said, visitors.map(lambda key: key.partition(SEPARATOR)[0]).distinct(), 1)
 
     def _add_goals(self, hits: Hits, slot_of: Index) -> None:
         """To the sessions on the fast way; those of the others are no slots yet."""
