@@ -43,8 +43,9 @@ class Evidences(NamedTuple):
     ) -> Iterator[tuple[int, EvidenceBatch]]:
         """A message for each partition that persons of these belong to."""
         people = self.persons
-        target = np.array([partition_of(person, partitions) for person in people.values])[people.codes]
-        for partition in np.unique(target).tolist():
+        targets = [partition_of(person, partitions) for person in people.values]
+        target = np.array(targets)[people.codes]
+        for partition in sorted(set(targets)):
             rows = np.flatnonzero(target == partition)
             persons, person = _used(people.values, people.codes[rows])
             kinds, kind = _used(self.kinds, self.kind[rows])
@@ -90,7 +91,7 @@ class Matcher:
         self._details(reading, rows, page, traffic, kind)
         found = kind != _NONE
         chosen, fields = rows[found], reading.fields
-        pages = Coded(page[chosen], self.looks.pages).compact()
+        urls = fields["url"].at(chosen)
         return Evidences(
             combined(fields["site"].at(chosen), fields["person_id"].at(chosen))
             .map(SEPARATOR.join)
@@ -98,8 +99,8 @@ class Matcher:
             reading.time[chosen],
             list(self._kinds),
             kind[found],
-            [one.url for one in pages.values],
-            pages.codes,
+            urls.values,
+            urls.codes,
             session[chosen],
             fields["user_id"].at(chosen).array(np.bool_),
         )

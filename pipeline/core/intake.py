@@ -19,7 +19,6 @@ from pipeline.core.duplicates import SeenIds
 from pipeline.core.evidence import Matcher
 from pipeline.core.hit_columns import (
     DEVICE,
-    PAGE,
     TRAFFIC,
     coded_columns,
     own_columns,
@@ -175,7 +174,6 @@ class Intake:
         columns = own_columns(reading, self.partition)
         columns |= coded_columns(TRAFFIC, traffic, looks.traffics)
         columns |= coded_columns(DEVICE, device, looks.devices)
-        columns |= coded_columns(PAGE, page, looks.pages)
         first, session = numbered(slots)
         ids = self._table.ids(slots[first])
         columns |= {

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.core.bounce import bounced
 from pipeline.core.closing import Closed
-from pipeline.core.coded import Coded, Codes
+from pipeline.core.coded import Coded, Codes, combined
 from pipeline.core.ids import SEPARATOR, hex_ids
 from pipeline.core.session import CONTEXT, OpenSession, channel_of
 from pipeline.core.slots import Array, Index, Slots
@@ -44,17 +44,16 @@ _SAID = (*_AS_IT_IS, "key", "context", "user", "revenue", "told")
 def rows_of(slots: Slots, at: Index, version: int, bounce: str) -> dict[str, Any]:
     """The sessions as they stand, as columns of ``schemas.rows.SESSION_ROWS`` (lists, arrays, coded); at least one."""
     column = {name: slots[name][at] for name in _SAID}
-    keys = [key.partition(SEPARATOR) for key in column["key"].tolist()]
-    visitors = [name[1:] if name[0] == "v" else "" for _, _, name in keys]
-    users = column["user"].tolist()
-    contexts = Codes().of(column["context"].tolist())
+    key, users, contexts = (Codes().of(column[name].tolist()) for name in ("key", "user", "context"))
+    names = key.map(lambda key: key.partition(SEPARATOR))
+    visitors = names.map(lambda name: name[2][1:] if name[2][0] == "v" else "").distinct()
     parts = zip(*[context.split(SEPARATOR) for context in contexts.values], strict=True)
     return {
         "session_id": hex_ids(slots["id"][at]),
-        "site": [site for site, _, _ in keys],
+        "site": names.map(lambda name: name[0]).distinct(),
         "visitor_id": visitors,
         "user_id": users,
-        "person_id": [user or visitor for user, visitor in zip(users, visitors, strict=True)],
+        "person_id": combined(users, visitors).map(lambda ids: ids[0] or ids[1]),
         "start_time": column["start"],
         "end_time": column["end"],
         "duration_ms": column["end"] - column["start"],
