@@ -3,14 +3,14 @@
 Which pages are notable the looks know; whatever else counts is looked at in notable hits only.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
 from msgspec import Struct
 
 from pipeline.core.closing import Closed
-from pipeline.core.coded import combined
+from pipeline.core.coded import combined, rows_at
 from pipeline.core.ids import SEPARATOR, partition_of
 from pipeline.core.look import Looks, PageCodes
 from pipeline.core.persons.notable import Words, details
@@ -20,6 +20,7 @@ from pipeline.core.slots import Array, Index
 from schemas.touchpoint import HitColumns, LinkColumns, SessionColumns, Touch, Touchpoints
 
 MOST_REMEMBERED: Final = 200_000  # links told before; about 200 bytes each
+_OWN: Final = ("site", "visitor_id", "user_id", "currency")
 _LATEST: Final = np.iinfo(np.int64).max
 _NO_SESSIONS: Final[list[list[Any]]] = [[] for _ in SessionColumns.__struct_fields__]
 _KIND: Final = HitColumns.__struct_fields__.index("kind")
@@ -99,39 +100,46 @@ class Teller:
         kinds = pages.touch[rows]
         chosen = rows[(kinds != Touch.NONE) & (~is_bot[rows] | (kinds == Touch.EMAIL_OPEN))]
         fields = reading.fields
-        found = [
-            self._hit(fields, reading, row, pages, traffic, in_session, is_bot) for row in chosen.tolist()
-        ]
+        ours = (pages.page, pages.touch, traffic, is_bot, in_session, reading.time)
+        own, words = (
+            [rows_at(fields[name], chosen) for name in names] for names in (_OWN, Words._fields[3:])
+        )
+        columns = (*(column[chosen].tolist() for column in ours), *own, zip(*words, strict=True))
+        found = [self._hit(*values) for values in zip(*columns, strict=True)]
         return [hit for hit in found if hit[_KIND] != Touch.NONE]
 
     def _hit(
         self,
-        fields: Mapping[str, Sequence[Any]],
-        reading: Reading,
-        row: int,
-        pages: PageCodes,
-        traffic: Index,
-        in_session: Array,
-        is_bot: Array,
+        page: int,
+        kind: int,
+        traffic: int,
+        is_bot: bool,
+        in_session: bool,
+        time: int,
+        site: str,
+        visitor: str | None,
+        user: str | None,
+        currency: str | None,
+        said: tuple[Any, ...],
     ) -> tuple[Any, ...]:
-        look, origin = self._looks.pages[pages.page[row]], self._looks.traffics[traffic[row]]
-        campaign, is_goal = origin.id or origin.name, look.is_goal and not is_bot[row]
-        words = Words(look.event, look.url, campaign, *(fields[name][row] for name in Words._fields[3:]))
-        kind, amount, text = details(int(pages.touch[row]), words, goal=is_goal)
-        if kind == Touch.EMAIL_OPEN and is_bot[row]:
+        """``said``: the rest of its words."""
+        look, origin = self._looks.pages[page], self._looks.traffics[traffic]
+        is_goal = look.is_goal and not is_bot
+        words = Words(look.event, look.url, origin.id or origin.name, *said)
+        kind, amount, text = details(kind, words, goal=is_goal)
+        if kind == Touch.EMAIL_OPEN and is_bot:
             kind = Touch.EMAIL_MACHINE_OPEN
-        user = fields["user_id"][row]
         return (
-            f"{fields['site'][row]}{SEPARATOR}{user or fields['visitor_id'][row]}",
+            f"{site}{SEPARATOR}{user or visitor}",
             bool(user),
-            int(reading.time[row]),
+            time,
             int(kind),
-            bool(is_goal),
-            bool(in_session[row]),
+            is_goal,
+            in_session,
             look.event,
             origin.channel,
             amount,
-            fields["currency"][row] or "",
+            currency or "",
             text,
             1,
         )
