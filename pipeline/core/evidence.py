@@ -123,18 +123,17 @@ class Matcher:
         scores, props = reading.fields["score"], reading.fields["props"]
         if scores.count(None) == len(scores) and props.count(ABSENT) == len(props):
             return
-        for place, row in enumerate(rows.tolist()):
-            look = self.looks.pages[page[row]]
-            if (scores[row] is None and props[row] is ABSENT) or not self._models.looks_at_details(
-                look.event
-            ):
+        events = reading.fields["event"].at(rows).map(self._models.looks_at_details)
+        for place in np.flatnonzero(events.array(np.bool_)).tolist():
+            row = int(rows[place])
+            if scores[row] is None and props[row] is ABSENT:
                 continue
             raw = None if props[row] is ABSENT else bytes(props[row])
             score = None
             if scores[row] is not None:
                 score = normalised_score(metric_of(raw), scores[row], reading.fields["scale"][row])
             channel = self.looks.traffics[traffic[row]].channel
-            kind[place] = self._ask(look, channel, score, raw)
+            kind[place] = self._ask(self.looks.pages[page[row]], channel, score, raw)
 
     def use(self, models: Models) -> None:
         """From now on these models hold."""
