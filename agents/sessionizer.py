@@ -11,7 +11,7 @@ import msgspec
 from agents.hop import Context, Unit
 from pipeline.core.evidence import only_time
 from pipeline.core.ids import partition_of
-from pipeline.core.intake import Intake
+from pipeline.core.intake import Intake, matcher_of
 from pipeline.core.intake_rules import IntakeRules
 from pipeline.core.intake_unit import Output
 from pipeline.core.models import Models
@@ -41,6 +41,7 @@ class Sessionizer:
         self._context = context
         self._pane_ms = pane_ms
         self._rules = rules
+        self._matcher = matcher_of(rules)
         self._partitions: dict[int, tuple[Intake, Journal, Journal]] = {}
         self.epoch = 0
 
@@ -83,15 +84,14 @@ class Sessionizer:
         """Between two batches: from now on hits are matched by these models, and their evidence says so."""
         self.epoch = epoch
         self._rules = self._rules._replace(models=models)
-        for intake, *_ in self._partitions.values():
-            intake.matcher.use(models)
+        self._matcher.use(models)
 
     def _partition(self, partition: int) -> tuple[Intake, Journal, Journal]:
         known = self._partitions.get(partition)
         if known is None:
             transport = self._context.transport
             state, ids = transport.journal(NAME, partition), transport.journal(HIT_IDS, partition)
-            intake = Intake(self._rules, partition)
+            intake = Intake(self._rules, partition, self._matcher)
             intake.restore(state.entries(), ids.entries())
             known = self._partitions[partition] = intake, state, ids
         return known
@@ -133,12 +133,13 @@ class Sessionizer:
         """Every partition of the counters is told the watermark; the facts, as sums, go to their site's."""
         count = self._context.transport.partitions(topics.FACTS.name)
         all_facts = [Facts(f"{NAME}-{partition}", output.watermark, [], [], {}) for _ in range(count)]
-        for fact in sum_sessions(output.said.facts, self._pane_ms):
+        said = output.said
+        for fact in sum_sessions(said.facts, self._pane_ms, said.closed):
             all_facts[partition_of(fact.site, count)].sessions.append(fact)
         if self._segments:
-            for measure in sum_segments(output.said.facts, self._pane_ms, self._segments):
+            for measure in sum_segments(said.facts, self._pane_ms, self._segments, said.closed):
                 all_facts[partition_of(measure.site, count)].measures.append(measure)
-        for site, change in output.said.active.items():
+        for site, change in said.active.items():
             all_facts[partition_of(site, count)].active[site] = change
         for target, facts in enumerate(all_facts):
             if facts.sessions or facts.measures or facts.active or output.has_new_watermark:

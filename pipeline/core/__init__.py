@@ -12,6 +12,7 @@ Sessionizer: the hop is ``intake``, what it says ``intake_unit``; ``intake_rules
   ``devices``, ``bots``, ``goals``.
 * Sessions: ``segments`` of hits without a pause go to ``session_table``, in ``session_columns``. What is late or ties
   goes hit by hit: ``sessionizer``, ``session``. Where more than a pause cuts: ``split_table``, ``parts``. ``bounce``.
+  ``closing``: what the counters and the persons are told of them.
 
 Journeys: the hop is ``journeys``; ``evidence`` tells it which hits a stage model knows.
 

@@ -1,6 +1,7 @@
 """A column of which most values repeat: a table of the values, and the place of each row's value in it."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import compress
 from typing import Any, Final, overload
 
 import numpy as np
@@ -58,7 +59,7 @@ class Coded(Sequence[Any]):
         is_used[:keeping] = True
         is_used[self.codes] = True
         code = np.cumsum(is_used) - 1
-        return Coded(code[self.codes], [self.values[at] for at in np.flatnonzero(is_used).tolist()])
+        return Coded(code[self.codes], list(compress(self.values, is_used.tolist())))
 
 
 class Codes:

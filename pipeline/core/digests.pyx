@@ -1,15 +1,16 @@
 # cython: language_level=3
-"""The hashes of hit_ids, compiled and optional: BLAKE2b (RFC 7693) of 8 bytes, without a key, of a batch at once.
+"""Hashes of a batch's texts, compiled and optional: BLAKE2b (RFC 7693) without a key, eight texts at once.
 
-They are those of hashlib's ``blake2b(digest_size=8)``, without an object for each: ``pipeline.core.duplicates`` has
-the way without a compiler.
+They are those of hashlib's ``blake2b``, without an object for each: ``pipeline.core.duplicates`` and
+``pipeline.core.ids`` have the way without a compiler.
 """
 
 import sys
+from hashlib import blake2b
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
 cdef extern from *:
@@ -31,111 +32,120 @@ cdef extern from *:
         {6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5},
         {10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0},
     };
+
+    /* A word of each of eight messages: of whatever width the machine's registers are, asked when it is loaded. */
+    typedef uint64_t Words __attribute__((vector_size(64)));
+    #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+    #define FOR_EACH_MACHINE __attribute__((target_clones("avx512f", "avx2", "default")))
+    #else
+    #define FOR_EACH_MACHINE
+    #endif
+    #define ROTATED(w, bits) ((w) >> (bits) | (w) << (64 - (bits)))  /* to the right */
+    #define MIX(a, b, c, d, x, y) \\
+        a += b + (x); d = ROTATED(d ^ a, 32); c += d; b = ROTATED(b ^ c, 24); \\
+        a += b + (y); d = ROTATED(d ^ a, 16); c += d; b = ROTATED(b ^ c, 63);
+
+    /* Messages of one block each, padded with zeros: the first two words of their hashes. */
+    FOR_EACH_MACHINE
+    static void hash_eight(uint64_t blocks[8][16], uint64_t sizes[8], uint64_t digest, uint64_t hashes[8][2])
+    {
+        Words m[16], v[16];
+        for (int at = 0; at < 16; at++)
+            for (int of = 0; of < 8; of++)
+                m[at][of] = blocks[of][at];
+        for (int at = 0; at < 8; at++)
+            v[at] = v[at + 8] = (Words){0} + START[at];
+        v[0] ^= 0x01010000 ^ digest;  /* no key, neither tree nor salt */
+        for (int of = 0; of < 8; of++)
+            v[12][of] ^= sizes[of];
+        v[14] = ~v[14];  /* the last block */
+        const Words first = v[0], second = v[1];
+        #pragma GCC unroll 12
+        for (int round = 0; round < 12; round++) {
+            const uint8_t *s = ORDER[round % 10];
+            MIX(v[0], v[4], v[8], v[12], m[s[0]], m[s[1]])
+            MIX(v[1], v[5], v[9], v[13], m[s[2]], m[s[3]])
+            MIX(v[2], v[6], v[10], v[14], m[s[4]], m[s[5]])
+            MIX(v[3], v[7], v[11], v[15], m[s[6]], m[s[7]])
+            MIX(v[0], v[5], v[10], v[15], m[s[8]], m[s[9]])
+            MIX(v[1], v[6], v[11], v[12], m[s[10]], m[s[11]])
+            MIX(v[2], v[7], v[8], v[13], m[s[12]], m[s[13]])
+            MIX(v[3], v[4], v[9], v[14], m[s[14]], m[s[15]])
+        }
+        for (int of = 0; of < 8; of++) {
+            hashes[of][0] = first[of] ^ v[0][of] ^ v[8][of];
+            hashes[of][1] = second[of] ^ v[1][of] ^ v[9][of];
+        }
+    }
     """
-    const uint64_t START[8]
-    const uint8_t ORDER[10][16]
+    void hash_eight(uint64_t (*blocks)[16], uint64_t* sizes, uint64_t digest, uint64_t (*hashes)[2]) nogil
 
 cdef enum:
-    ROUNDS = 12
+    LANES = 8
     BLOCK = 128  # bytes
-    DIGEST = 8  # bytes
+    MOST_KEPT = 16  # bytes
 
-cdef struct State:
-    uint64_t hash[8]
-    uint64_t before  # bytes that were compressed
-    uint8_t block[BLOCK]
-    Py_ssize_t filled  # bytes of the block
+cdef struct Waiting:
+    uint64_t blocks[LANES][16]
+    uint64_t sizes[LANES]
+    uint64_t hashes[LANES][2]
+    Py_ssize_t rows[LANES]
+    int count
 
 if sys.byteorder != "little":
     raise ImportError("words are read as they lie in memory")
 
 
-def digests(list keys, const int64_t[::1] codes, list hit_ids):
-    """The digests of ``keys[code]``, 0x1F and the hit_id, row by row and one behind the other."""
-    cdef Py_ssize_t row, rows = len(hit_ids)
-    cdef State state
+def digests(list keys, const int64_t[::1] codes, list texts, int size=8, int kept=8):
+    """The first ``kept`` bytes, at most 16, of the digests of ``size`` bytes of ``keys[code]``, 0x1F and the text, row
+    by row and one behind the other.
+    """
+    cdef Py_ssize_t row, rows = len(texts), key_size = 0, text_size = 0
+    cdef Waiting waiting
+    cdef char* block
+    cdef const char* key
+    cdef const char* text
     if len(codes) != rows:
-        raise ValueError("there must be a code for each hit_id")
-    joined = PyBytes_FromStringAndSize(NULL, rows * DIGEST)
+        raise ValueError("there must be a code for each text")
+    if not 0 <= kept <= min(size, MOST_KEPT):
+        raise ValueError(f"{kept} bytes of {size} cannot be kept")
+    joined = PyBytes_FromStringAndSize(NULL, rows * kept)
     cdef char* into = PyBytes_AS_STRING(joined)
+    memset(&waiting, 0, sizeof(waiting))
     for row in range(rows):
-        start(&state)
         if not 0 <= codes[row] < len(keys):
             raise IndexError("a code without a key")
-        update_text(&state, keys[codes[row]])
-        update(&state, <const uint8_t*>b"\x1f", 1)
-        update_text(&state, hit_ids[row])
-        compress(&state, is_last=True)
-        memcpy(into + row * DIGEST, state.hash, DIGEST)
+        key = utf8_of(keys[codes[row]], &key_size)
+        text = utf8_of(texts[row], &text_size)
+        if key_size + 1 + text_size > BLOCK:
+            long = blake2b(key[:key_size] + b"\x1f" + text[:text_size], digest_size=size).digest()
+            memcpy(into + row * kept, PyBytes_AS_STRING(long), kept)
+            continue
+        block = <char*>waiting.blocks[waiting.count]
+        memcpy(block, key, key_size)
+        block[key_size] = 0x1f
+        memcpy(block + key_size + 1, text, text_size)
+        memset(block + key_size + 1 + text_size, 0, BLOCK - key_size - 1 - text_size)
+        waiting.sizes[waiting.count] = key_size + 1 + text_size
+        waiting.rows[waiting.count] = row
+        waiting.count += 1
+        if waiting.count == LANES:
+            hash_all(&waiting, size, kept, into)
+    hash_all(&waiting, size, kept, into)
     return joined
 
 
-cdef void start(State* state) noexcept nogil:
-    memcpy(state.hash, START, sizeof(state.hash))
-    state.hash[0] ^= 0x01010000 ^ DIGEST  # no key, neither tree nor salt
-    state.before = state.filled = 0
-
-
-cdef int update_text(State* state, str text) except -1:
+cdef const char* utf8_of(str text, Py_ssize_t* size) except NULL:
     if text is None:
         raise TypeError("a text is missing")
-    cdef Py_ssize_t size = 0
-    cdef const char* at = PyUnicode_AsUTF8AndSize(text, &size)
-    update(state, <const uint8_t*>at, size)
-    return 0
+    return PyUnicode_AsUTF8AndSize(text, size)
 
 
-cdef void update(State* state, const uint8_t* at, Py_ssize_t size) noexcept nogil:
-    cdef Py_ssize_t part
-    while size:
-        if state.filled == BLOCK:  # only when more follows: the last block is compressed as such
-            compress(state, is_last=False)
-        part = min(size, BLOCK - state.filled)
-        memcpy(state.block + state.filled, at, part)
-        state.filled += part
-        at += part
-        size -= part
-
-
-cdef void compress(State* state, bint is_last) noexcept nogil:
-    cdef uint64_t m[16]
-    cdef uint64_t v[16]
-    cdef const uint8_t* s
-    cdef int i
-    memset(state.block + state.filled, 0, BLOCK - state.filled)
-    memcpy(m, state.block, BLOCK)
-    memcpy(v, state.hash, sizeof(state.hash))
-    memcpy(v + 8, START, sizeof(state.hash))
-    state.before += state.filled
-    state.filled = 0
-    v[12] ^= state.before  # its upper half stays 0: no message has 2**64 bytes
-    if is_last:
-        v[14] = ~v[14]
-    for i in range(ROUNDS):
-        s = ORDER[i % 10]
-        mix(&v[0], &v[4], &v[8], &v[12], m[s[0]], m[s[1]])
-        mix(&v[1], &v[5], &v[9], &v[13], m[s[2]], m[s[3]])
-        mix(&v[2], &v[6], &v[10], &v[14], m[s[4]], m[s[5]])
-        mix(&v[3], &v[7], &v[11], &v[15], m[s[6]], m[s[7]])
-        mix(&v[0], &v[5], &v[10], &v[15], m[s[8]], m[s[9]])
-        mix(&v[1], &v[6], &v[11], &v[12], m[s[10]], m[s[11]])
-        mix(&v[2], &v[7], &v[8], &v[13], m[s[12]], m[s[13]])
-        mix(&v[3], &v[4], &v[9], &v[14], m[s[14]], m[s[15]])
-    for i in range(8):
-        state.hash[i] ^= v[i] ^ v[i + 8]
-
-
-cdef inline void mix(uint64_t* a, uint64_t* b, uint64_t* c, uint64_t* d, uint64_t x, uint64_t y) noexcept nogil:
-    a[0] += b[0] + x
-    d[0] = rotated(d[0] ^ a[0], 32)
-    c[0] += d[0]
-    b[0] = rotated(b[0] ^ c[0], 24)
-    a[0] += b[0] + y
-    d[0] = rotated(d[0] ^ a[0], 16)
-    c[0] += d[0]
-    b[0] = rotated(b[0] ^ c[0], 63)
-
-
-cdef inline uint64_t rotated(uint64_t word, int bits) noexcept nogil:
-    """To the right."""
-    return word >> bits | word << (64 - bits)
+cdef void hash_all(Waiting* waiting, int size, int kept, char* into) noexcept nogil:
+    """Of those that wait; what lies behind them is hashed with them, and left."""
+    cdef int at
+    if waiting.count:
+        hash_eight(waiting.blocks, waiting.sizes, size, waiting.hashes)
+    for at in range(waiting.count):
+        memcpy(into + waiting.rows[at] * kept, waiting.hashes[at], kept)
+    waiting.count = 0

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.coded import Coded
-from pipeline.core.numbers import numbered
 
 Digests = NDArray[np.uint64]
 Times = NDArray[np.int64]
@@ -52,20 +51,28 @@ class SeenIds:
 
         ``since``: per hit, the event time before which an id is forgotten.
         """
-        known = np.zeros(len(digests), np.bool_)
+        order = np.argsort(digests)
+        batch = _Run(digests[order], times[order])
+        is_there = np.zeros(len(digests), np.bool_)
         for run in self._runs:
-            known |= _within(run, digests, times, window_ms, since)
-        if len(numbered(digests.view(np.int64))[0]) < len(digests):
-            _, first, count = np.unique(digests, return_index=True, return_counts=True)
-            self._among_themselves(known, digests, times, window_ms, since, digests[first[count > 1]])
-        self.add(digests[~known], times[~known])
+            is_there |= _within(run, *batch, window_ms, since[order])
+        known = np.empty(len(digests), np.bool_)
+        known[order] = is_there
+        repeated = batch.digests[1:][batch.digests[1:] == batch.digests[:-1]]
+        if len(repeated):
+            self._among_themselves(known, digests, times, window_ms, since, repeated)
+        is_new = ~known[order]
+        self._put(_Run(batch.digests[is_new], batch.times[is_new]))
         return known
 
     def add(self, digests: Digests, times: Times) -> None:
         """Remember what is known to be new."""
-        if len(digests):
-            order = np.argsort(digests, kind="stable")
-            self._runs.append(_Run(digests[order], times[order]))
+        order = np.argsort(digests)
+        self._put(_Run(digests[order], times[order]))
+
+    def _put(self, run: _Run) -> None:
+        if len(run.digests):
+            self._runs.append(run)
         while len(self._runs) > 1 and len(self._runs[-2].digests) <= 2 * len(self._runs[-1].digests):
             self._runs[-2:] = [_merged(*self._runs[-2:])]
 

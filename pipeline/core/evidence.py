@@ -43,8 +43,9 @@ class Evidences(NamedTuple):
     ) -> Iterator[tuple[int, EvidenceBatch]]:
         """A message for each partition that persons of these belong to."""
         people = self.persons
-        target = np.array([partition_of(person, partitions) for person in people.values])[people.codes]
-        for partition in np.unique(target).tolist():
+        targets = [partition_of(person, partitions) for person in people.values]
+        target = np.array(targets)[people.codes]
+        for partition in sorted(set(targets)):
             rows = np.flatnonzero(target == partition)
             persons, person = _used(people.values, people.codes[rows])
             kinds, kind = _used(self.kinds, self.kind[rows])
@@ -72,7 +73,7 @@ class Matcher:
     """Asks the stage models about each distinct page and channel once."""
 
     def __init__(self, models: Models, looks: Looks) -> None:
-        self._models, self._looks = models, looks
+        self._models, self.looks = models, looks
         self._kinds: dict[Kind, int] = {}
         self._known: dict[int, int] = {}  # numbers of page and traffic, packed -> of a kind
 
@@ -90,7 +91,7 @@ class Matcher:
         self._details(reading, rows, page, traffic, kind)
         found = kind != _NONE
         chosen, fields = rows[found], reading.fields
-        pages = Coded(page[chosen], self._looks.pages).compact()
+        urls = fields["url"].at(chosen)
         return Evidences(
             combined(fields["site"].at(chosen), fields["person_id"].at(chosen))
             .map(SEPARATOR.join)
@@ -98,16 +99,16 @@ class Matcher:
             reading.time[chosen],
             list(self._kinds),
             kind[found],
-            [one.url for one in pages.values],
-            pages.codes,
+            urls.values,
+            urls.codes,
             session[chosen],
             fields["user_id"].at(chosen).array(np.bool_),
         )
 
     def _kind(self, pair: int) -> int:
         page, traffic = pair >> _TRAFFIC_BITS, pair & _TRAFFIC
-        channel = self._looks.traffics[traffic].channel
-        code = self._known[pair] = self._ask(self._looks.pages[page], channel)
+        channel = self.looks.traffics[traffic].channel
+        code = self._known[pair] = self._ask(self.looks.pages[page], channel)
         return code
 
     def _ask(self, page: Page, channel: str, score: float | None = None, props: bytes | None = None) -> int:
@@ -122,18 +123,17 @@ class Matcher:
         scores, props = reading.fields["score"], reading.fields["props"]
         if scores.count(None) == len(scores) and props.count(ABSENT) == len(props):
             return
-        for place, row in enumerate(rows.tolist()):
-            look = self._looks.pages[page[row]]
-            if (scores[row] is None and props[row] is ABSENT) or not self._models.looks_at_details(
-                look.event
-            ):
+        events = reading.fields["event"].at(rows).map(self._models.looks_at_details)
+        for place in np.flatnonzero(events.array(np.bool_)).tolist():
+            row = int(rows[place])
+            if scores[row] is None and props[row] is ABSENT:
                 continue
             raw = None if props[row] is ABSENT else bytes(props[row])
             score = None
             if scores[row] is not None:
                 score = normalised_score(metric_of(raw), scores[row], reading.fields["scale"][row])
-            channel = self._looks.traffics[traffic[row]].channel
-            kind[place] = self._ask(look, channel, score, raw)
+            channel = self.looks.traffics[traffic[row]].channel
+            kind[place] = self._ask(self.looks.pages[page[row]], channel, score, raw)
 
     def use(self, models: Models) -> None:
         """From now on these models hold."""

@@ -70,12 +70,13 @@ class GlobSet:
         self._prefixes = {glob[:-1]: glob for glob in prefixes}
         self._lengths = sorted({len(prefix) for prefix in self._prefixes})
         others = set(ordered) - self._exact.keys() - set(prefixes)
-        self._others = [(glob, glob.split("*")) for glob in sorted(others)]
+        parts = [glob.split("*") for glob in sorted(others)]
+        self._others = [(max(of, key=len), of, glob) for of, glob in zip(parts, sorted(others), strict=True)]
 
     def matching(self, path: str) -> tuple[str, ...]:
         """The globs that match, in an order that depends on the path alone."""
         prefixes = self._prefixes
         size = len(path)
         found = [prefixes[path[:n]] for n in self._lengths if n <= size and path[:n] in prefixes]
-        found += [glob for glob, parts in self._others if _fits(parts, path)]
+        found += [glob for longest, parts, glob in self._others if longest in path and _fits(parts, path)]
         return self._exact.get(path, ()) + tuple(found)

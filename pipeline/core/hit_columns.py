@@ -14,7 +14,6 @@ from schemas.rows import HIT_ROWS
 
 Columns = dict[str, Sequence[Any] | Array]
 TRAFFIC = ("channel", *(f"campaign_{name}" for name in Campaign.__struct_fields__))
-PAGE = ("event", "url")
 DEVICE = ("device", "browser", "os", "bot")
 
 

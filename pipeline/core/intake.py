@@ -19,7 +19,6 @@ from pipeline.core.duplicates import SeenIds
 from pipeline.core.evidence import Matcher
 from pipeline.core.hit_columns import (
     DEVICE,
-    PAGE,
     TRAFFIC,
     coded_columns,
     own_columns,
@@ -53,16 +52,17 @@ _OUTCOMES = (Outcome.SESSIONIZED.value, Outcome.BACKGROUND.value, Outcome.LATE.v
 class Intake:
     """One partition of ``hits``. A unit of work is: any number of :meth:`take`, then one :meth:`finish`."""
 
-    def __init__(self, rules: IntakeRules, partition: int) -> None:
+    def __init__(self, rules: IntakeRules, partition: int, matcher: Matcher | None = None) -> None:
+        """``matcher``: that of these rules, which the partitions of a process share."""
         self.rules = rules
         self.partition = partition
         self._meta = Meta(Watermark(rules.out_of_orderness_ms))
         self._table = table_of(rules.sessions, rules.sites)
         self._seen = SeenIds()
         self._ids: deque[tuple[int, int]] = deque()  # number and latest event time of each entry
-        self._looks = Looks(rules.goals, rules.classifier, rules.background, rules.sites)
-        self.matcher = Matcher(rules.models, self._looks)
-        self._teller = Teller(rules.notables, self._looks)
+        self._matcher = matcher or matcher_of(rules)
+        self._looks = self._matcher.looks
+        self._teller = Teller(self._looks)
         self._records = Records()
         self._erasures: list[Erasure] = []
         self._known_contexts: dict[str, str] = {}
@@ -145,9 +145,9 @@ class Intake:
         known = self._known(reading, keys, marks, output, ids_number)
         looks = self._looks
         if looks.trim():
-            self.matcher.forget()
-            self._teller.forget()
-        page, kind, is_goal = looks.page_codes(fields["event"], fields["url"], fields["site"])
+            self._matcher.forget()
+        pages = looks.page_codes(fields["event"], fields["url"], fields["site"])
+        page, kind, is_goal, _ = pages
         device, is_bot = looks.device_codes(fields["user_agent"])
         traffic = looks.traffic_codes(page, fields["referrer"], fields["channel"], fields["campaign"])
         fields["language"] = looks.languages(fields["language"])
@@ -161,7 +161,7 @@ class Intake:
         placed = np.flatnonzero((outcome == _SESSIONIZED) & ~known)
         if len(placed):
 
-            def contexts_of(rows: Index) -> list[str]:
+            def contexts_of(rows: Index) -> Coded:
                 return self._contexts(fields, traffic, device, placed[rows])
 
             hits = hits_of(reading, placed, keys, kind == VIEW, is_goal, contexts_of)
@@ -172,7 +172,6 @@ class Intake:
         columns = own_columns(reading, self.partition)
         columns |= coded_columns(TRAFFIC, traffic, looks.traffics)
         columns |= coded_columns(DEVICE, device, looks.devices)
-        columns |= coded_columns(PAGE, page, looks.pages)
         first, session = numbered(slots)
         ids = self._table.ids(slots[first])
         columns |= {
@@ -182,8 +181,8 @@ class Intake:
         }
         output.hits = columns if len(stored) == len(reading) else picked(columns, stored)
         people = stored[outcome[stored] != _BOT]
-        output.evidence = self.matcher.match(reading, people, page, traffic, ids[session])
-        output.touched = self._teller.tell(reading, stored, page, traffic, outcome == _SESSIONIZED, is_bot)
+        output.evidence = self._matcher.match(reading, people, page, traffic, ids[session])
+        output.touched = self._teller.tell(reading, stored, pages, traffic, outcome == _SESSIONIZED, is_bot)
         ends = combined(fields["site"].at(stored), Coded(outcome[stored], _OUTCOMES))
         for (site, name), count in zip(ends.values, np.bincount(ends.codes).tolist(), strict=True):
             output.outcomes[site, Outcome(name)] = count
@@ -200,10 +199,14 @@ class Intake:
         """Which hits are duplicates; counts them."""
         known = np.zeros(len(reading), np.bool_)
         hit_ids = reading.fields["hit_id"]
-        named = np.flatnonzero(np.fromiter(map(bool, hit_ids), np.bool_, len(hit_ids)))
+        if all(hit_ids):
+            named = np.arange(len(hit_ids))
+        else:
+            named = np.flatnonzero(np.fromiter(map(bool, hit_ids), np.bool_, len(hit_ids)))
+            keys, hit_ids = keys.at(named), rows_at(hit_ids, named)
         if not len(named):
             return known
-        digests = digests_of(keys.at(named), rows_at(hit_ids, named))
+        digests = digests_of(keys, hit_ids)
         window_ms = self.rules.sessions.dedupe_ms
         time = reading.time[named]
         since = np.full(len(named), _NEVER) if self.rules.bounded else marks[named] - window_ms
@@ -218,16 +221,19 @@ class Intake:
             self._ids.append((ids_number, latest))
         return known
 
-    def _contexts(self, fields: dict[str, Any], traffic: Index, device: Index, rows: Index) -> list[str]:
+    def _contexts(self, fields: dict[str, Any], traffic: Index, device: Index, rows: Index) -> Coded:
         """What sessions take from these hits, their first ones."""
         if len(self._known_contexts) >= MOST_REMEMBERED:
             self._known_contexts.clear()
-        columns = (Coded(traffic, self._looks.traffics), Coded(device, self._looks.devices))
-        words = combined(*(column.at(rows) for column in (*columns, fields["country"], fields["language"])))
-        ends = words.map(lambda one: context_of((*one[0], *one[1][:3], one[2] or "", one[3])))
-        begins = fields["referrer"].at(rows)
-        found = [SEPARATOR.join((context_of((begin,)), end)) for begin, end in zip(begins, ends, strict=True)]
-        return [self._known_contexts.setdefault(one, one) for one in found]
+        parts = (
+            fields["referrer"].at(rows).compact().map(lambda referrer: context_of((referrer,))),
+            Coded(traffic[rows], self._looks.traffics).compact().map(context_of),
+            Coded(device[rows], self._looks.devices).compact().map(lambda device: context_of(device[:3])),
+            fields["country"].at(rows).compact().map(lambda country: context_of((country or "",))),
+            fields["language"].at(rows).compact().map(lambda language: context_of((language,))),
+        )
+        known = self._known_contexts
+        return combined(*parts).map(lambda one: known.setdefault(context := SEPARATOR.join(one), context))
 
     def _say_sessions(self, output: Output, wall_ms: int, *, is_final: bool) -> None:
         """Close and forget what is due; rows of closed sessions, and of open ones once an interval."""
@@ -242,7 +248,7 @@ class Intake:
         if interval is not None and not 0 <= wall_ms - self._said_at < interval:
             self._said_at = wall_ms
             told.append(self._table.unsaid())
-        output.touched.sessions = said.told
+        output.touched.closed, output.touched.sessions = said.closed, said.told
         output.sessions = self._table.rows(np.unique(np.concatenate(told)), said.version)
 
     def _forget(self) -> None:
@@ -276,6 +282,12 @@ class Intake:
         output.has_new_watermark = output.watermark != told
         minutes = [-1 if time is None else time // _MINUTE_MS for time in (told, output.watermark)]
         output.has_new_minute = is_final or minutes[0] != minutes[1]
+
+
+def matcher_of(rules: IntakeRules) -> Matcher:
+    """Asks all that these rules say of a hit's words, once for each."""
+    looks = Looks(rules.goals, rules.classifier, rules.background, rules.notables, rules.sites)
+    return Matcher(rules.models, looks)
 
 
 def _keys(fields: dict[str, Any]) -> Coded:

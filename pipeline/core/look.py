@@ -12,11 +12,13 @@ from pipeline.core.channels import Classifier, Traffic, language, origin
 from pipeline.core.coded import Coded, combined
 from pipeline.core.devices import UNKNOWN, Device
 from pipeline.core.goals import VIEWS, Goals
+from pipeline.core.persons.notable import SURVEY, Notables
 from pipeline.core.site_rules import SiteRules
 from pipeline.core.slots import Array, Index
 from schemas.hit import Campaign
 
 VIEW, OTHER, BACKGROUND = range(3)
+_PAGE_SHIFT, _TOUCH_SHIFT, _TOUCH, _LEAST_TOUCH = 8, 3, 31, SURVEY  # the bits of a page's number
 MOST_REMEMBERED: Final = 100_000  # of each table; about 300 bytes each
 
 
@@ -39,17 +41,28 @@ _Words = tuple[int, int, int, str, Campaign | None]  # origin, query and sender,
 _EMPTY: Final = 0
 
 
+class PageCodes(NamedTuple):
+    """Of each hit: its place in ``pages``, the kind of its event, whether it is a goal, and as what it is notable."""
+
+    page: Index
+    kind: Index
+    is_goal: Array
+    touch: Index
+
+
 class Looks:
-    """The tables of one partition."""
+    """The tables; all partitions of a process may share them."""
 
     def __init__(
         self,
         goals: Goals,
         classifier: Classifier,
         background: frozenset[str],
+        notables: Notables,
         sites: SiteRules | None = None,
     ) -> None:
         self._goals, self._classifier, self._background = goals, classifier, background
+        self._notables = notables
         self._sites = sites or SiteRules()
         self._version = 0
         self._forget()
@@ -58,7 +71,7 @@ class Looks:
         self.pages: list[Page] = []
         self.traffics: list[Traffic] = []
         self.devices: list[Device] = []
-        # The page's place and, in the lowest bits, its kind and goal; the device's place and whether it is a bot.
+        # The page's place and, in the lowest bits, the rest of its codes; the device's place and whether it is a bot.
         self._page: dict[tuple[str, ...], int] = {}
         self._texts = [""]
         self._text_code = {"": _EMPTY}
@@ -79,8 +92,8 @@ class Looks:
             self._forget()
         return is_much
 
-    def page_codes(self, events: Coded, urls: Coded, sites: Coded) -> tuple[Index, Index, Array]:
-        """Places in ``pages``, the kinds, and which are goals. Sites with own goals or models have own pages."""
+    def page_codes(self, events: Coded, urls: Coded, sites: Coded) -> PageCodes:
+        """Sites with own goals or models have own pages."""
         get, add = self._page.get, self._add_page
         own = self._sites.own
         columns = (events, urls, sites) if own else (events, urls)
@@ -88,7 +101,8 @@ class Looks:
         keys = [name if name[2:] and name[2] in own else name[:2] for name in names.values]
         codes = [add(*key) if (code := get(key)) is None else code for key in keys]
         found = np.array(codes, np.int64)[names.codes]
-        return found >> 3, (found >> 1) & 3, (found & 1).astype(np.bool_)
+        touch = (found >> _TOUCH_SHIFT & _TOUCH) + _LEAST_TOUCH
+        return PageCodes(found >> _PAGE_SHIFT, found >> 1 & 3, (found & 1).astype(np.bool_), touch)
 
     def traffic_codes(self, pages: Index, referrers: Coded, channels: Coded, campaigns: Coded) -> Index:
         """Places in ``traffics``."""
@@ -121,7 +135,9 @@ class Looks:
             goals = self._sites.goals.get(site[0], goals)
             models = self._sites.models.get(site[0])
         is_goal = goals.matches(event, url)
-        code = self._page[event, url, *site] = len(self.pages) << 3 | kind << 1 | is_goal
+        touch = self._notables.kind(event, url, is_goal) - _LEAST_TOUCH
+        code = len(self.pages) << _PAGE_SHIFT | touch << _TOUCH_SHIFT | kind << 1 | is_goal
+        self._page[event, url, *site] = code
         words = self._text(origin(url)), self._text(self._classifier.query(url))
         self.pages.append(Page(event, url, is_goal, models, *words))
         return code

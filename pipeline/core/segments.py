@@ -28,7 +28,7 @@ class Hits(NamedTuple):
     urls: Coded
     users: Coded
     revenue: dict[int, int]
-    contexts_of: Callable[[Index], list[str]]
+    contexts_of: Callable[[Index], Coded]
 
     def session_of(self, hit: int) -> OpenSession:
         """The hit as a session of one hit."""
@@ -135,7 +135,7 @@ def hits_of(
     keys: Coded,
     is_view: Array,
     is_goal: Array,
-    contexts_of: Callable[[Index], list[str]],
+    contexts_of: Callable[[Index], Coded],
 ) -> Hits:
     """The rows that make sessions. ``keys``: of the visitors of all rows."""
     fields, visitors = reading.fields, keys.at(rows).compact()

@@ -1,14 +1,14 @@
 """A session as a row of columns: from and to the object that the general way works on, and to what is stored of it."""
 
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from pipeline.core.bounce import bounced
-from pipeline.core.coded import Coded, Codes
+from pipeline.core.closing import Closed
+from pipeline.core.coded import Coded, Codes, combined
 from pipeline.core.ids import SEPARATOR, hex_ids
-from pipeline.core.session import CONTEXT, OpenSession, Told, channel_of, told_of
+from pipeline.core.session import CONTEXT, OpenSession, channel_of
 from pipeline.core.slots import Array, Index, Slots
 from schemas.session import SessionFact
 
@@ -44,17 +44,16 @@ _SAID = (*_AS_IT_IS, "key", "context", "user", "revenue", "told")
 def rows_of(slots: Slots, at: Index, version: int, bounce: str) -> dict[str, Any]:
     """The sessions as they stand, as columns of ``schemas.rows.SESSION_ROWS`` (lists, arrays, coded); at least one."""
     column = {name: slots[name][at] for name in _SAID}
-    keys = [key.partition(SEPARATOR) for key in column["key"].tolist()]
-    visitors = [name[1:] if name[0] == "v" else "" for _, _, name in keys]
-    users = column["user"].tolist()
-    contexts = Codes().of(column["context"].tolist())
+    key, users, contexts = (Codes().of(column[name].tolist()) for name in ("key", "user", "context"))
+    names = key.map(lambda key: key.partition(SEPARATOR))
+    visitors = names.map(lambda name: name[2][1:] if name[2][0] == "v" else "").distinct()
     parts = zip(*[context.split(SEPARATOR) for context in contexts.values], strict=True)
     return {
         "session_id": hex_ids(slots["id"][at]),
-        "site": [site for site, _, _ in keys],
+        "site": names.map(lambda name: name[0]).distinct(),
         "visitor_id": visitors,
         "user_id": users,
-        "person_id": [user or visitor for user, visitor in zip(users, visitors, strict=True)],
+        "person_id": combined(users, visitors).map(lambda ids: ids[0] or ids[1]),
         "start_time": column["start"],
         "end_time": column["end"],
         "duration_ms": column["end"] - column["start"],
@@ -126,25 +125,17 @@ def write(slots: Slots, slot: int, session: OpenSession) -> None:
         slots[name][slot] = value
 
 
-def facts_of(slots: Slots, at: Index, *, timeout_ms: int, bounce: str) -> list[SessionFact]:
-    """What the counters count when these sessions close; the rows note what they were told."""
+def close(slots: Slots, at: Index, *, timeout_ms: int, bounce: str) -> Closed:
+    """What is told of these sessions, which close; the rows note what the counters were told."""
     start, end, views, conversions = (slots[name][at] for name in ("start", "end", "views", "conversions"))
     flags = views > 0, _bounced(slots, at, bounce), conversions > 0
     slots["close_time"][at] = end + timeout_ms
     slots["told"][at] = _bits(*flags)
-    columns = (end + timeout_ms, end - start, *flags, slots["revenue"][at])
-    sites = [key.partition(SEPARATOR)[0] for key in slots["key"][at].tolist()]
-    contexts = slots["context"][at].tolist()
-    channels = map(channel_of, contexts)
-    return list(map(SessionFact, sites, channels, *(column.tolist() for column in columns), contexts))
-
-
-def told_to_persons(slots: Slots, at: Index, facts: Sequence[SessionFact]) -> Iterator[Told]:
-    """These sessions, which have just been closed with these facts."""
-    ids = hex_ids(slots["id"][at])
-    columns = (slots[name][at].tolist() for name in ("key", "user", "start", "end", "goals"))
-    for fact, an_id, key, user, start, end, goals in zip(facts, ids, *columns, strict=True):
-        yield from told_of(Told(key, user, an_id, start, end, fact.channel, 1), goals or ())
+    key, user, context = (Codes().of(slots[name][at].tolist()) for name in ("key", "user", "context"))
+    counted = (np.ones(len(at), np.int64), *(flag.astype(np.int64) for flag in flags))
+    sums = (*counted, end - start, slots["revenue"][at])
+    close_time, an_id, goals = end + timeout_ms, slots["id"][at], slots["goals"][at]
+    return Closed(key, user, context, an_id, start, end, close_time, sums, goals)
 
 
 def bits_of(one: SessionFact) -> int:

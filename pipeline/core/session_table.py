@@ -7,17 +7,17 @@ session that opens again, hits of the same millisecond) goes hit by hit through 
 which is right for every hit and gives the same. Times in ms, ends inclusive.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
 
-from pipeline.core.ids import SEPARATOR, session_id, visitor_key
+from pipeline.core.coded import Coded
+from pipeline.core.ids import SEPARATOR, session_ids, visitor_key
 from pipeline.core.money import add_micros
 from pipeline.core.segments import Hits, Segments, Sums, cut, sums
 from pipeline.core.session import OpenSession, earliest
-from pipeline.core.session_columns import COLUMNS, facts_of, rows_of, session_at, told_to_persons, write
+from pipeline.core.session_columns import COLUMNS, close, rows_of, session_at, write
 from pipeline.core.sessionizer import Said, SessionRules, count_active, place, settle
 from pipeline.core.slots import Array, Index, Slots, objects
 from schemas.erasure import Erasure
@@ -84,11 +84,10 @@ class SessionTable:
         if watermark is not None:
             due &= slots["end"] < watermark - self.rules.timeout_ms
         closing = np.flatnonzero(due)
-        facts = facts_of(slots, closing, timeout_ms=self.rules.timeout_ms, bounce=self.rules.bounce)
-        said.facts += facts
-        said.told += told_to_persons(slots, closing, facts)
-        _count_active(said, [one.site for one in facts], -1)
-        slots.touch(closing)
+        if len(closing):
+            said.closed = close(slots, closing, timeout_ms=self.rules.timeout_ms, bounce=self.rules.bounce)
+            _count_active(said, said.closed.site, -1)
+            slots.touch(closing)
         return closing
 
     def forget(self, horizon: int) -> None:
@@ -203,17 +202,17 @@ class SessionTable:
         slots = self.slots
         firsts = segments.order[segments.first[new]]
         starts = segments.start[new]
-        keys = [hits.keys[visitor] for visitor in segments.visitor[new].tolist()]
-        ids = "".join([session_id(key, start) for key, start in zip(keys, starts.tolist(), strict=True)])
+        visitors = Coded(segments.visitor[new], hits.keys).compact()
+        keys = visitors[:]
         for name in Sums._fields:
             slots[name][at] = getattr(of, name)
         slots["start"][at], slots["url"][at] = starts, hits.urls.at(firsts).array()
         slots["since"][at], slots["prev"][at] = said.version, before
         slots["told"][at], slots["old_ids"][at], slots["unsaid"][at] = 0, None, True
-        slots["key"][at], slots["context"][at] = objects(keys), objects(hits.contexts_of(firsts))
-        slots["id"][at] = np.frombuffer(bytes.fromhex(ids), "V16")
+        slots["key"][at], slots["context"][at] = objects(keys), hits.contexts_of(firsts).array()
+        slots["id"][at] = session_ids(visitors, starts)
         self._newest.update(zip(keys, at.tolist(), strict=True))
-        _count_active(said, [key.partition(SEPARATOR)[0] for key in keys], 1)
+        _count_active(said, visitors.map(lambda key: key.partition(SEPARATOR)[0]).distinct(), 1)
 
     def _add_goals(self, hits: Hits, slot_of: Index) -> None:
         """To the sessions on the fast way; those of the others are no slots yet."""
@@ -261,7 +260,7 @@ class SessionTable:
         self._newest[key] = before
 
 
-def _count_active(said: Said, sites: Iterable[str], change: int) -> None:
+def _count_active(said: Said, sites: Coded, change: int) -> None:
     """An open session more, or less, at each of these."""
-    for site, count in Counter(sites).items():
+    for site, count in zip(sites.values, np.bincount(sites.codes).tolist(), strict=True):
         said.active[site] = said.active.get(site, 0) + change * count

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pipeline.core.closing import Closed
 from pipeline.core.ids import SEPARATOR, session_id
 from pipeline.core.parts import Splits
 from pipeline.core.session import OpenSession, Told, merge, told_of, withdrawal
@@ -41,8 +42,9 @@ class Said(Struct):
     version: int
     withdrawn: list[Session] = []
     moves: list[SessionMove] = []
-    facts: list[SessionFact] = []
-    told: list[Told] = []  # closed sessions, for the persons
+    closed: Closed | None = None
+    facts: list[SessionFact] = []  # that are taken back, and those of the persons:
+    told: list[Told] = []
     active: dict[str, int] = {}  # change of the number of open sessions, per site
     slots: list[int] = []  # sessions whose rows must leave with this unit
     heirs: dict[str, tuple[OpenSession, str]] = {}  # id that took another's place -> session, key

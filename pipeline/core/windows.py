@@ -11,10 +11,13 @@ and its pane moves on as it ages. Sums are order-free: integers that are only ad
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 from msgspec import msgpack
 
+from pipeline.core.closing import Closed
 from pipeline.core.ids import SEPARATOR
 from schemas.counter import Measure, SessionSums
 from schemas.session import SessionFact
@@ -72,9 +75,13 @@ def add(sums: Sums, delta: Sequence[int], sign: int = 1) -> None:
     sums[5] = revenue if -_INT64 <= revenue < _INT64 else (revenue + _INT64) % (2 * _INT64) - _INT64
 
 
-def sum_sessions(facts: Iterable[SessionFact], pane_ms: int) -> list[SessionSums]:
-    """What the facts add to each pane, if anything: a unit of work of a large site says little more than of a small."""
-    panes: dict[tuple[str, str, int], Sums] = {}
+def sum_sessions(
+    facts: Iterable[SessionFact], pane_ms: int, closed: Closed | None = None
+) -> list[SessionSums]:
+    """What facts and closed sessions add to each pane, if anything: a unit of work of a large site says little more
+    than of a small.
+    """
+    panes = closed.panes(closed.channel, pane_ms) if closed else {}
     for fact in facts:
         key = (fact.site, fact.channel, fact.close_time // pane_ms)
         sums = panes.get(key)
@@ -89,20 +96,30 @@ def sum_sessions(facts: Iterable[SessionFact], pane_ms: int) -> list[SessionSums
     ]
 
 
-def sum_segments(facts: Iterable[SessionFact], pane_ms: int, dimensions: Mapping[str, int]) -> list[Measure]:
+def sum_segments(
+    facts: Iterable[SessionFact], pane_ms: int, dimensions: Mapping[str, int], closed: Closed | None = None
+) -> list[Measure]:
     """The same by segment, in measures named SEGMENT, dimension, SEGMENT, value. ``dimensions``: name -> its place in
     the context.
     """
     panes: dict[tuple[str, str, int], Sums] = {}
+    if closed:
+        unpaid = closed._replace(sums=(*closed.sums[:5], np.zeros_like(closed.start)))
+        for dimension, place in dimensions.items():
+            panes |= unpaid.panes(closed.context.map(partial(_segment, dimension, place)).distinct(), pane_ms)
     for fact in facts:
         own = (1, fact.counted, fact.bounced, fact.converted, fact.duration_ms, 0)
-        context = fact.context.split(SEPARATOR)
         for dimension, place in dimensions.items():
-            name = f"{SEGMENT}{dimension}{SEGMENT}{context[place]}"
+            name = _segment(dimension, place, fact.context)
             add(panes.setdefault((fact.site, name, fact.close_time // pane_ms), [0] * 6), own, fact.sign)
     return [
         Measure(site, name, pane * pane_ms, sums) for (site, name, pane), sums in panes.items() if any(sums)
     ]
+
+
+def _segment(dimension: str, place: int, context: str) -> str:
+    """The name of its measure."""
+    return f"{SEGMENT}{dimension}{SEGMENT}{context.split(SEPARATOR)[place]}"
 
 
 class Panes:

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from pipeline.core.channels import Classifier
+from pipeline.core.closing import Closed
 from pipeline.core.evidence import arrived
 from pipeline.core.goals import Goals
 from pipeline.core.ids import visitor_key
@@ -116,6 +117,14 @@ def evidence_of(output: Output) -> list[tuple[str, Evidence]]:
     return [(found.persons[who], found.evidence(row)) for row, who in enumerate(found.person.tolist())]
 
 
+def facts_of(closed: Closed) -> list[SessionFact]:
+    """One by one."""
+    times = (closed.close_time.tolist(), closed.sums[4].tolist())
+    flags = (column.astype(np.bool_).tolist() for column in closed.sums[1:4])
+    columns = (closed.site, closed.channel, *times, *flags, closed.sums[5].tolist(), closed.context)
+    return [SessionFact(*values) for values in zip(*columns, strict=True)]
+
+
 class Follower:
     """One partition: feeds an :class:`Intake` and keeps what it says, as store and counters would."""
 
@@ -200,7 +209,7 @@ class Follower:
             known_move = self.moves.get((move.site, move.old_id))
             if known_move is None or move.version >= known_move.version:
                 self.moves[move.site, move.old_id] = move
-        for fact in said.facts:
+        for fact in [*said.facts, *(facts_of(said.closed) if said.closed else [])]:
             positive = SessionFact(*[*_fields(fact)[:-2], "", 1])  # its context is the row's
             self.facts[positive] += fact.sign
             self.contexts[fact.context] += fact.sign

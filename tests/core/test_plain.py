@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from hashlib import blake2b
 from random import Random
 
 import numpy as np
@@ -246,3 +247,15 @@ def test_digests_refuse_what_has_no_key() -> None:
             plain_fields.digests_of(Coded(np.array(codes, np.int64), ["a", "b"]), ["x"])
     with pytest.raises(ValueError, match="a code for each"):
         plain_fields.digests_of(Coded(np.zeros(2, np.int64), ["a"]), ["x"])
+
+
+@pytest.mark.parametrize(("size", "kept"), [(64, 16), (8, 0), (8, 9), (64, 17)])
+def test_no_more_is_kept_of_a_digest_than_there_is(size: int, kept: int) -> None:
+    asked = (["a"], np.zeros(9, np.int64), ["x"] * 8 + ["y" * 200], size, kept)
+    if kept > min(size, 16):
+        with pytest.raises(ValueError, match="cannot be kept"):
+            plain_fields.digests.digests(*asked)
+        return
+    texts = [b"a\x1fx"] * 8 + [b"a\x1f" + b"y" * 200]
+    expected = b"".join(blake2b(text, digest_size=size).digest()[:kept] for text in texts)
+    assert plain_fields.digests.digests(*asked) == expected

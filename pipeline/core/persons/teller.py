@@ -1,31 +1,37 @@
 """What the sessionizer tells the persons of a unit of work: closed sessions, notable hits, links, as messages.
 
-Which pages are notable is asked once for each; whatever else counts is looked at in notable hits only.
+Which pages are notable the looks know; whatever else counts is looked at in notable hits only.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
 from msgspec import Struct
 
-from pipeline.core.coded import combined
+from pipeline.core.closing import Closed
+from pipeline.core.coded import combined, rows_at
 from pipeline.core.ids import SEPARATOR, partition_of
-from pipeline.core.look import Looks
-from pipeline.core.persons.notable import Notables, Words, details
+from pipeline.core.look import Looks, PageCodes
+from pipeline.core.persons.notable import Words, details
 from pipeline.core.reading import Reading
 from pipeline.core.session import Told
 from pipeline.core.slots import Array, Index
 from schemas.touchpoint import HitColumns, LinkColumns, SessionColumns, Touch, Touchpoints
 
 MOST_REMEMBERED: Final = 200_000  # links told before; about 200 bytes each
+_OWN: Final = ("site", "visitor_id", "user_id", "currency")
 _LATEST: Final = np.iinfo(np.int64).max
+_NO_SESSIONS: Final[list[list[Any]]] = [[] for _ in SessionColumns.__struct_fields__]
 _KIND: Final = HitColumns.__struct_fields__.index("kind")
 
 
 class Touched(Struct):
-    """What a unit of work tells. Rows are tuples in the order of the columns."""
+    """What a unit of work tells: sessions that were closed, and that are taken back. Rows are tuples in the order of
+    the columns.
+    """
 
+    closed: Closed | None = None
     sessions: list[Told] = []
     hits: list[tuple[Any, ...]] = []
     links: list[tuple[str, str, int]] = []
@@ -35,10 +41,14 @@ class Touched(Struct):
     ) -> Iterator[tuple[int, Touchpoints]]:
         """A message for each partition that is told anything; ``to_all``: the watermark is new, all are told."""
         rows = (self._session_rows(), self.hits, self.links)
+        closed = self.closed.told(partitions) if self.closed else [_NO_SESSIONS] * partitions
         for target, tables in enumerate(zip(*(_parted(some, partitions) for some in rows), strict=True)):
-            if to_all or any(tables):
-                sessions, hits, links = ([*map(list, zip(*table, strict=True))] for table in tables)
-                told = SessionColumns(*sessions), HitColumns(*hits), LinkColumns(*links)
+            sessions, hits, links = ([*map(list, zip(*table, strict=True))] for table in tables)
+            sessions = sessions or [[] for _ in SessionColumns.__struct_fields__]
+            for column, more in zip(sessions, closed[target], strict=True):
+                column += more
+            told = SessionColumns(*sessions), HitColumns(*hits), LinkColumns(*links)
+            if to_all or any(tables) or told[0].key:
                 yield target, Touchpoints(source, watermark, *told)
 
     def _session_rows(self) -> Iterator[tuple[Any, ...]]:
@@ -58,74 +68,78 @@ def _parted(rows: Iterable[tuple[Any, ...]], partitions: int) -> list[list[tuple
 class Teller:
     """Of one partition of hits."""
 
-    def __init__(self, notables: Notables, looks: Looks) -> None:
-        self._notables, self._looks = notables, looks
-        self._kinds: list[int] = []
+    def __init__(self, looks: Looks) -> None:
+        self._looks = looks
         self._linked: dict[tuple[str, str], int] = {}
-
-    def forget(self) -> None:
-        """The numbers of pages are not good any more."""
-        self._kinds = []
 
     def tell(
         self,
         reading: Reading,
         rows: Index,
-        page: Index,
+        pages: PageCodes,
         traffic: Index,
         in_session: Array,
         is_bot: Array,
     ) -> Touched:
-        """What these rows tell. ``page traffic in_session is_bot``: columns of all rows of the reading.
+        """What these rows tell. ``pages traffic in_session is_bot``: columns of all rows of the reading.
 
         Of bots only the e-mails that they open: a proxy's look at the pictures is no reader's, and no conversion.
         """
-        hits = self._notable(reading, rows, page, traffic, in_session, is_bot)
+        hits = self._notable(reading, rows, pages, traffic, in_session, is_bot)
         return Touched(hits=hits, links=self._links(reading, rows[~is_bot[rows]]))
 
     def _notable(
-        self, reading: Reading, rows: Index, page: Index, traffic: Index, in_session: Array, is_bot: Array
+        self,
+        reading: Reading,
+        rows: Index,
+        pages: PageCodes,
+        traffic: Index,
+        in_session: Array,
+        is_bot: Array,
     ) -> list[tuple[Any, ...]]:
-        pages = self._looks.pages
-        self._kinds += [
-            self._notables.kind(one.event, one.url, one.is_goal) for one in pages[len(self._kinds) :]
-        ]
-        kinds = np.array(self._kinds, np.int64)[page[rows]]
+        kinds = pages.touch[rows]
         chosen = rows[(kinds != Touch.NONE) & (~is_bot[rows] | (kinds == Touch.EMAIL_OPEN))]
         fields = reading.fields
-        found = [
-            self._hit(fields, reading, row, page, traffic, in_session, is_bot) for row in chosen.tolist()
-        ]
+        ours = (pages.page, pages.touch, traffic, is_bot, in_session, reading.time)
+        own, words = (
+            [rows_at(fields[name], chosen) for name in names] for names in (_OWN, Words._fields[3:])
+        )
+        columns = (*(column[chosen].tolist() for column in ours), *own, zip(*words, strict=True))
+        found = [self._hit(*values) for values in zip(*columns, strict=True)]
         return [hit for hit in found if hit[_KIND] != Touch.NONE]
 
     def _hit(
         self,
-        fields: Mapping[str, Sequence[Any]],
-        reading: Reading,
-        row: int,
-        page: Index,
-        traffic: Index,
-        in_session: Array,
-        is_bot: Array,
+        page: int,
+        kind: int,
+        traffic: int,
+        is_bot: bool,
+        in_session: bool,
+        time: int,
+        site: str,
+        visitor: str | None,
+        user: str | None,
+        currency: str | None,
+        said: tuple[Any, ...],
     ) -> tuple[Any, ...]:
-        look, origin = self._looks.pages[page[row]], self._looks.traffics[traffic[row]]
-        campaign, is_goal = origin.id or origin.name, look.is_goal and not is_bot[row]
-        words = Words(look.event, look.url, campaign, *(fields[name][row] for name in Words._fields[3:]))
-        kind, amount, text = details(self._kinds[page[row]], words, goal=is_goal)
-        if kind == Touch.EMAIL_OPEN and is_bot[row]:
+        """``said``: the rest of its words."""
+        look, origin = self._looks.pages[page], self._looks.traffics[traffic]
+        is_goal = look.is_goal and not is_bot
+        words = Words(look.event, look.url, origin.id or origin.name, *said)
+        kind, amount, text = details(kind, words, goal=is_goal)
+        if kind == Touch.EMAIL_OPEN and is_bot:
             kind = Touch.EMAIL_MACHINE_OPEN
-        user = fields["user_id"][row]
         return (
-            f"{fields['site'][row]}{SEPARATOR}{user or fields['visitor_id'][row]}",
+            f"{site}{SEPARATOR}{user or visitor}",
             bool(user),
-            int(reading.time[row]),
+            time,
             int(kind),
-            bool(is_goal),
-            bool(in_session[row]),
+            is_goal,
+            in_session,
             look.event,
             origin.channel,
             amount,
-            fields["currency"][row] or "",
+            currency or "",
             text,
             1,
         )
