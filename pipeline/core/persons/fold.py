@@ -6,6 +6,9 @@ instead. So the outcome depends on the set of items and on the watermark, never 
 
 A person keeps MAX_ITEMS items. Beyond that the older half is folded for good, and changes at or before that point come
 too late: they are left out, and counted as ``missed``. Times in ms.
+
+Of a few visits with nothing notable and no long silence between them there is no fold: it would say nothing before they
+have been over for a while, so it is made then, or when something else comes. Most persons never cost one.
 """
 
 from bisect import insort
@@ -19,6 +22,7 @@ from msgspec.structs import replace
 
 from pipeline.core.persons.attribution import Credit, attribute, reach
 from pipeline.core.persons.items import Note, Visit
+from pipeline.core.persons.quiet import is_quiet, quiet_until
 from pipeline.core.persons.signal_rules import SignalRules
 from pipeline.core.persons.signals import BEFORE_ALL, Risk, Step, due, pass_time, take_note, take_visit
 from schemas.touchpoint import OWN, Touch
@@ -90,23 +94,38 @@ def change_items(rules: SignalRules, items: Items, come: Touches, gone: Touches,
     return change
 
 
+def add_visits(rules: SignalRules, items: Items, visits: list[Visit]) -> bool:
+    """The usual case of :func:`change_items`, on a short way: visits come, and there is no fold before or after it.
+    False: it is another, and nothing is changed.
+    """
+    if items.risk is not None or items.notes or items.base is not None:
+        return False
+    visits = sorted(items.visits + visits)
+    if not is_quiet(rules, visits):
+        return False
+    items.visits = visits
+    return True
+
+
 def let_time_pass(rules: SignalRules, items: Items, watermark: int) -> list[Step]:
     """Fire the timers that are due."""
-    if items.risk is None:
+    if items.risk is not None:
+        return pass_time(rules, items.risk, watermark)
+    first = due_at(rules, items)
+    if first is None or watermark < first:
         return []
-    return pass_time(rules, items.risk, watermark)
+    items.risk, steps = _folded(rules, items, watermark)
+    return steps
 
 
 def due_at(rules: SignalRules, items: Items) -> int | None:
-    """The watermark at which :func:`let_time_pass` has something to say; None: never."""
-    return None if items.risk is None else due(rules, items.risk)
+    """The watermark before which :func:`let_time_pass` has nothing to say; None: never."""
+    return quiet_until(rules, items.visits) if items.risk is None else due(rules, items.risk)
 
 
 def may_signal(rules: SignalRules, items: Items) -> bool:
-    """A visit or two without anything notable make no signal: most persons cost no fold."""
-    return bool(items.notes or items.base) or len(items.visits) >= min(
-        rules.overdue_visits, rules.fading_visits
-    )
+    """Is there anything that a fold could say something about before :func:`due_at`?"""
+    return bool(items.notes or items.base) or not is_quiet(rules, items.visits)
 
 
 def end_of_older_half(visits: Iterable[Visit], notes: Iterable[Note]) -> int:
