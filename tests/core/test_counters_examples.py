@@ -144,7 +144,7 @@ def test_changes_are_told_in_the_order_in_which_they_came() -> None:
     panes = Panes({}.get)
     sites = [f"site{number}" for number in range(20)]
     for site in sites:
-        panes.add(site, 0, "direct", [1, 0, 0, 0, 0, 0])
+        panes.add(site, 0, {"direct": [1, 0, 0, 0, 0, 0]})
     assert [key.split(b"\x1f")[1].decode() for key, _ in panes.changes()] == sites
 
 
