@@ -27,13 +27,15 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from msgspec import Struct
 
+from pipeline.core.coded import Coded, combined, rows_at
 from pipeline.core.evidence import Arrived, arrived
 from pipeline.core.hit_columns import Columns
 from pipeline.core.homes import Homes, Passed
 from pipeline.core.ids import SEPARATOR
 from pipeline.core.models import Models
 from pipeline.core.moves import Moves, columns_of
-from pipeline.core.person_table import MAX_EVIDENCE, NONE_MS, PersonTable
+from pipeline.core.numbers import numbered
+from pipeline.core.person_table import MAX_EVIDENCE, NONE_MS, PersonTable, starts_of
 from pipeline.core.persons.identity import Owners
 from pipeline.core.silent import Silent
 from pipeline.core.slots import Index
@@ -120,7 +122,8 @@ class Journeys:
             rows = self._homes.keep(found, passed)
             who = table.slots(found.persons)[found.person]
             order = rows[np.lexsort((found.time[rows], who[rows]))]
-            is_late = self._late(who[order], found.time[order], found.sign[order])
+            whose = who[order]
+            is_late = self._late(whose, found.time[order], found.sign[order])
             fast, slow = order[~is_late], order[is_late]
             if len(fast):
                 columns = self._on_time(found, who[fast], fast, version, changes)
@@ -128,7 +131,7 @@ class Journeys:
                 mine = slow[who[slow] == person].tolist()
                 come, gone = ([found.evidence(row) for row in mine if found.sign[row] == s] for s in (1, -1))
                 corrections += self._again(person, come, gone, version, changes)
-            touched = np.unique(who[rows])
+            touched = whose[starts_of(whose)]
             for person in touched[table.persons["size"][touched] > MAX_EVIDENCE].tolist():
                 self._fold_into_checkpoint(person)
         corrections += self._pass_time(messages, version, changes, is_final=is_final)
@@ -181,13 +184,15 @@ class Journeys:
         """Which of the sorted pieces belong to a person of whom any is late, has the same time as another, is taken
         back, or comes after a silence in which a journey may have ended.
         """
-        persons = self._table.persons
-        same = np.concatenate(([False], who[1:] == who[:-1]))
-        before = np.where(same, np.roll(time, 1), persons["last"][who])
+        persons, starts = self._table.persons, starts_of(who)
+        whose = who[starts]
+        before = np.concatenate((time[:1], time[:-1]))
+        before[starts] = persons["last"][whose]
         late = (time <= before) | (sign < 0)
         late |= (before > NONE_MS) & (time - before > min(self._models.lapse_ms))
-        late |= ((persons["stages"][who] == 0) & (persons["steps"][who] > 0)).any(axis=1)
-        return np.isin(who, np.unique(who[late]))
+        is_late = np.logical_or.reduceat(late, starts)
+        is_late |= ((persons["stages"][whose] == 0) & (persons["steps"][whose] > 0)).any(axis=1)
+        return np.repeat(is_late, np.diff(np.append(starts, len(who))))
 
     def _on_time(
         self, found: Arrived, who: Index, rows: Index, version: int, changes: Counter[Change]
@@ -197,15 +202,19 @@ class Journeys:
         self._table.append(who, found.columns(rows))
         if steps is None:
             return None
-        keys = self._table.persons["key"][steps.who].tolist()
-        parts = [key.partition(SEPARATOR) for key in keys]
-        sites = [site for site, _, _ in parts]
-        for (site, step), count in Counter(zip(sites, steps.name.tolist(), strict=True)).items():
-            changes[(site, *self._moves.names[step][:3])] += count
-        for at, (name, time) in enumerate(zip(steps.name.tolist(), steps.time.tolist(), strict=True)):
-            self._note_left(sites[at], keys[at], self._moves.names[name], time, 1)
-        persons = [person for _, _, person in parts]
-        return columns_of(steps, sites, persons, self._moves.names, found.causes(rows[steps.row]), version)
+        first, place = numbered(steps.row)  # one piece of evidence moves a person in several models
+        keys, names = self._table.persons["key"][steps.who[first]].tolist(), self._moves.names
+        sites, _, persons = zip(*(key.partition(SEPARATOR) for key in keys), strict=True)
+        site = Coded(place, sites).distinct()
+        both = combined(site, Coded(steps.name, names))
+        for (of, step), count in zip(both.values, np.bincount(both.codes).tolist(), strict=True):
+            changes[(of, *step[:3])] += count
+        leaves = np.array([bool(left) for _, left, _, _ in names])
+        for at in np.flatnonzero(leaves[steps.name]).tolist():
+            self._note_left(site[at], keys[place[at]], names[steps.name[at]], int(steps.time[at]), 1)
+        causes = found.causes(rows[steps.row[first]])
+        said = {name: rows_at(column, place) for name, column in (("person_id", persons), *causes.items())}
+        return columns_of(steps, {"site": site, **said}, names, version)
 
     def _again(
         self,

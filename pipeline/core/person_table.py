@@ -109,13 +109,12 @@ class PersonTable:
 
     def append(self, who: Index, columns: dict[str, Array]) -> None:
         """Evidence of persons, sorted by person and time, later than all that is known of each."""
-        places = self.evidence.take(len(who))
-        leads = np.concatenate(([True], who[1:] != who[:-1]))
+        places, first = self.evidence.take(len(who)), starts_of(who)
         newest = self.persons["newest"]
-        before = np.where(leads, newest[who], np.roll(places, 1))
+        before = np.concatenate((places[:1], places[:-1]))
+        before[first] = newest[who[first]]
         for name, values in (columns | {"before": before}).items():
             self.evidence[name][places] = values
-        first = np.flatnonzero(leads)
         last = np.append(first[1:], len(who)) - 1
         newest[who[first]] = places[last]
         self.persons["size"][who[first]] += last - first + 1
@@ -219,6 +218,12 @@ class PersonTable:
             places.append(place)
             place = int(before[place])
         return np.array(places[::-1], np.int64)
+
+
+def starts_of(sorted_values: Index) -> Index:
+    """The places at which other values begin."""
+    others = np.flatnonzero(sorted_values[1:] != sorted_values[:-1]) + 1
+    return np.concatenate((np.zeros(min(len(sorted_values), 1), np.int64), others))
 
 
 def evidence_columns(history: Sequence[Evidence]) -> dict[str, Array]:
