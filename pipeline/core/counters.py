@@ -199,7 +199,7 @@ class Counters:
                     pane * self._pane_ms,
                     self._pane_ms,
                     *channels.get(channel, _NOTHING),
-                    version=version,
+                    version,
                 )
 
     def _advance(self) -> None:

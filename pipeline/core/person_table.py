@@ -4,7 +4,7 @@ A person's evidence is a chain from the newest piece to older ones. Nothing of i
 time; what comes late has the chain written anew. Times in ms.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -123,20 +123,19 @@ class PersonTable:
     def history(self, who: int) -> list[Evidence]:
         """The evidence kept of a person, oldest first."""
         places = self.chain(who)
-        column = {name: self.evidence[name][places].tolist() for name in ("time", "kind", "url", "known")}
-        sessions = hex_ids(self.evidence["session"][places])
-        return [
-            Evidence(time, rules, event, url, channel, session, known)
-            for time, (rules, event, channel), url, known, session in zip(
-                *column.values(), sessions, strict=True
-            )
-        ]
+        if not len(places):
+            return []
+        return pieces(
+            {name: self.evidence[name][places] for name in ("time", "kind", "url", "session", "known")}
+        )
 
     def rewrite(self, who: int, history: Sequence[Evidence]) -> None:
         """Keep this evidence of a person, oldest first, instead of what was kept."""
-        self.evidence.free(self.chain(who))
-        self.persons["newest"][who], self.persons["size"][who] = _NO_PLACE, 0
-        self.persons.touch(np.array([who]))
+        places = self.chain(who)
+        if len(places):
+            self.evidence.free(places)
+            self.persons["newest"][who], self.persons["size"][who] = _NO_PLACE, 0
+            self.persons.touch(np.array([who]))
         if history:
             self.append(np.full(len(history), who), evidence_columns(history))
 
@@ -224,6 +223,16 @@ def starts_of(sorted_values: Index) -> Index:
     """The places at which other values begin."""
     others = np.flatnonzero(sorted_values[1:] != sorted_values[:-1]) + 1
     return np.concatenate((np.zeros(min(len(sorted_values), 1), np.int64), others))
+
+
+def pieces(columns: Mapping[str, Array]) -> list[Evidence]:
+    """The table's columns as evidence."""
+    kinds, urls, sessions = columns["kind"].tolist(), columns["url"].tolist(), hex_ids(columns["session"])
+    rows = zip(columns["time"].tolist(), kinds, urls, sessions, columns["known"].tolist(), strict=True)
+    return [
+        Evidence(time, rules, event, url, channel, session, known)
+        for time, (rules, event, channel), url, session, known in rows
+    ]
 
 
 def evidence_columns(history: Sequence[Evidence]) -> dict[str, Array]:
