@@ -15,12 +15,12 @@ from bisect import insort
 from collections.abc import Iterable, Sequence
 from copy import copy
 from itertools import islice
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pipeline.core.persons.attribution import Credit, attribute, reach
+from pipeline.core.persons.attribution import Conversion, Credit, conversions, credits_of, reach
 from pipeline.core.persons.items import Note, Visit
 from pipeline.core.persons.quiet import is_quiet, quiet_until
 from pipeline.core.persons.signal_rules import SignalRules
@@ -29,6 +29,7 @@ from schemas.touchpoint import OWN, Touch
 
 MAX_ITEMS: Final = 1_000
 _AFTER_ALL: Final = 1 << 62
+_REFUND: Final = int(Touch.REFUND)
 Item = TypeVar("Item", Visit, Note)
 
 
@@ -138,7 +139,7 @@ def _is_simple(items: Items, come: Touches) -> bool:
     """The usual case: more of a fold that goes on, and no conversion whose credits it could change."""
     if items.risk is None or len(items.visits) + len(items.notes) >= MAX_ITEMS or not _are_next(items, come):
         return False
-    if any(note.goal or note.kind == Touch.REFUND for note in come.notes):
+    if any(note.goal or note.kind == _REFUND for note in come.notes):
         return False
     return not come.visits or not any(note.goal for note in items.notes)
 
@@ -221,18 +222,31 @@ def _by_name(steps: Iterable[Step]) -> dict[tuple[int, int, int], Step]:
 def _credit(before: Items, items: Items, touched: Touches) -> Change:
     """The credits that change when these come or go."""
     change = Change()
-    if not any(note.goal for note in before.notes) and not any(note.goal for note in items.notes):
+    if not any(note.goal for note in items.notes) and not any(note.goal for note in before.notes):
         return change
     span = reach(touched.visits, touched.notes)
     if span is None:
         return change
-    if any(note.kind == Touch.REFUND for note in items.notes):
+    if any(note.kind == _REFUND for note in items.notes):
         span = BEFORE_ALL, _AFTER_ALL  # which of two equal orders a refund belongs to may change
-    was = {credit[:5]: credit for credit in attribute(before.notes, before.visits, *span)}
-    now = {credit[:5]: credit for credit in attribute(items.notes, items.visits, *span)}
+    before_it = conversions(before.notes, before.visits, *span)
+    after_it = conversions(items.notes, items.visits, *span)
+    was, now = _credits_beside(before_it, after_it), _credits_beside(after_it, before_it)
     change.credits = [credit for name, credit in now.items() if was.get(name) != credit]
     change.credits_gone = [credit for name, credit in was.items() if now.get(name) != credit]
     return change
+
+
+def _credits_beside(
+    known: dict[tuple[Any, ...], Conversion], others: dict[tuple[Any, ...], Conversion]
+) -> dict[tuple[Any, ...], Credit]:
+    """Of those that are not the same there."""
+    return {
+        credit[:5]: credit
+        for name, conversion in known.items()
+        if others.get(name) != conversion
+        for credit in credits_of(conversion)
+    }
 
 
 def _take_out(known: list[Item], gone: Iterable[Item]) -> list[Item]:
