@@ -13,11 +13,16 @@ _MOST: Final = 20  # visits that are looked at again whenever one more comes
 
 def is_quiet(rules: SignalRules, visits: Sequence[Visit]) -> bool:
     """Does the fold over these visits, in order, say nothing before :func:`quiet_until`, whatever its averages are?"""
-    if len(visits) >= min(rules.fading_visits, _MOST) or any(visit.goal_time != OWN for visit in visits):
+    if len(visits) >= min(rules.fading_visits, _MOST):
         return False
-    ends = visits[rules.overdue_visits - 1 : -1]
-    starts = visits[rules.overdue_visits :]
-    return all(start.start - end.end <= rules.overdue_ms for end, start in zip(ends, starts, strict=True))
+    end = None
+    for number, visit in enumerate(visits):
+        if visit.goal_time != OWN:
+            return False
+        if end is not None and number >= rules.overdue_visits and visit.start - end > rules.overdue_ms:
+            return False
+        end = visit.end
+    return True
 
 
 def quiet_until(rules: SignalRules, visits: Sequence[Visit]) -> int | None:
