@@ -11,6 +11,7 @@ integer weights by rounding the running sum down, so that no remainder is left a
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate, repeat
 from typing import Any, Final, NamedTuple
 
@@ -144,30 +145,28 @@ def credits_of(conversion: Conversion) -> Iterator[Credit]:
         parts, shares = (WHOLE,) * len(MODELS), (money,) * len(MODELS)
         yield Credit(*name, 1, 1, *touches[0], note.currency, parts, shares)
         return
-    weights = list(_weights(note.time, touches))
-    parts_of = _divided(WHOLE, weights)
-    shares_of = _divided(money, weights) if money else repeat((0,) * len(MODELS))
+    last = max((at for at, touch in enumerate(touches) if touch[2] != _DIRECT), default=len(touches) - 1)
+    weights, parts_by_place = _by_place(len(touches), last)
+    decay = [round(2.0 ** ((start - note.time) / HALF_LIFE_MS) * _DECAY_ONE) for start, _, _ in touches]
+    parts_of = zip(*parts_by_place, _divide(WHOLE, decay), strict=True)
+    shares_of: Iterable[tuple[int, ...]] = repeat((0,) * len(MODELS))
+    if money:
+        shares_of = zip(*(_divide(money, of_model) for of_model in (*weights, decay)), strict=True)
     for number, (touch, part, share) in enumerate(zip(touches, parts_of, shares_of, strict=False), start=1):
         yield Credit(*name, number, len(touches), *touch, note.currency, part, share)
 
 
-def _divided(whole: int, weights: list[list[int]]) -> Iterator[tuple[int, ...]]:
-    """For each touch its part by each model."""
-    return zip(*(_divide(whole, of_model) for of_model in weights), strict=True)
-
-
-def _weights(time: int, touches: list[tuple[int, str, str]]) -> Iterator[list[int]]:
-    """Integer weights of the touches by each of MODELS."""
-    count = len(touches)
-    yield _only(0, count)
-    yield _only(count - 1, count)
-    yield _only(
-        max((at for at, touch in enumerate(touches) if touch[2] != _DIRECT), default=count - 1), count
-    )
-    yield [1] * count
-    # 40 % each to the ends and 20 % to those between: two ends alone share half and half.
-    yield [1] * count if count <= 2 else [2 * (count - 2), *[1] * (count - 2), 2 * (count - 2)]
-    yield [round(2.0 ** ((start - time) / HALF_LIFE_MS) * _DECAY_ONE) for start, _, _ in touches]
+@lru_cache(maxsize=1_000)
+def _by_place(count: int, last: int) -> tuple[list[list[int]], list[list[int]]]:
+    """Integer weights of so many touches, and the parts of the whole, by each of MODELS but the last. ``last``: place of
+    the last one that is not direct.
+    """
+    ends = 2 * (
+        count - 2
+    )  # 40 % each to the ends and 20 % to those between: two ends alone share half and half
+    by_position = [1] * count if count <= 2 else [ends, *[1] * (count - 2), ends]
+    weights = [_only(0, count), _only(count - 1, count), _only(last, count), [1] * count, by_position]
+    return weights, [_divide(WHOLE, of_model) for of_model in weights]
 
 
 def _only(place: int, count: int) -> list[int]:
