@@ -118,7 +118,10 @@ class Panes:
         self._changed: dict[tuple[str, int], None] = {}
 
     def add(self, site: str, pane: int, deltas: Mapping[str, Sums]) -> dict[str, Sums]:
-        """Change the sums of one pane by channel; returns them as they are now, but for those that are zero."""
+        """Change the sums of one pane by channel; returns them as they are now, but for those that are zero.
+
+        The lists are the pane's from now on.
+        """
         number = pane // PANES_PER_CHUNK
         chunk = self._chunk(site, number)
         self._changed[site, number] = None
@@ -128,7 +131,7 @@ class Panes:
         for channel, delta in deltas.items():
             sums = channels.get(channel)
             if sums is None:
-                channels[channel] = [*delta]
+                channels[channel] = delta
                 continue
             add(sums, delta)
             if not any(sums):

@@ -1,5 +1,6 @@
 """The counters at each boundary, by name."""
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -137,6 +138,18 @@ def test_memory_holds_only_the_chunks_in_use(monkeypatch: pytest.MonkeyPatch) ->
     panes = counters._panes
     assert len(panes._hot) + len(panes._cold) < 40
     assert len(store) > 500
+
+
+def test_of_what_fell_back_to_zero_nothing_is_kept() -> None:
+    panes = Panes({}.get)
+    assert panes.add("shop", 7, {"direct": [1, 1, 0, 0, 5, 0], "email": [1, 0, 0, 0, 0, 0]}).keys() == {
+        "direct",
+        "email",
+    }
+    assert panes.add("shop", 7, {"direct": [-1, -1, 0, 0, -5, 0]}) == {"email": [1, 0, 0, 0, 0, 0]}
+    assert panes.add("shop", 7, {"email": [-1, 0, 0, 0, 0, 0]}) == {}
+    ((_, packed),) = panes.changes()
+    assert msgspec.msgpack.decode(packed) == {}
 
 
 def test_changes_are_told_in_the_order_in_which_they_came() -> None:
