@@ -191,16 +191,15 @@ class Counters:
                 band = bisect_right(self._edges, age) - 1
                 for channel, delta in deltas.items():
                     _add_to_band(state, channel, band, delta)
+        start = pane * self._pane_ms
         for channel in deltas:
             if not channel.startswith(_MEASURE):
+                sums = channels.get(channel, _NOTHING)
+                sessions, counted, bounced, converted, duration_ms, revenue_micros = sums
                 yield CounterRow(
-                    site,
-                    channel,
-                    pane * self._pane_ms,
-                    self._pane_ms,
-                    *channels.get(channel, _NOTHING),
-                    version,
-                )
+                    site, channel, start, self._pane_ms, sessions, counted, bounced, converted, duration_ms,
+                    revenue_micros, version,
+                )  # fmt: skip
 
     def _advance(self) -> None:
         """Bring the windows to the watermark: panes that were ahead enter, others grow older, or leave."""

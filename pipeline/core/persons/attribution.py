@@ -158,8 +158,9 @@ def credits_of(conversion: Conversion) -> Iterator[Credit]:
 
 @lru_cache(maxsize=1_000)
 def _by_place(count: int, last: int) -> tuple[list[list[int]], list[list[int]]]:
-    """Integer weights of so many touches, and the parts of the whole, by each of MODELS but the last. ``last``: place of
-    the last one that is not direct.
+    """Integer weights of so many touches, and the parts of the whole, by each of MODELS but the last.
+
+    ``last``: place of the last one that is not direct.
     """
     ends = 2 * (
         count - 2
