@@ -17,7 +17,8 @@ Sessionizer: the hop is ``intake``, what it says ``intake_unit``; ``intake_rules
 Journeys: the hop is ``journeys``; ``evidence`` tells it which hits a stage model knows.
 
 * Stage models: ``rules`` as they are written, ``model_check``, ``models``; ``plans``: what a kind of evidence does.
-* ``moves`` folds the evidence of many persons at once, ``stage_fold`` that of one; both give the same.
+* ``moves`` folds the evidence of many persons at once, ``stage_fold`` that of one; both give the same. ``refolding``:
+  what comes late or leaves.
 * ``person_table`` keeps it; persons of whom nothing is heard are in ``silent``. ``homes``: whose a visitor's is.
 * ``referrals`` begin a loop, ``stage_facts`` are for the counters. A history made anew: ``remaking``, ``recalling``.
 

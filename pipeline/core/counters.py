@@ -12,9 +12,10 @@ make a new one.
 """
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from msgspec import Struct, msgpack
 
@@ -27,8 +28,10 @@ STAGE = "\x1f"  # a stage's measure is named STAGE, model, STAGE, stage: [moved 
 _HEAD, _SITES = b"head", b"sites"
 _MEASURE = "\x1f"  # goes before the name of a measure: no channel begins so
 _NEVER = -(1 << 62)  # before every pane
+_NOTHING: Final = (0,) * 6
 _encode = msgpack.Encoder().encode
 T = TypeVar("T", bound=Struct)
+Deltas = defaultdict[tuple[str, int], dict[str, Sums]]  # site and pane -> channel -> what is added
 
 
 class SiteGauges(Struct, frozen=True):
@@ -113,7 +116,7 @@ class Counters:
 
     def apply(self, batch: Iterable[Facts], version: int) -> list[CounterRow]:
         """Take in the facts, move the windows on; returns the changed panes, each once, with their sums."""
-        deltas: dict[tuple[str, str, int], Sums] = {}
+        deltas: Deltas = defaultdict(dict)
         for facts in batch:
             if facts.watermark is not None:
                 known = self._head.sources.get(facts.source, facts.watermark)
@@ -124,12 +127,11 @@ class Counters:
             _sum_measures(facts.measures, self._pane_ms, deltas)
             self._count_transitions(facts.transitions)
             self._count_risks(facts.risks)
-        rows = [
-            self._change_pane(site, channel, pane, delta, version)
-            for (site, channel, pane), delta in deltas.items()
-            if any(delta)
-        ]
-        rows = [row for row in rows if not row.channel.startswith(_MEASURE)]
+        rows: list[CounterRow] = []
+        for (site, pane), changed in deltas.items():
+            changed = {channel: delta for channel, delta in changed.items() if any(delta)}
+            if changed:
+                rows += self._change_pane(site, pane, changed, version)
         self._advance()
         return rows
 
@@ -176,31 +178,28 @@ class Counters:
             persons, raised = state.risks.get(fact.reason, (0, 0))
             state.risks[fact.reason] = (persons + fact.persons, raised + fact.raised)
 
-    def _change_pane(self, site: str, channel: str, pane: int, delta: Sums, version: int) -> CounterRow:
-        sums = self._panes.add(site, pane, channel, delta)
-        age, state = self._now - pane, self._site(site)
+    def _change_pane(
+        self, site: str, pane: int, deltas: dict[str, Sums], version: int
+    ) -> Iterator[CounterRow]:
+        """``deltas``: by channel."""
+        state = self._site(site)
+        channels = self._panes.add(site, pane, deltas)
+        age = self._now - pane
         if age < self._edges[-1]:
-            number = pane // PANES_PER_CHUNK
-            place = bisect_left(state.chunks, number)
-            if state.chunks[place : place + 1] != [number]:
-                state.chunks.insert(place, number)
-            band = bisect_right(self._edges, age) - 1
-            if band >= 0:  # else it is ahead of the watermark
-                _add_to_band(state, channel, band, delta)
-        sessions, counted, bounced, converted, duration_ms, revenue_micros = sums
-        return CounterRow(
-            site=site,
-            channel=channel,
-            pane_start=pane * self._pane_ms,
-            pane_ms=self._pane_ms,
-            sessions=sessions,
-            counted=counted,
-            bounced=bounced,
-            converted=converted,
-            duration_ms=duration_ms,
-            revenue_micros=revenue_micros,
-            version=version,
-        )
+            _keep(state.chunks, pane // PANES_PER_CHUNK)
+            if age >= 0:  # else it is ahead of the watermark
+                band = bisect_right(self._edges, age) - 1
+                for channel, delta in deltas.items():
+                    _add_to_band(state, channel, band, delta)
+        start = pane * self._pane_ms
+        for channel in deltas:
+            if not channel.startswith(_MEASURE):
+                sums = channels.get(channel, _NOTHING)
+                sessions, counted, bounced, converted, duration_ms, revenue_micros = sums
+                yield CounterRow(
+                    site, channel, start, self._pane_ms, sessions, counted, bounced, converted, duration_ms,
+                    revenue_micros, version,
+                )  # fmt: skip
 
     def _advance(self) -> None:
         """Bring the windows to the watermark: panes that were ahead enter, others grow older, or leave."""
@@ -231,18 +230,33 @@ class Counters:
             state.chunks = [number for number in state.chunks if number >= oldest]
 
 
-def _sum_sessions(facts: list[SessionSums], pane_ms: int, deltas: dict[tuple[str, str, int], Sums]) -> None:
-    """Add the facts to ``deltas``, by (site, channel, pane)."""
+def _sum_sessions(facts: list[SessionSums], pane_ms: int, deltas: Deltas) -> None:
+    """Add the facts to ``deltas``."""
     for fact in facts:
-        add(deltas.setdefault((fact.site, fact.channel, fact.time // pane_ms), [0] * 6), fact.sums)
+        channels = deltas[fact.site, fact.time // pane_ms]
+        sums = channels.get(fact.channel)
+        if sums is None:
+            channels[fact.channel] = fact.sums.copy()
+        else:
+            add(sums, fact.sums)
 
 
-def _sum_measures(facts: list[Measure], pane_ms: int, deltas: dict[tuple[str, str, int], Sums]) -> None:
+def _sum_measures(facts: list[Measure], pane_ms: int, deltas: Deltas) -> None:
     """As for sessions, under a channel that no session has."""
     for fact in facts:
-        sums = deltas.setdefault((fact.site, _MEASURE + fact.name, fact.time // pane_ms), [0] * 6)
-        for place, change in enumerate(fact.sums):
-            sums[place] += change
+        channels, name = deltas[fact.site, fact.time // pane_ms], _MEASURE + fact.name
+        sums = [*fact.sums, *_NOTHING[len(fact.sums) :]]
+        if name in channels:
+            add(channels[name], sums)
+        else:
+            channels[name] = sums
+
+
+def _keep(chunks: list[int], number: int) -> None:
+    """Add the number to those that are ascending, unless it is there."""
+    place = bisect_left(chunks, number)
+    if chunks[place : place + 1] != [number]:
+        chunks.insert(place, number)
 
 
 def _add_to_band(state: _Site, channel: str, band: int, sums: Sums, *, sign: int = 1) -> None:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from pipeline.core.evidence import Arrived
 from pipeline.core.ids import SEPARATOR
-from pipeline.core.person_table import MAX_EVIDENCE, PersonTable
+from pipeline.core.person_table import MAX_EVIDENCE, PersonTable, pieces
 from pipeline.core.persons.identity import NO_OWNERS, NOBODY, Owners, owner_at
 from pipeline.core.slots import Index
 from pipeline.core.stage_fold import in_order
@@ -66,9 +66,11 @@ class Homes:
         is_leaving = is_owned[found.person] & ~found.known
         leaving = rows[is_leaving]
         if len(leaving):
-            for row in leaving.tolist():
-                key = found.persons[found.person[row]]
-                _pass_on(key, found.evidence(row), self._owners[key], 1, passed)
+            for whose, one in zip(
+                found.person[leaving].tolist(), pieces(found.columns(leaving)), strict=True
+            ):
+                key = found.persons[whose]
+                _pass_on(key, one, self._owners[key], 1, passed)
             self._put_away(found, leaving)
         return rows[~is_leaving]
 
@@ -82,10 +84,14 @@ class Homes:
         for slot in slots[table.persons["size"][slots] > MAX_EVIDENCE].tolist():
             table.rewrite(slot, sorted(table.history(slot), key=in_order)[-(MAX_EVIDENCE // 2) :])
 
+    def expect(self, keys: Iterable[str]) -> None:
+        """Visitors who will have other owners."""
+        self._table.slots([one for key in dict.fromkeys(keys) for one in (key, AWAY + key)])
+
     def own(self, key: str, after: Owners, passed: list[Passed]) -> Moved:
-        """The visitor has other owners."""
+        """An expected visitor has other owners."""
         before = self._owners.get(key, NO_OWNERS)
-        home, away = self._slot(key), self._slot(AWAY + key)
+        home, away = self._table.slot_of[key], self._table.slot_of[AWAY + key]
         leaving = [one for one in self._table.history(home) if not one.known and after[0]]
         stays, back = list(leaving), list[Evidence]()
         for one in self._table.history(away):
@@ -107,9 +113,6 @@ class Homes:
         """Forget these persons and visitors."""
         self._table.erase([*keys, *(AWAY + key for key in keys)])
         self._owners = self._table.owners()
-
-    def _slot(self, key: str) -> int:
-        return int(self._table.slots([key])[0])
 
 
 def _pass_on(key: str, one: Evidence, owners: Owners, sign: int, passed: list[Passed]) -> None:

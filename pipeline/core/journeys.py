@@ -18,32 +18,34 @@ Journeys lapse when time has passed them by, as far as all sources have come, to
 input time is the greatest that any source has seen.
 """
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from copy import copy
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from msgspec import Struct
 
+from pipeline.core.coded import Coded, combined, rows_at
 from pipeline.core.evidence import Arrived, arrived
 from pipeline.core.hit_columns import Columns
 from pipeline.core.homes import Homes, Passed
 from pipeline.core.ids import SEPARATOR
 from pipeline.core.models import Models
 from pipeline.core.moves import Moves, columns_of
-from pipeline.core.person_table import MAX_EVIDENCE, NONE_MS, PersonTable
+from pipeline.core.numbers import numbered
+from pipeline.core.person_table import MAX_EVIDENCE, NONE_MS, PersonTable, pieces, starts_of
 from pipeline.core.persons.identity import Owners
+from pipeline.core.refolding import fold_into_checkpoint, refold
 from pipeline.core.silent import Silent
 from pipeline.core.slots import Index
-from pipeline.core.stage_fold import State, Step, fold, in_order, lapse, nowhere
+from pipeline.core.stage_fold import Step, lapse
 from schemas.evidence import Evidence, EvidenceBatch
 from schemas.transition import Kind, Transition
 
 GRAIN_MS: Final = 60_000
 NEVER_MS: Final = -(1 << 62)
-StepKey = tuple[int, int, int]  # model, time, ordinal
 Change = tuple[str, str, str, str]  # site, model, stage left ("" is none), stage entered
 StepNames = tuple[str, str, str, str]
 Stay = tuple[str, str, str, int, bool]
@@ -111,26 +113,31 @@ class Journeys:
         changes: Counter[Change] = Counter()
         columns, corrections, passed = None, list[Transition](), list[Passed]()
         self.silent.wake(messages)
-        for message in messages:
-            for key, since, users in message.owners:
-                moved = self._homes.own(key, (tuple(since), tuple(users)), passed)
-                corrections += self._again(moved.home, moved.back, moved.leaving, version, changes)
+        owners = [one for message in messages for one in message.owners]
+        self._homes.expect(key for key, _, _ in owners)
+        for key, since, users in owners:
+            moved = self._homes.own(key, (tuple(since), tuple(users)), passed)
+            corrections += self._again(moved.home, moved.back, moved.leaving, version, changes)
         if any(message.time for message in messages):
             found = arrived(messages)
             rows = self._homes.keep(found, passed)
             who = table.slots(found.persons)[found.person]
             order = rows[np.lexsort((found.time[rows], who[rows]))]
-            is_late = self._late(who[order], found.time[order], found.sign[order])
+            whose = who[order]
+            is_late = self._late(whose, found.time[order], found.sign[order])
             fast, slow = order[~is_late], order[is_late]
             if len(fast):
                 columns = self._on_time(found, who[fast], fast, version, changes)
-            for person in np.unique(who[slow]).tolist():
-                mine = slow[who[slow] == person].tolist()
-                come, gone = ([found.evidence(row) for row in mine if found.sign[row] == s] for s in (1, -1))
+            late = zip(
+                who[slow].tolist(), found.sign[slow].tolist(), pieces(found.columns(slow)), strict=True
+            )
+            for person, mine in groupby(late, itemgetter(0)):
+                told = [(one, sign) for _, sign, one in mine]
+                come, gone = ([one for one, sign in told if sign == wanted] for wanted in (1, -1))
                 corrections += self._again(person, come, gone, version, changes)
-            touched = np.unique(who[rows])
+            touched = whose[starts_of(whose)]
             for person in touched[table.persons["size"][touched] > MAX_EVIDENCE].tolist():
-                self._fold_into_checkpoint(person)
+                fold_into_checkpoint(self._models, table, person, MAX_EVIDENCE // 2)
         corrections += self._pass_time(messages, version, changes, is_final=is_final)
         self.silent.leave()
         state, needed = table.changes(number)
@@ -165,10 +172,11 @@ class Journeys:
     def _say(
         self, person: int, steps: Iterable[Step], version: int, changes: Counter[Change]
     ) -> list[Transition]:
-        site, _, name = self._table.persons["key"][person].partition(SEPARATOR)
+        key = self._table.persons["key"][person]
+        site, _, name = key.partition(SEPARATOR)
         found = []
         for step in steps:
-            self._count(person, step, 1, changes)
+            self._count(key, site, step, 1, changes)
             found.append(self._transition(site, name, step, version, withdrawn=False))
         return found
 
@@ -181,13 +189,15 @@ class Journeys:
         """Which of the sorted pieces belong to a person of whom any is late, has the same time as another, is taken
         back, or comes after a silence in which a journey may have ended.
         """
-        persons = self._table.persons
-        same = np.concatenate(([False], who[1:] == who[:-1]))
-        before = np.where(same, np.roll(time, 1), persons["last"][who])
+        persons, starts = self._table.persons, starts_of(who)
+        whose = who[starts]
+        before = np.concatenate((time[:1], time[:-1]))
+        before[starts] = persons["last"][whose]
         late = (time <= before) | (sign < 0)
-        late |= (before > NONE_MS) & (time - before > min(self._models.lapse_ms))
-        late |= ((persons["stages"][who] == 0) & (persons["steps"][who] > 0)).any(axis=1)
-        return np.isin(who, np.unique(who[late]))
+        late |= (before > NONE_MS) & (time - before > self._models.least_lapse_ms)
+        is_late = np.logical_or.reduceat(late, starts)
+        is_late |= ((persons["stages"][whose] == 0) & (persons["steps"][whose] > 0)).any(axis=1)
+        return np.repeat(is_late, np.diff(np.append(starts, len(who))))
 
     def _on_time(
         self, found: Arrived, who: Index, rows: Index, version: int, changes: Counter[Change]
@@ -197,15 +207,22 @@ class Journeys:
         self._table.append(who, found.columns(rows))
         if steps is None:
             return None
-        keys = self._table.persons["key"][steps.who].tolist()
-        parts = [key.partition(SEPARATOR) for key in keys]
-        sites = [site for site, _, _ in parts]
-        for (site, step), count in Counter(zip(sites, steps.name.tolist(), strict=True)).items():
-            changes[(site, *self._moves.names[step][:3])] += count
-        for at, (name, time) in enumerate(zip(steps.name.tolist(), steps.time.tolist(), strict=True)):
-            self._note_left(sites[at], keys[at], self._moves.names[name], time, 1)
-        persons = [person for _, _, person in parts]
-        return columns_of(steps, sites, persons, self._moves.names, found.causes(rows[steps.row]), version)
+        first, place = numbered(steps.row)  # one piece of evidence moves a person in several models
+        keys, names = self._table.persons["key"][steps.who[first]].tolist(), self._moves.names
+        sites, _, persons = zip(*(key.partition(SEPARATOR) for key in keys), strict=True)
+        site = Coded(place, sites).distinct()
+        both = combined(site, Coded(steps.name, names))
+        for (of, step), count in zip(both.values, np.bincount(both.codes).tolist(), strict=True):
+            changes[(of, *step[:3])] += count
+        leaves = np.array([bool(left) for _, left, _, _ in names])
+        at = np.flatnonzero(leaves[steps.name])
+        for of, name, step_time, who_left in zip(
+            site.at(at), steps.name[at].tolist(), steps.time[at].tolist(), place[at].tolist(), strict=True
+        ):
+            self._note_left(of, keys[who_left], names[name], step_time, 1)
+        causes = found.causes(rows[steps.row[first]])
+        said = {name: rows_at(column, place) for name, column in (("person_id", persons), *causes.items())}
+        return columns_of(steps, {"site": site, **said}, names, version)
 
     def _again(
         self,
@@ -216,11 +233,15 @@ class Journeys:
         changes: Counter[Change],
     ) -> list[Transition]:
         """Evidence of one person comes late or leaves; the rows that take away, and those that hold instead."""
-        gone, said = self._refold(person, come, leaving)
-        site, _, name = self._table.persons["key"][person].partition(SEPARATOR)
+        if not come and not leaving:
+            return []
+        gone, said, missed = refold(self._models, self._table, person, come, leaving, self.clock.passed)
+        self._missed += missed
+        key = self._table.persons["key"][person]
+        site, _, name = key.partition(SEPARATOR)
         for sign, steps in ((-1, gone), (1, said)):
             for step in steps.values():
-                self._count(person, step, sign, changes)
+                self._count(key, site, step, sign, changes)
         withdrawn = [step for key, step in gone.items() if key not in said]
         return [
             self._transition(site, name, step, version, withdrawn=is_gone)
@@ -228,9 +249,8 @@ class Journeys:
             for step in steps
         ]
 
-    def _count(self, person: int, step: Step, sign: int, changes: Counter[Change]) -> None:
-        key = self._table.persons["key"][person]
-        site, names = key.partition(SEPARATOR)[0], self._names(step)
+    def _count(self, key: str, site: str, step: Step, sign: int, changes: Counter[Change]) -> None:
+        names = self._names(step)
         changes[(site, *names[:3])] += sign
         self._note_left(site, key, names, step.time, sign)
 
@@ -241,49 +261,6 @@ class Journeys:
             if kind == Kind.REGRESS and model in self._watched:
                 self._regressed.append((key, model, time, sign))
 
-    def _refold(
-        self, person: int, come: list[Evidence], leaving: list[Evidence]
-    ) -> tuple[dict[StepKey, Step], dict[StepKey, Step]]:
-        """The steps that no longer hold as they were, and those that hold now instead or in addition."""
-        models, table = self._models, self._table
-        start = table.checkpoint(person) or nowhere(models)
-        placed = [one for one in come if start.last is None or one.time > start.last]
-        self._missed += len(come) - len(placed)
-        known = table.history(person)
-        if not placed and not leaving:
-            return {}, {}
-        first = min(in_order(one) for one in (*placed, *leaving))
-        cut = bisect_left(known, first, key=in_order)
-        state = copy(start)
-        fold(models, state, known[:cut])
-        told = table.persons["steps"][person].tolist()  # time may have passed by a lapse that is not said yet
-        before = _by_key(
-            step for step in self._folded(copy(state), known[cut:]) if step.ordinal < told[step.model]
-        )
-        rest = sorted([*known[cut:], *placed], key=in_order)
-        for one in leaving:  # perhaps what has come in this very unit
-            if one in rest:  # else it was folded for good
-                rest.remove(one)
-        after = _by_key(self._folded(state, rest))
-        table.rewrite(person, [*known[:cut], *rest])
-        table.set_state(person, state)
-        gone = {key: step for key, step in before.items() if after.get(key) != step}
-        said = {key: step for key, step in after.items() if before.get(key) != step}
-        return gone, said
-
-    def _folded(self, state: State, evidence: Iterable[Evidence]) -> list[Step]:
-        """The steps up to now: what has lapsed since counts too."""
-        return fold(self._models, state, evidence) + lapse(self._models, state, self.clock.passed)
-
-    def _fold_into_checkpoint(self, person: int) -> None:
-        models, table = self._models, self._table
-        evidence = table.history(person)
-        cut = len(evidence) - MAX_EVIDENCE // 2
-        checkpoint = table.checkpoint(person) or nowhere(models)
-        fold(models, checkpoint, evidence[:cut])
-        table.set_checkpoint(person, checkpoint)
-        table.rewrite(person, evidence[cut:])
-
     def _names(self, step: Step) -> tuple[str, str, str, Kind]:
         return self._models.step_names(step.model, step.from_stage, step.to_stage, step.beginning)
 
@@ -293,7 +270,3 @@ class Journeys:
         cause = (step.cause.event, step.cause.url, step.cause.channel, step.cause.session_id)
         when = (step.time, step.ordinal, step.dwell_ms)
         return Transition(site, person_id, *self._names(step), *when, *cause, withdrawn, version)
-
-
-def _by_key(steps: Iterable[Step]) -> dict[StepKey, Step]:
-    return {(step.model, step.time, step.ordinal): step for step in steps}

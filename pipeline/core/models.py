@@ -48,6 +48,7 @@ class Models:
         self._globs = GlobSet(glob for bound in self.rules.values() for glob in bound.rule.url or ())
         self._step_names: dict[tuple[int, int, int, Kind], tuple[str, str, str, Kind]] = {}
         self.lapse_ms = tuple(model.lapse_days * DAY_MS for model in self.models)
+        self.least_lapse_ms = min(self.lapse_ms, default=0)
         self._by_url: dict[tuple[str, str, str, bool], tuple[int, ...]] = {}
         self._by_globs: dict[tuple[str, tuple[str, ...], str, bool], tuple[int, ...]] = {}
 

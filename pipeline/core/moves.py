@@ -4,7 +4,7 @@ The stages of a person in all models are one state of an automaton. Its steps ar
 they are first needed, and remembered.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -14,7 +14,7 @@ from pipeline.core.coded import Coded, combined
 from pipeline.core.hit_columns import Columns
 from pipeline.core.models import Models
 from pipeline.core.numbers import numbered
-from pipeline.core.person_table import NONE_MS, PersonTable
+from pipeline.core.person_table import NONE_MS, PersonTable, starts_of
 from pipeline.core.plans import NO_SINCE, Plan
 from pipeline.core.slots import Array, Index
 from schemas.evidence import Kind
@@ -44,12 +44,15 @@ class _Move(NamedTuple):
 
 
 class _Rows(NamedTuple):
-    """``leads``: a person's first row. ``first last_order before``: times as they are when the row is taken in."""
+    """``starts``: each person's first row; ``person``: of each row, among those. ``first last_order before``: times as
+    they are when the row is taken in.
+    """
 
     who: Index
     time: Index
     plan: Index
-    leads: Array
+    starts: Index
+    person: Index
     orders: Index  # with this one
     first: Index
     last_order: Index
@@ -87,10 +90,13 @@ class Moves:
             self._forget()
         plans = np.array([self._plan(one) for one in kinds])
         rows = self._rows(table, who, time, plans[kind])
-        moved, moves = self._walk(table, rows, self._held(table, rows))
+        walked = list(self._walk(table, rows, self._held(table, rows)))
         self._keep_times(table, rows)
-        steps = self._step(table, rows, moved, moves) if moved else None
-        if steps is not None and is_referral.any():
+        if not walked:
+            return None
+        parts = [self._one(table, rows, at, step) for at, move in walked for step in move.steps]
+        steps = Steps(*map(np.concatenate, zip(*parts, strict=True)))
+        if is_referral.any():
             self._name_loops(steps, is_referral)
         return steps
 
@@ -108,26 +114,31 @@ class Moves:
         return code
 
     def _rows(self, table: PersonTable, who: Index, time: Index, plan: Index) -> _Rows:
-        persons, place = table.persons, np.arange(len(who))
-        leads = np.concatenate(([True], who[1:] != who[:-1]))
-        begin = np.maximum.accumulate(np.where(leads, place, 0))  # of the person's rows
+        persons, starts = table.persons, starts_of(who)
+        counts = np.diff(np.append(starts, len(who)))
+        begin = np.repeat(starts, counts)  # of the person's rows
         is_order = np.array([one.is_order for one in self._plans])[plan]
-        so_far = np.cumsum(is_order)
-        orders = persons["orders"][who] + so_far - (so_far - is_order)[begin]
-        latest = np.maximum.accumulate(np.where(is_order, place, -1))
-        earlier = np.concatenate(([-1], latest[:-1]))
-        last_order = np.where(earlier >= begin, time[earlier], persons["last_order"][who])
-        first = persons["first"][who]
-        first = np.where((first == NONE_MS) & ~leads, time[begin], first)
-        before = np.where(leads, persons["last"][who], np.roll(time, 1))
-        return _Rows(who, time, plan, leads, orders, first, last_order, before)
+        last_order, orders = persons["last_order"][who], persons["orders"][who]
+        if is_order.any():
+            so_far = np.cumsum(is_order)
+            orders = orders + so_far - (so_far - is_order)[begin]
+            latest = np.maximum.accumulate(np.where(is_order, np.arange(len(who)), -1))
+            earlier = np.concatenate(([-1], latest[:-1]))
+            last_order = np.where(earlier >= begin, time[earlier], last_order)
+        first = persons["first"][who[starts]]
+        before = np.concatenate((time[:1], time[:-1]))
+        before[starts] = persons["last"][who[starts]]
+        first = np.repeat(np.where(first == NONE_MS, time[starts], first), counts)
+        first[starts] = persons["first"][who[starts]]
+        person = np.repeat(np.arange(len(starts)), counts)
+        return _Rows(who, time, plan, starts, person, orders, first, last_order, before)
 
     def _held(self, table: PersonTable, rows: _Rows) -> Index:
         """Per row the bits of the plan's timed rules that hold."""
         held = np.zeros(len(rows.who), np.int64)
         starts = {"order": rows.last_order, "previous": rows.before, "first": rows.first}
         counting = []
-        for code in np.unique(rows.plan).tolist():
+        for code in np.flatnonzero(np.bincount(rows.plan)).tolist():
             plan = self._plans[code]
             timed = plan.since_order + plan.timed
             if not timed:
@@ -161,10 +172,11 @@ class Moves:
                 newest[one.id] = (*times, time)[-one.earlier :]
             recent[who] = _encode(newest)
 
-    def _walk(self, table: PersonTable, rows: _Rows, held: Index) -> tuple[list[int], list[_Move]]:
-        """The rows that move their person, and how. Most persons stay where they are: they are told apart at once."""
-        begin = self._state_codes(table.persons["stages"][rows.who[rows.leads]])
-        person = np.cumsum(rows.leads) - 1
+    def _walk(self, table: PersonTable, rows: _Rows, held: Index) -> Iterator[tuple[Index, _Move]]:
+        """The rows that move their person, and how: all first moves, then all second ones. Most persons stay where they
+        are.
+        """
+        state = self._state_codes(table.persons["stages"][rows.who[rows.starts]])
         orders = np.minimum(rows.orders, self._models.order_limit)
         first, bits = numbered(held)
         what = combined(
@@ -172,23 +184,18 @@ class Moves:
             Coded(orders, range(self._models.order_limit + 1)),
             Coded(bits, held[first].tolist()),
         )
-        asked = combined(Coded(np.array(begin)[person], range(len(self._states))), what)
-        moves_them = np.array([bool(self._move(state, *of).steps) for state, of in asked.values])[asked.codes]
-        is_moved = np.zeros(len(begin), np.bool_)
-        is_moved[person[moves_them]] = True
-        walking = np.flatnonzero(is_moved[person])
-        moved: list[int] = []
-        moves: list[_Move] = []
-        state = 0
-        for row, of in zip(walking.tolist(), what.at(walking), strict=True):
-            if rows.leads[row]:
-                state = begin[person[row]]
-            move = self._move(state, *of)
-            if move.steps:
-                moved.append(row)
-                moves.append(move)
-                state = move.to
-        return moved, moves
+        at = np.arange(len(rows.who))
+        while len(at):
+            asked = combined(Coded(state[rows.person[at]], range(len(self._states))), what.at(at))
+            moves = [self._move(one, *of) for one, of in asked.values]
+            moving = np.flatnonzero(np.array([bool(move.steps) for move in moves])[asked.codes])
+            moving = moving[starts_of(rows.person[at[moving]])]
+            chosen, which, until = at[moving], asked.codes[moving], np.full(len(state), len(rows.who))
+            for number in np.flatnonzero(np.bincount(which)).tolist():
+                yield chosen[which == number], moves[number]
+            state[rows.person[chosen]] = np.array([move.to for move in moves])[which]
+            until[rows.person[chosen]] = chosen
+            at = at[at > until[rows.person[at]]]
 
     def _move(self, state: int, plan: int, orders: int, held: int) -> _Move:
         key = (state, plan, orders, held)
@@ -197,9 +204,9 @@ class Moves:
             move = self._known[key] = self._work_out(*key)
         return move
 
-    def _state_codes(self, stages: Array) -> list[int]:
-        packed = np.ascontiguousarray(stages).view(f"V{stages.shape[1]}").ravel().tolist()
-        return [self._state(one) for one in packed]
+    def _state_codes(self, stages: Array) -> Index:
+        of = combined(*(Coded(column.astype(np.int64), range(256)) for column in stages.T))
+        return np.array([self._state(bytes(one)) for one in of.values])[of.codes]
 
     def _state(self, stages: bytes) -> int:
         code = self._state_code.get(stages)
@@ -227,8 +234,7 @@ class Moves:
 
     @staticmethod
     def _keep_times(table: PersonTable, rows: _Rows) -> None:
-        persons = table.persons
-        first = np.flatnonzero(rows.leads)
+        persons, first = table.persons, rows.starts
         last = np.append(first[1:], len(rows.who)) - 1
         who = rows.who[first]
         new = persons["first"][who] == NONE_MS
@@ -238,22 +244,6 @@ class Moves:
         persons["last_order"][who] = np.where(is_order, rows.time[last], rows.last_order[last])
         persons["orders"][who] = rows.orders[last]
         persons.touch(who)
-
-    def _step(self, table: PersonTable, rows: _Rows, moved: list[int], moves: list[_Move]) -> Steps:
-        """Write the moves into the persons, all first moves at once, then all second ones."""
-        parts: list[tuple[Index, Index, Index, Index, Index, Index]] = []
-        numbers = {move: number for number, move in enumerate(dict.fromkeys(moves))}
-        which = np.array([numbers[move] for move in moves])
-        at = np.array(moved)
-        who = rows.who[at]
-        leads = np.flatnonzero(np.concatenate(([True], who[1:] != who[:-1])))
-        nth = np.arange(len(at)) - np.repeat(leads, np.diff(np.append(leads, len(at))))
-        for turn in range(int(nth.max()) + 1):
-            for number in np.unique(which[nth == turn]).tolist():
-                chosen = np.flatnonzero((nth == turn) & (which == number))
-                for step in moves[int(chosen[0])].steps:
-                    parts.append(self._one(table, rows, at[chosen], step))
-        return Steps(*map(np.concatenate, zip(*parts, strict=True)))
 
     @staticmethod
     def _one(
@@ -271,17 +261,14 @@ class Moves:
 
 def columns_of(
     steps: Steps,
-    sites: list[str],
-    persons: list[str],
+    said: Mapping[str, Sequence[Any]],
     names: Sequence[tuple[str, str, str, str]],
-    causes: dict[str, Sequence[Any]],
     version: int,
 ) -> Columns:
-    """Transitions as columns of ``schemas.rows.TRANSITION_ROWS``. ``causes``: its columns cause_*."""
+    """Transitions as columns of ``schemas.rows.TRANSITION_ROWS``. ``said``: site, person_id and cause_*."""
     model, left, entered, kind = zip(*names, strict=True)
     return {
-        "site": sites,
-        "person_id": persons,
+        **said,
         "model": Coded(steps.name, model),
         "from_stage": Coded(steps.name, left),
         "to_stage": Coded(steps.name, entered),
@@ -289,7 +276,6 @@ def columns_of(
         "time": steps.time,
         "ordinal": steps.ordinal,
         "dwell_ms": steps.dwell,
-        **causes,
-        "withdrawn": [False] * len(sites),
-        "version": [version] * len(sites),
+        "withdrawn": [False] * len(steps.row),
+        "version": [version] * len(steps.row),
     }

@@ -4,7 +4,7 @@ A person's evidence is a chain from the newest piece to older ones. Nothing of i
 time; what comes late has the chain written anew. Times in ms.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -109,13 +109,12 @@ class PersonTable:
 
     def append(self, who: Index, columns: dict[str, Array]) -> None:
         """Evidence of persons, sorted by person and time, later than all that is known of each."""
-        places = self.evidence.take(len(who))
-        leads = np.concatenate(([True], who[1:] != who[:-1]))
+        places, first = self.evidence.take(len(who)), starts_of(who)
         newest = self.persons["newest"]
-        before = np.where(leads, newest[who], np.roll(places, 1))
+        before = np.concatenate((places[:1], places[:-1]))
+        before[first] = newest[who[first]]
         for name, values in (columns | {"before": before}).items():
             self.evidence[name][places] = values
-        first = np.flatnonzero(leads)
         last = np.append(first[1:], len(who)) - 1
         newest[who[first]] = places[last]
         self.persons["size"][who[first]] += last - first + 1
@@ -124,20 +123,19 @@ class PersonTable:
     def history(self, who: int) -> list[Evidence]:
         """The evidence kept of a person, oldest first."""
         places = self.chain(who)
-        column = {name: self.evidence[name][places].tolist() for name in ("time", "kind", "url", "known")}
-        sessions = hex_ids(self.evidence["session"][places])
-        return [
-            Evidence(time, rules, event, url, channel, session, known)
-            for time, (rules, event, channel), url, known, session in zip(
-                *column.values(), sessions, strict=True
-            )
-        ]
+        if not len(places):
+            return []
+        return pieces(
+            {name: self.evidence[name][places] for name in ("time", "kind", "url", "session", "known")}
+        )
 
     def rewrite(self, who: int, history: Sequence[Evidence]) -> None:
         """Keep this evidence of a person, oldest first, instead of what was kept."""
-        self.evidence.free(self.chain(who))
-        self.persons["newest"][who], self.persons["size"][who] = _NO_PLACE, 0
-        self.persons.touch(np.array([who]))
+        places = self.chain(who)
+        if len(places):
+            self.evidence.free(places)
+            self.persons["newest"][who], self.persons["size"][who] = _NO_PLACE, 0
+            self.persons.touch(np.array([who]))
         if history:
             self.append(np.full(len(history), who), evidence_columns(history))
 
@@ -219,6 +217,22 @@ class PersonTable:
             places.append(place)
             place = int(before[place])
         return np.array(places[::-1], np.int64)
+
+
+def starts_of(sorted_values: Index) -> Index:
+    """The places at which other values begin."""
+    others = np.flatnonzero(sorted_values[1:] != sorted_values[:-1]) + 1
+    return np.concatenate((np.zeros(min(len(sorted_values), 1), np.int64), others))
+
+
+def pieces(columns: Mapping[str, Array]) -> list[Evidence]:
+    """The table's columns as evidence."""
+    kinds, urls, sessions = columns["kind"].tolist(), columns["url"].tolist(), hex_ids(columns["session"])
+    rows = zip(columns["time"].tolist(), kinds, urls, sessions, columns["known"].tolist(), strict=True)
+    return [
+        Evidence(time, rules, event, url, channel, session, known)
+        for time, (rules, event, channel), url, session, known in rows
+    ]
 
 
 def evidence_columns(history: Sequence[Evidence]) -> dict[str, Array]:

@@ -15,19 +15,26 @@ def facts_of(
 ) -> Iterator[tuple[int, Facts]]:
     """A message for each partition that is told anything, or several."""
     found: dict[int, Facts] = {}
+    targets: dict[str, int] = {}
 
     def to(site: str) -> Facts:
-        return found.setdefault(partition_of(site, partitions), Facts(source, None))
+        target = targets.get(site)
+        if target is None:
+            target = targets[site] = partition_of(site, partitions)
+        facts = found.get(target)
+        if facts is None:
+            facts = found[target] = Facts(source, None)
+        return facts
 
     for (site, model, left, entered), net in changes.items():
         if net:
             to(site).transitions.append(TransitionFact(site, model, left, entered, net))
     for (site, model, stage, minute, is_exit), net in stays.items():
         if net:
-            name, sums = f"{STAGE}{model}{STAGE}{stage}", [0, net] if is_exit else [net, 0]
-            to(site).measures.append(Measure(site, name, minute, sums))
+            measures = to(site).measures
+            sums = [0, net] if is_exit else [net, 0]
+            measures.append(Measure(site, f"{STAGE}{model}{STAGE}{stage}", minute, sums))
             # Of a whole history there is one for every minute.
-            if len(to(site).measures) == MOST_OF_A_MESSAGE:
-                target = partition_of(site, partitions)
-                yield target, found.pop(target)
+            if len(measures) == MOST_OF_A_MESSAGE:
+                yield targets[site], found.pop(targets[site])
     yield from found.items()

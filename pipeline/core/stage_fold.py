@@ -92,7 +92,7 @@ def advance(models: Models, state: State, evidence: Evidence, plan: Plan) -> lis
 
 def lapse(models: Models, state: State, until: int) -> list[Step]:
     """End the journeys in which nothing has happened for too long before ``until``."""
-    if state.last is None:
+    if state.last is None or until - state.last <= models.least_lapse_ms:
         return []
     steps: list[Step] = []
     for model, lapse_ms in enumerate(models.lapse_ms):

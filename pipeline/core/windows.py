@@ -134,19 +134,28 @@ class Panes:
         self._cold: dict[tuple[str, int], Chunk] = {}  # used before the last turn of generations
         self._changed: dict[tuple[str, int], None] = {}
 
-    def add(self, site: str, pane: int, channel: str, delta: Sums) -> Sums:
-        """Change the sums of one pane; returns them as they are now."""
+    def add(self, site: str, pane: int, deltas: Mapping[str, Sums]) -> dict[str, Sums]:
+        """Change the sums of one pane by channel; returns them as they are now, but for those that are zero.
+
+        The lists are the pane's from now on.
+        """
         number = pane // PANES_PER_CHUNK
         chunk = self._chunk(site, number)
         self._changed[site, number] = None
-        channels = chunk.setdefault(pane, {})
-        sums = channels.setdefault(channel, [0] * 6)
-        add(sums, delta)
-        if not any(sums):
-            del channels[channel]
-            if not channels:
-                del chunk[pane]
-        return sums
+        channels = chunk.get(pane)
+        if channels is None:
+            channels = chunk[pane] = {}
+        for channel, delta in deltas.items():
+            sums = channels.get(channel)
+            if sums is None:
+                channels[channel] = delta
+                continue
+            add(sums, delta)
+            if not any(sums):
+                del channels[channel]
+        if not channels:
+            del chunk[pane]
+        return channels
 
     def between(self, site: str, chunks: list[int], low: int, high: int) -> Iterator[tuple[str, Sums]]:
         """(channel, sums) of all panes in (low, high] that lie in ``chunks`` (ascending chunk numbers)."""

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from pipeline.core.counters import ALL, Counters
-from pipeline.core.windows import WINDOWS, Panes, WindowSums, sum_sessions
+from pipeline.core.windows import WINDOWS, WindowSums, sum_sessions
 from schemas.counter import CounterRow, Facts
 from schemas.session import SessionFact
 from schemas.transition import TransitionFact
@@ -137,15 +137,6 @@ def test_memory_holds_only_the_chunks_in_use(monkeypatch: pytest.MonkeyPatch) ->
     panes = counters._panes
     assert len(panes._hot) + len(panes._cold) < 40
     assert len(store) > 500
-
-
-def test_changes_are_told_in_the_order_in_which_they_came() -> None:
-    """And not in that of a set of texts, which differs from process to process."""
-    panes = Panes({}.get)
-    sites = [f"site{number}" for number in range(20)]
-    for site in sites:
-        panes.add(site, 0, "direct", [1, 0, 0, 0, 0, 0])
-    assert [key.split(b"\x1f")[1].decode() for key, _ in panes.changes()] == sites
 
 
 def test_a_late_session_enters_every_window_it_belongs_to(counters: Counters) -> None:

@@ -11,8 +11,9 @@ integer weights by rounding the running sum down, so that no remainder is left a
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
-from typing import Final, NamedTuple
+from functools import lru_cache
+from itertools import accumulate, repeat
+from typing import Any, Final, NamedTuple
 
 from pipeline.core.persons.items import Note, Visit
 from schemas.touchpoint import OWN, Touch
@@ -22,7 +23,9 @@ LOOK_BACK_MS: Final = 30 * 86_400_000
 HALF_LIFE_MS: Final = 7 * 86_400_000
 WHOLE: Final = 1_000_000
 _DIRECT: Final = "direct"
-_NO_MONEY: Final = (Touch.CSAT, Touch.CES, Touch.NPS)  # their amount is a score
+_ORDER, _REFUND = int(Touch.ORDER), int(Touch.REFUND)
+_NO_MONEY: Final = frozenset((Touch.CSAT, Touch.CES, Touch.NPS))  # their amount is a score
+_HAS_ORDER: Final = frozenset((Touch.ORDER, Touch.GOAL))
 _DECAY_ONE: Final = 1 << 20  # the weight of a touch at the conversion itself
 
 
@@ -46,22 +49,43 @@ class Credit(NamedTuple):
     shares: tuple[int, ...]
 
 
+class Conversion(NamedTuple):
+    """What the credits of one follow from. ``touches``: (start, session, channel). ``money``: less its refunds."""
+
+    note: Note
+    copy: int
+    touches: list[tuple[int, str, str]]
+    money: int
+
+
 def attribute(notes: Sequence[Note], visits: Sequence[Visit], since: int, until: int) -> list[Credit]:
-    """The credits of the conversions with ``since <= time <= until``. ``notes``: all of the person's, in order."""
+    """The credits of :func:`conversions`."""
+    return [credit for one in conversions(notes, visits, since, until).values() for credit in credits_of(one)]
+
+
+def conversions(
+    notes: Sequence[Note], visits: Sequence[Visit], since: int, until: int
+) -> dict[tuple[Any, ...], Conversion]:
+    """Those with ``since <= time <= until`` that have touches, by what names a :class:`Credit`, but for its number.
+    ``notes``: all of the person's, in order.
+    """
     refunds = _refunds(notes)
-    found: list[Credit] = []
+    found: dict[tuple[Any, ...], Conversion] = {}
     copies: dict[tuple[int, str, str], int] = {}
     for note in notes:
-        back = _given_back(note, refunds.pop(note.text, ())) if note.kind == Touch.ORDER else 0
+        back = 0
+        if refunds and note.kind == _ORDER:
+            back = _given_back(note, refunds.pop(note.text, ()))
         if not note.goal:
             continue
         name = (note.time, note.event, _order_of(note))
         copy = copies[name] = copies.get(name, -1) + 1
         if since <= note.time <= until:
-            touches = list(_touches(note, visits))
+            touches = _touches(note, visits)
             if touches:
                 money = 0 if note.kind in _NO_MONEY else note.amount
-                found += _credits(note, copy, touches, max(0, money - back) if back else money)
+                money = max(0, money - back) if back else money
+                found[*name, copy] = Conversion(note, copy, touches, money)
     return found
 
 
@@ -72,10 +96,10 @@ def reach(visits: Iterable[Visit], notes: Iterable[Note]) -> tuple[int, int] | N
         froms.append(visit.start)
         untils.append(max(visit.start + LOOK_BACK_MS, visit.end))  # those that wait for it may lie beyond
     for note in notes:
-        if note.goal or note.kind == Touch.ORDER:
+        if note.goal or note.kind == _ORDER:
             froms.append(note.time)
             untils.append(note.time)
-        elif note.kind == Touch.REFUND:
+        elif note.kind == _REFUND:
             return -_EVER, _EVER  # its order may be of any time
     return (min(froms), max(untils)) if froms else None
 
@@ -87,7 +111,7 @@ def _refunds(notes: Iterable[Note]) -> dict[str, list[Note]]:
     """By order id."""
     found: dict[str, list[Note]] = {}
     for note in notes:
-        if note.kind == Touch.REFUND and note.text:
+        if note.kind == _REFUND and note.text:
             found.setdefault(note.text, []).append(note)
     return found
 
@@ -98,47 +122,52 @@ def _given_back(order: Note, refunds: Iterable[Note]) -> int:
     return sum(one.amount for one in refunds if not one.currency or not currency or one.currency == currency)
 
 
-def _touches(note: Note, visits: Sequence[Visit]) -> Iterator[tuple[int, str, str]]:
-    """(start, session, channel) of each touch; none while the conversion's own session is not known."""
+def _touches(note: Note, visits: Sequence[Visit]) -> list[tuple[int, str, str]]:
+    """Those of a conversion; none while its own session is not known."""
     time = note.time
     near = [visit for visit in visits if visit.start <= time and visit.goal_time in (OWN, time)]
     if note.in_session and not any(time <= visit.end for visit in near):
-        return
-    found = sorted(
-        {
-            (visit.start, visit.session_id, visit.channel)
-            for visit in near
-            if visit.start >= time - LOOK_BACK_MS
-        }
-    )
-    yield from found or [(time, "", note.channel)]
+        return []
+    since = time - LOOK_BACK_MS
+    found = {(visit.start, visit.session_id, visit.channel) for visit in near if visit.start >= since}
+    return sorted(found) or [(time, "", note.channel)]
 
 
 def _order_of(note: Note) -> str:
-    return note.text if note.kind in (Touch.ORDER, Touch.GOAL) else ""
+    return note.text if note.kind in _HAS_ORDER else ""
 
 
-def _credits(note: Note, copy: int, touches: list[tuple[int, str, str]], money: int) -> Iterator[Credit]:
-    weights = list(_weights(note.time, touches))
-    parts = zip(*(_divide(WHOLE, of_model) for of_model in weights), strict=True)
-    shares = zip(*(_divide(money, of_model) for of_model in weights), strict=True)
+def credits_of(conversion: Conversion) -> Iterator[Credit]:
+    """One for each touch."""
+    note, copy, touches, money = conversion
     name = (note.time, note.event, _order_of(note), copy)
-    for number, (touch, part, share) in enumerate(zip(touches, parts, shares, strict=True), start=1):
+    if len(touches) == 1:
+        parts, shares = (WHOLE,) * len(MODELS), (money,) * len(MODELS)
+        yield Credit(*name, 1, 1, *touches[0], note.currency, parts, shares)
+        return
+    last = max((at for at, touch in enumerate(touches) if touch[2] != _DIRECT), default=len(touches) - 1)
+    weights, parts_by_place = _by_place(len(touches), last)
+    decay = [round(2.0 ** ((start - note.time) / HALF_LIFE_MS) * _DECAY_ONE) for start, _, _ in touches]
+    parts_of = zip(*parts_by_place, _divide(WHOLE, decay), strict=True)
+    shares_of: Iterable[tuple[int, ...]] = repeat((0,) * len(MODELS))
+    if money:
+        shares_of = zip(*(_divide(money, of_model) for of_model in (*weights, decay)), strict=True)
+    for number, (touch, part, share) in enumerate(zip(touches, parts_of, shares_of, strict=False), start=1):
         yield Credit(*name, number, len(touches), *touch, note.currency, part, share)
 
 
-def _weights(time: int, touches: list[tuple[int, str, str]]) -> Iterator[list[int]]:
-    """Integer weights of the touches by each of MODELS."""
-    count = len(touches)
-    yield _only(0, count)
-    yield _only(count - 1, count)
-    yield _only(
-        max((at for at, touch in enumerate(touches) if touch[2] != _DIRECT), default=count - 1), count
-    )
-    yield [1] * count
-    # 40 % each to the ends and 20 % to those between: two ends alone share half and half.
-    yield [1] * count if count <= 2 else [2 * (count - 2), *[1] * (count - 2), 2 * (count - 2)]
-    yield [round(2.0 ** ((start - time) / HALF_LIFE_MS) * _DECAY_ONE) for start, _, _ in touches]
+@lru_cache(maxsize=1_000)
+def _by_place(count: int, last: int) -> tuple[list[list[int]], list[list[int]]]:
+    """Integer weights of so many touches, and the parts of the whole, by each of MODELS but the last.
+
+    ``last``: place of the last one that is not direct.
+    """
+    ends = 2 * (
+        count - 2
+    )  # 40 % each to the ends and 20 % to those between: two ends alone share half and half
+    by_position = [1] * count if count <= 2 else [ends, *[1] * (count - 2), ends]
+    weights = [_only(0, count), _only(count - 1, count), _only(last, count), [1] * count, by_position]
+    return weights, [_divide(WHOLE, of_model) for of_model in weights]
 
 
 def _only(place: int, count: int) -> list[int]:

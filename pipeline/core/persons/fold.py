@@ -6,25 +6,30 @@ instead. So the outcome depends on the set of items and on the watermark, never 
 
 A person keeps MAX_ITEMS items. Beyond that the older half is folded for good, and changes at or before that point come
 too late: they are left out, and counted as ``missed``. Times in ms.
+
+Of a few visits with nothing notable and no long silence between them there is no fold: it would say nothing before they
+have been over for a while, so it is made then, or when something else comes. Most persons never cost one.
 """
 
 from bisect import insort
 from collections.abc import Iterable, Sequence
 from copy import copy
 from itertools import islice
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pipeline.core.persons.attribution import Credit, attribute, reach
+from pipeline.core.persons.attribution import Conversion, Credit, conversions, credits_of, reach
 from pipeline.core.persons.items import Note, Visit
+from pipeline.core.persons.quiet import is_quiet, quiet_until
 from pipeline.core.persons.signal_rules import SignalRules
 from pipeline.core.persons.signals import BEFORE_ALL, Risk, Step, due, pass_time, take_note, take_visit
 from schemas.touchpoint import OWN, Touch
 
 MAX_ITEMS: Final = 1_000
 _AFTER_ALL: Final = 1 << 62
+_REFUND: Final = int(Touch.REFUND)
 Item = TypeVar("Item", Visit, Note)
 
 
@@ -90,23 +95,38 @@ def change_items(rules: SignalRules, items: Items, come: Touches, gone: Touches,
     return change
 
 
+def add_visits(rules: SignalRules, items: Items, visits: list[Visit]) -> bool:
+    """The usual case of :func:`change_items`, on a short way: visits come, and there is no fold before or after it.
+    False: it is another, and nothing is changed.
+    """
+    if items.risk is not None or items.notes or items.base is not None:
+        return False
+    visits = sorted(items.visits + visits)
+    if not is_quiet(rules, visits):
+        return False
+    items.visits = visits
+    return True
+
+
 def let_time_pass(rules: SignalRules, items: Items, watermark: int) -> list[Step]:
     """Fire the timers that are due."""
-    if items.risk is None:
+    if items.risk is not None:
+        return pass_time(rules, items.risk, watermark)
+    first = due_at(rules, items)
+    if first is None or watermark < first:
         return []
-    return pass_time(rules, items.risk, watermark)
+    items.risk, steps = _folded(rules, items, watermark)
+    return steps
 
 
 def due_at(rules: SignalRules, items: Items) -> int | None:
-    """The watermark at which :func:`let_time_pass` has something to say; None: never."""
-    return None if items.risk is None else due(rules, items.risk)
+    """The watermark before which :func:`let_time_pass` has nothing to say; None: never."""
+    return quiet_until(rules, items.visits) if items.risk is None else due(rules, items.risk)
 
 
 def may_signal(rules: SignalRules, items: Items) -> bool:
-    """A visit or two without anything notable make no signal: most persons cost no fold."""
-    return bool(items.notes or items.base) or len(items.visits) >= min(
-        rules.overdue_visits, rules.fading_visits
-    )
+    """Is there anything that a fold could say something about before :func:`due_at`?"""
+    return bool(items.notes or items.base) or not is_quiet(rules, items.visits)
 
 
 def end_of_older_half(visits: Iterable[Visit], notes: Iterable[Note]) -> int:
@@ -119,7 +139,7 @@ def _is_simple(items: Items, come: Touches) -> bool:
     """The usual case: more of a fold that goes on, and no conversion whose credits it could change."""
     if items.risk is None or len(items.visits) + len(items.notes) >= MAX_ITEMS or not _are_next(items, come):
         return False
-    if any(note.goal or note.kind == Touch.REFUND for note in come.notes):
+    if any(note.goal or note.kind == _REFUND for note in come.notes):
         return False
     return not come.visits or not any(note.goal for note in items.notes)
 
@@ -202,18 +222,31 @@ def _by_name(steps: Iterable[Step]) -> dict[tuple[int, int, int], Step]:
 def _credit(before: Items, items: Items, touched: Touches) -> Change:
     """The credits that change when these come or go."""
     change = Change()
-    if not any(note.goal for note in before.notes) and not any(note.goal for note in items.notes):
+    if not any(note.goal for note in items.notes) and not any(note.goal for note in before.notes):
         return change
     span = reach(touched.visits, touched.notes)
     if span is None:
         return change
-    if any(note.kind == Touch.REFUND for note in items.notes):
+    if any(note.kind == _REFUND for note in items.notes):
         span = BEFORE_ALL, _AFTER_ALL  # which of two equal orders a refund belongs to may change
-    was = {credit[:5]: credit for credit in attribute(before.notes, before.visits, *span)}
-    now = {credit[:5]: credit for credit in attribute(items.notes, items.visits, *span)}
+    before_it = conversions(before.notes, before.visits, *span)
+    after_it = conversions(items.notes, items.visits, *span)
+    was, now = _credits_beside(before_it, after_it), _credits_beside(after_it, before_it)
     change.credits = [credit for name, credit in now.items() if was.get(name) != credit]
     change.credits_gone = [credit for name, credit in was.items() if now.get(name) != credit]
     return change
+
+
+def _credits_beside(
+    known: dict[tuple[Any, ...], Conversion], others: dict[tuple[Any, ...], Conversion]
+) -> dict[tuple[Any, ...], Credit]:
+    """Of those that are not the same there."""
+    return {
+        credit[:5]: credit
+        for name, conversion in known.items()
+        if others.get(name) != conversion
+        for credit in credits_of(conversion)
+    }
 
 
 def _take_out(known: list[Item], gone: Iterable[Item]) -> list[Item]:

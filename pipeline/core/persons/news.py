@@ -1,6 +1,7 @@
 """Touchpoints of one unit of work, gathered by id, and what of them goes to the windows as it is."""
 
 from collections.abc import Iterable
+from itertools import repeat
 from typing import NamedTuple
 
 from pipeline.core.ids import SEPARATOR
@@ -47,19 +48,9 @@ def _news(found: dict[str, News], key: str) -> News:
 
 
 def _sessions(visits: dict[str, list[Visit]], found: dict[str, News], table: SessionColumns) -> None:
-    columns = zip(
-        table.key,
-        table.sign,
-        table.end,
-        table.start,
-        table.session_id,
-        table.channel,
-        table.known,
-        table.goal_time or [OWN] * len(table.key),
-        strict=True,
-    )
-    for key, sign, *fields in columns:
-        visit = Visit(*fields)
+    goal_time = table.goal_time or repeat(OWN)
+    come = map(Visit, table.end, table.start, table.session_id, table.channel, table.known, goal_time)
+    for key, sign, visit in zip(table.key, table.sign, come, strict=True):
         if sign > 0:
             visits.setdefault(key, []).append(visit)
             continue

@@ -17,7 +17,7 @@ from msgspec import Struct
 from pipeline.core.ids import SEPARATOR
 from pipeline.core.persons import emails
 from pipeline.core.persons.attribution import Credit
-from pipeline.core.persons.fold import Change, due_at, let_time_pass, may_signal
+from pipeline.core.persons.fold import Change, add_visits, due_at, let_time_pass
 from pipeline.core.persons.identity import MOST_VISITORS, Owners
 from pipeline.core.persons.items import Note, Visit
 from pipeline.core.persons.news import gather
@@ -134,7 +134,8 @@ class People:
         gathered = gather(messages)
         self._said.measures = gathered.measures
         for key, visits in gathered.visits.items():
-            if not self._add_plain(key, visits):
+            person = self._load(key)
+            if person.links is not None or not add_visits(self._rules.signals, person.items, visits):
                 gathered.news.setdefault(key, News()).visits = visits
         for key, news in gathered.news.items():
             self._receive(key, news)
@@ -146,7 +147,8 @@ class People:
         if is_final and watermark is not None:
             watermark = max(meta.sources.values()) + rules.out_of_orderness_ms + signals.timeout_ms + 1
         for key, person in self._touched.items():
-            self._timers.add(key, due_at(signals, person.items))
+            person.due = due_at(signals, person.items)
+            self._timers.add(key, person.due)
         if watermark is not None and (is_final or not rules.bounded):
             meta.passed = max(meta.passed, watermark)
         if meta.passed > BEFORE_ALL:  # in bounded input: by the run before
@@ -155,8 +157,6 @@ class People:
                 if is_known and key != META:
                     self._fire(key, meta.passed)
         for key, person in self._touched.items():
-            person.due = due_at(signals, person.items)
-            self._timers.add(key, person.due)
             self._states[key] = _encode(person)
         said = self._said
         meta.version = said.version
@@ -170,20 +170,6 @@ class People:
             packed = self._states.get(key)
             person = self._touched[key] = Person() if packed is None else _decode(packed)
         return person
-
-    def _add_plain(self, key: str, visits: list[Visit]) -> bool:
-        """The usual case, on a short way: visits of somebody of whom one or two are known. False: it is another."""
-        packed = self._states.get(key)
-        person = Person() if packed is None else _decode(packed)
-        items = person.items
-        if items.risk is not None or items.notes or items.base is not None or person.links is not None:
-            return False
-        items.visits += visits
-        if may_signal(self._rules.signals, items):
-            return False
-        items.visits.sort()
-        self._states[key] = _encode(person)
-        return True
 
     def _receive(self, key: str, news: News) -> None:
         person = self._load(key)
@@ -207,6 +193,8 @@ class People:
         person = self._load(key)
         before = _raised(person)
         change = Change(let_time_pass(self._rules.signals, person.items, watermark))
+        person.due = due_at(self._rules.signals, person.items)
+        self._timers.add(key, person.due)
         site, _, an_id = key.partition(SEPARATOR)
         self._say(site, an_id, change)
         self._count_risks(site, before, _raised(person), change)

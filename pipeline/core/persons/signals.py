@@ -107,8 +107,9 @@ def take_note(rules: SignalRules, risk: Risk, note: Note) -> list[Step]:
     """Take the next note into ``risk``."""
     kind, time = note.kind, note.time
     steps = _timers(rules, risk, time)
-    for reason in _ENDED_BY.get(kind, ()):
-        steps += _clear(risk, reason, time, event=note.event, what=note.text)
+    if risk.raised:
+        for reason in _ENDED_BY.get(kind, ()):
+            steps += _clear(risk, reason, time, event=note.event, what=note.text)
     if kind in _PLAIN:
         steps += _raise(risk, _PLAIN[kind], time, event=note.event, what=note.text)
     elif kind == Touch.ORDER:
