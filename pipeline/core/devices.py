@@ -71,4 +71,6 @@ def device_class(agent: str) -> str:
 @cache
 def _resolver() -> Resolver:
     user_agents, systems, _ = load_lazy_builtins()
-    return Resolver((user_agents, systems, []))  # those of devices, which nobody asks for, are half of the work
+    return Resolver(
+        (user_agents, systems, [])
+    )  # those of devices, which nobody asks for, are half of the work
