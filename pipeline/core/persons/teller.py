@@ -85,18 +85,6 @@ class Teller:
 
         Of bots only the e-mails that they open: a proxy's look at the pictures is no reader's, and no conversion.
         """
-        hits = self._notable(reading, rows, pages, traffic, in_session, is_bot)
-        return Touched(hits=hits, links=self._links(reading, rows[~is_bot[rows]]))
-
-    def _notable(
-        self,
-        reading: Reading,
-        rows: Index,
-        pages: PageCodes,
-        traffic: Index,
-        in_session: Array,
-        is_bot: Array,
-    ) -> list[tuple[Any, ...]]:
         kinds = pages.touch[rows]
         chosen = rows[(kinds != Touch.NONE) & (~is_bot[rows] | (kinds == Touch.EMAIL_OPEN))]
         fields = reading.fields
@@ -106,7 +94,8 @@ class Teller:
         )
         columns = (*(column[chosen].tolist() for column in ours), *own, zip(*words, strict=True))
         found = [self._hit(*values) for values in zip(*columns, strict=True)]
-        return [hit for hit in found if hit[_KIND] != Touch.NONE]
+        hits = [hit for hit in found if hit[_KIND] != Touch.NONE]
+        return Touched(hits=hits, links=self._links(reading, rows[~is_bot[rows]]))
 
     def _hit(
         self,
