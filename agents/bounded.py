@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from time import perf_counter, process_time
+from typing import cast
 
 from msgspec import Struct
 
@@ -38,6 +39,8 @@ async def process(
     try:
         ended = False
         await embedded.start(lambda: ended)
+        if cast(asyncio.Task[None], asyncio.current_task()).cancelling():
+            raise asyncio.CancelledError  # Faust waits by wait_for, which may swallow it: python/cpython issue 86296
         started, cpu_started = perf_counter(), process_time()
         feeding = asyncio.ensure_future(_feed(embedded, hits))
         await embedded.run_until(feeding)
