@@ -131,8 +131,11 @@ def test_a_reader_that_has_had_enough_is_no_error() -> None:
 
 
 def test_ctrl_c_says_what_becomes_of_what_was_read() -> None:
+    # Where the tests are a shell's background job, what they start would ignore it.
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    python, option, code = _MASIR
     with subprocess.Popen(
-        [*_MASIR, "process", "-", "--data", "d"],
+        [python, option, heeding + code, "process", "-", "--data", "d"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         deadline = time.monotonic() + 60
