@@ -50,7 +50,7 @@ class Closed(NamedTuple):
         its latest user or else its visitor, and for each goal to whose it may be instead (``session.told_of``).
         """
         rows, users, goal_time = self._hearers()
-        whose = combined(self.key.at(rows), users).map(_person)
+        whose = combined(self.key.at(rows), users).map(lambda one: person_of(*one))
         keys, known = whose.map(lambda one: one[0]), whose.map(lambda one: one[1])
         target = keys.map(lambda key: partition_of(key, partitions)).array(np.int64)
         channel, found = self.channel.at(rows), []
@@ -79,8 +79,7 @@ class Closed(NamedTuple):
         return rows[order], Codes().of([*self.user, *users]).at(order), goal_time[order]
 
 
-def _person(visitor_and_user: tuple[str, str]) -> tuple[str, bool]:
-    """Whose a session is, and whether it is a user."""
-    key, user = visitor_and_user
+def person_of(key: str, user: str) -> tuple[str, bool]:
+    """Whose a visitor's session is, and whether it is a user. ``user``: its latest, "" is none."""
     site, _, visitor = key.partition(SEPARATOR)
     return f"{site}{SEPARATOR}{user or visitor[1:]}", bool(user) or visitor[0] == "u"

@@ -43,16 +43,12 @@ class LogPublisher:
 
     def append(self, records: Sequence[Record]) -> None:
         """All of them or none. A hit without a key (it could not be read) goes by its bytes."""
-        self.append_all([key for key, _ in records], [value for _, value in records])
-
-    def append_all(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
-        """The same, keys and values apart."""
         count = self._partitions
         targets: list[list[bytes]] = [[] for _ in range(count)]
-        for key, value in zip(keys, values, strict=True):
+        for key, value in records:
             targets[crc32(key or value) % count].append(value)
         now_ms = self._now_ms()
-        with self._appending(len(values)):
+        with self._appending(len(records)):
             for partition, some in enumerate(targets):
                 if some:
                     self._log.append(HITS.name, partition, some, now_ms=now_ms)

@@ -162,9 +162,8 @@ def _by_place(count: int, last: int) -> tuple[list[list[int]], list[list[int]]]:
 
     ``last``: place of the last one that is not direct.
     """
-    ends = 2 * (
-        count - 2
-    )  # 40 % each to the ends and 20 % to those between: two ends alone share half and half
+    # 40 % each to the ends and 20 % to those between: two ends alone share half and half.
+    ends = 2 * (count - 2)
     by_position = [1] * count if count <= 2 else [ends, *[1] * (count - 2), ends]
     weights = [_only(0, count), _only(count - 1, count), _only(last, count), [1] * count, by_position]
     return weights, [_divide(WHOLE, of_model) for of_model in weights]

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from msgspec import Struct
 
-from pipeline.core.closing import Closed
+from pipeline.core.closing import Closed, person_of
 from pipeline.core.coded import combined, rows_at
 from pipeline.core.ids import SEPARATOR, partition_of
 from pipeline.core.look import Looks, PageCodes
@@ -53,8 +53,7 @@ class Touched(Struct):
 
     def _session_rows(self) -> Iterator[tuple[Any, ...]]:
         for of, user, *rest in self.sessions:
-            site, _, visitor = of.partition(SEPARATOR)
-            yield f"{site}{SEPARATOR}{user or visitor[1:]}", bool(user) or visitor[0] == "u", *rest
+            yield *person_of(of, user), *rest
 
 
 def _parted(rows: Iterable[tuple[Any, ...]], partitions: int) -> list[list[tuple[Any, ...]]]:
