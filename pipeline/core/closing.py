@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipeline.core.coded import Coded, Codes, combined
-from pipeline.core.ids import SEPARATOR, hex_ids, partition_of
+from pipeline.core.ids import hex_ids
+from pipeline.core.keys import halves, partitions, persons
 from pipeline.core.numbers import numbered
 from pipeline.core.session import channel_of
 from pipeline.core.slots import Array, Index
@@ -29,7 +30,7 @@ class Closed(NamedTuple):
 
     @property
     def site(self) -> Coded:
-        return self.key.map(lambda key: key.partition(SEPARATOR)[0]).distinct()
+        return Coded(self.key.codes, halves(list(self.key.values))[0]).distinct()
 
     @property
     def channel(self) -> Coded:
@@ -45,16 +46,17 @@ class Closed(NamedTuple):
         sums = [np.add.reduceat(column[order], begin).tolist() for column in self.sums]
         return dict(zip(found.values, map(list, zip(*sums, strict=True)), strict=True))
 
-    def told(self, partitions: int) -> list[list[list[Any]]]:
-        """For each partition of the persons, columns as in :class:`schemas.touchpoint.SessionColumns`: each session to
-        its latest user or else its visitor, and for each goal to whose it may be instead (``session.told_of``).
+    def told(self, count: int) -> list[list[list[Any]]]:
+        """For each of ``count`` partitions of the persons, columns as in :class:`schemas.touchpoint.SessionColumns`:
+        each session to its latest user or else its visitor, and for each goal to whose it may be instead
+        (``session.told_of``).
         """
         rows, users, goal_time = self._hearers()
-        whose = combined(self.key.at(rows), users).map(lambda one: person_of(*one))
-        keys, known = whose.map(lambda one: one[0]), whose.map(lambda one: one[1])
-        target = keys.map(lambda key: partition_of(key, partitions)).array(np.int64)
+        whose = combined(self.key.at(rows), users)
+        keys, known = (Coded(whose.codes, values) for values in persons(list(whose.values)))
+        target = partitions(list(keys.values), count)[whose.codes]
         channel, found = self.channel.at(rows), []
-        for partition in range(partitions):
+        for partition in range(count):
             here = np.flatnonzero(target == partition)
             of = rows[here]
             columns = (keys.at(here), known.at(here), hex_ids(self.id[of]), self.start[of].tolist())
@@ -77,9 +79,3 @@ class Closed(NamedTuple):
         rows, goal_time = np.concatenate((rows, more)), np.concatenate((own, times))
         order = np.argsort(rows, kind="stable")
         return rows[order], Codes().of([*self.user, *users]).at(order), goal_time[order]
-
-
-def person_of(key: str, user: str) -> tuple[str, bool]:
-    """Whose a visitor's session is, and whether it is a user. ``user``: its latest, "" is none."""
-    site, _, visitor = key.partition(SEPARATOR)
-    return f"{site}{SEPARATOR}{user or visitor[1:]}", bool(user) or visitor[0] == "u"

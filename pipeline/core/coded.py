@@ -16,9 +16,9 @@ _INT64_MAX: Final = 2**63 - 1
 class Coded(Sequence[Any]):
     """``values[codes[row]]`` is the value of a row."""
 
-    def __init__(self, codes: Index, values: Sequence[Any]) -> None:
+    def __init__(self, codes: Index, values: Sequence[Any] | Array) -> None:
         self.codes = codes
-        self.values = values
+        self.values: Any = values
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -59,7 +59,9 @@ class Coded(Sequence[Any]):
         is_used[:keeping] = True
         is_used[self.codes] = True
         code = np.cumsum(is_used) - 1
-        return Coded(code[self.codes], list(compress(self.values, is_used.tolist())))
+        values = self.values
+        used = values[is_used] if isinstance(values, np.ndarray) else list(compress(values, is_used.tolist()))
+        return Coded(code[self.codes], used)
 
 
 class Codes:
@@ -91,6 +93,11 @@ def combined(*columns: Coded) -> Coded:
         packed, most = packed * len(column.values) + column.codes, most * len(column.values)
     first, codes = numbered(packed)
     return Coded(codes, list(zip(*(column.at(first)[:] for column in columns), strict=True)))
+
+
+def coded(codes: Index, values: Sequence[Any] | Array) -> Coded:
+    """The column that has these of the values, which may be coded themselves."""
+    return values.at(codes) if isinstance(values, Coded) else Coded(codes, values)
 
 
 def rows_at(column: Sequence[Any] | Array, rows: Index) -> Any:

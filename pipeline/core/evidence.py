@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.core.coded import Coded, Codes, combined
 from pipeline.core.ids import SEPARATOR, hex_ids, partition_of
+from pipeline.core.keys import partitions
 from pipeline.core.look import Looks, Page
 from pipeline.core.models import Models
 from pipeline.core.numbers import numbered
@@ -39,13 +40,13 @@ class Evidences(NamedTuple):
     known: Array
 
     def by_partition(
-        self, source: int, partitions: int, watermark: int | None, epoch: int = 0
+        self, source: int, count: int, watermark: int | None, epoch: int = 0
     ) -> Iterator[tuple[int, EvidenceBatch]]:
-        """A message for each partition that persons of these belong to."""
+        """A message for each of ``count`` partitions that persons of these belong to."""
         people = self.persons
-        targets = [partition_of(person, partitions) for person in people.values]
-        target = np.array(targets)[people.codes]
-        for partition in sorted(set(targets)):
+        targets = partitions(list(people.values), count)
+        target = targets[people.codes]
+        for partition in np.unique(targets).tolist():
             rows = np.flatnonzero(target == partition)
             persons, person = _used(people.values, people.codes[rows])
             kinds, kind = _used(self.kinds, self.kind[rows])
@@ -182,7 +183,7 @@ class Arrived(NamedTuple):
             found[at] = is_referral(REFERRAL, self.urls[self.url[rows[at]]])
         return found
 
-    def causes(self, rows: Index) -> dict[str, Sequence[Any]]:
+    def causes(self, rows: Index) -> dict[str, Any]:
         """Some of it, as what moved a person."""
         _, events, channels = zip(*self.kinds, strict=True)
         kind = self.kind[rows]
@@ -190,7 +191,7 @@ class Arrived(NamedTuple):
             "cause_event": Coded(kind, events),
             "cause_url": Coded(self.url[rows], self.urls),
             "cause_channel": Coded(kind, channels),
-            "cause_session_id": hex_ids(self.session[rows]),
+            "cause_session_id": self.session[rows],
         }
 
     def evidence(self, row: int) -> Evidence:
@@ -226,12 +227,12 @@ def _ones(packed: bytes, message: EvidenceBatch) -> Index:
 
 
 def passed_on(
-    passed: Iterable[tuple[str, Evidence, int]], partitions: int, epoch: int = 0
+    passed: Iterable[tuple[str, Evidence, int]], count: int, epoch: int = 0
 ) -> Iterator[tuple[int, EvidenceBatch]]:
-    """(key of a user, evidence, sign) as a message for each partition."""
+    """(key of a user, evidence, sign) as a message for each of ``count`` partitions."""
     by_target: dict[int, list[tuple[str, Evidence, int]]] = {}
     for one in passed:
-        by_target.setdefault(partition_of(one[0], partitions), []).append(one)
+        by_target.setdefault(partition_of(one[0], count), []).append(one)
     for target, found in by_target.items():
         keys, pieces, signs = zip(*found, strict=True)
         persons, kinds = Codes().of(keys), Codes().of([_kind_of(piece) for piece in pieces])

@@ -4,10 +4,7 @@ from hashlib import blake2b
 from typing import Final
 from zlib import crc32
 
-import numpy as np
-
-from pipeline.core.coded import Coded
-from pipeline.core.slots import Array, Index
+from pipeline.core.slots import Array
 
 SEPARATOR = "\x1f"
 _NO_ID: Final = "0" * 32
@@ -29,36 +26,21 @@ def session_id(key: str, start_time: int) -> str:
     For a user without visitor ``user`` goes before the user's id: a site may give visitors and users the same ids, and
     two sessions that began in the same millisecond must not share theirs.
     """
-    text = f"{_name(key)}{SEPARATOR}{start_time}"
+    text = f"{name_of(key)}{SEPARATOR}{start_time}"
     return blake2b(text.encode()).hexdigest()[:32]
 
 
-def session_ids_by_each(keys: Coded, start_times: Index) -> Array:
-    """The ids of many, 16 bytes each."""
-    ids = [session_id(key, start) for key, start in zip(keys, start_times.tolist(), strict=True)]
-    return np.frombuffer(bytes.fromhex("".join(ids)), "V16")
-
-
-def session_ids_at_once(keys: Coded, start_times: Index) -> Array:
-    """The same, compiled."""
-    names, starts = keys.map(_name), list(map(str, start_times.tolist()))
-    ids = digests.digests(list(names.values), names.codes, starts, size=64, kept=16)
-    return np.frombuffer(ids, "V16")
-
-
-try:
-    from pipeline.core import digests
-except ImportError:  # not compiled
-    session_ids = session_ids_by_each
-else:
-    session_ids = session_ids_at_once
-
-
-def _name(key: str) -> str:
+def name_of(key: str) -> str:
     """Site and visitor, as they are in a session's id."""
     site, _, visitor = key.partition(SEPARATOR)
     name = visitor[1:] if visitor.startswith("v") else f"user{SEPARATOR}{visitor[1:]}"
     return f"{site}{SEPARATOR}{name}"
+
+
+def person_of(key: str, user: str) -> tuple[str, bool]:
+    """Key of whose a visitor's session is, and whether that is a user. ``user``: the session's latest, "" is none."""
+    site, _, visitor = key.partition(SEPARATOR)
+    return f"{site}{SEPARATOR}{user or visitor[1:]}", bool(user) or visitor[0] == "u"
 
 
 def partition_of(key: str, partitions: int) -> int:

@@ -25,7 +25,7 @@ from pipeline.core.hit_columns import (
     person_ids,
     picked,
 )
-from pipeline.core.ids import SEPARATOR, hex_ids, visitor_key
+from pipeline.core.ids import SEPARATOR, visitor_key
 from pipeline.core.intake_rules import IntakeRules
 from pipeline.core.intake_unit import Ids, Meta, Output, State, decode_ids, decode_state, encode
 from pipeline.core.look import BACKGROUND, MOST_REMEMBERED, VIEW, Looks
@@ -177,7 +177,7 @@ class Intake:
         columns |= {
             "outcome": Coded(outcome, _OUTCOMES),
             "goal": is_goal,
-            "session_id": Coded(session, hex_ids(ids)),
+            "session_id": Coded(session, ids),
         }
         output.hits = columns if len(stored) == len(reading) else picked(columns, stored)
         people = stored[outcome[stored] != _BOT]

@@ -27,11 +27,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from msgspec import Struct
 
-from pipeline.core.coded import Coded, combined, rows_at
+from pipeline.core.coded import Coded, coded, combined
 from pipeline.core.evidence import Arrived, arrived
 from pipeline.core.hit_columns import Columns
 from pipeline.core.homes import Homes, Passed
 from pipeline.core.ids import SEPARATOR
+from pipeline.core.keys import halves
 from pipeline.core.models import Models
 from pipeline.core.moves import Moves, columns_of
 from pipeline.core.numbers import numbered
@@ -209,7 +210,7 @@ class Journeys:
             return None
         first, place = numbered(steps.row)  # one piece of evidence moves a person in several models
         keys, names = self._table.persons["key"][steps.who[first]].tolist(), self._moves.names
-        sites, _, persons = zip(*(key.partition(SEPARATOR) for key in keys), strict=True)
+        sites, persons = halves(keys)
         site = Coded(place, sites).distinct()
         both = combined(site, Coded(steps.name, names))
         for (of, step), count in zip(both.values, np.bincount(both.codes).tolist(), strict=True):
@@ -221,7 +222,7 @@ class Journeys:
         ):
             self._note_left(of, keys[who_left], names[name], step_time, 1)
         causes = found.causes(rows[steps.row[first]])
-        said = {name: rows_at(column, place) for name, column in (("person_id", persons), *causes.items())}
+        said = {name: coded(place, column) for name, column in (("person_id", persons), *causes.items())}
         return columns_of(steps, {"site": site, **said}, names, version)
 
     def _again(

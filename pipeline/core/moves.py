@@ -5,7 +5,7 @@ they are first needed, and remembered.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -261,7 +261,7 @@ class Moves:
 
 def columns_of(
     steps: Steps,
-    said: Mapping[str, Sequence[Any]],
+    said: Mapping[str, Coded],
     names: Sequence[tuple[str, str, str, str]],
     version: int,
 ) -> Columns:
@@ -276,6 +276,6 @@ def columns_of(
         "time": steps.time,
         "ordinal": steps.ordinal,
         "dwell_ms": steps.dwell,
-        "withdrawn": [False] * len(steps.row),
-        "version": [version] * len(steps.row),
+        "withdrawn": np.zeros(len(steps.row), np.bool_),
+        "version": np.full(len(steps.row), version),
     }

@@ -44,6 +44,7 @@ cdef enum:
 include "pieces.pxi"
 include "rows.pxi"
 include "texts.pxi"
+include "crc.pxi"
 include "parted.pxi"
 
 

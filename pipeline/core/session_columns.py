@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.core.bounce import bounced
 from pipeline.core.closing import Closed
 from pipeline.core.coded import Coded, Codes, combined
-from pipeline.core.ids import SEPARATOR, hex_ids
+from pipeline.core.ids import SEPARATOR
 from pipeline.core.session import CONTEXT, OpenSession, channel_of
 from pipeline.core.slots import Array, Index, Slots
 from schemas.session import SessionFact
@@ -49,7 +49,7 @@ def rows_of(slots: Slots, at: Index, version: int, bounce: str) -> dict[str, Any
     visitors = names.map(lambda name: name[2][1:] if name[2][0] == "v" else "").distinct()
     parts = zip(*[context.split(SEPARATOR) for context in contexts.values], strict=True)
     return {
-        "session_id": hex_ids(slots["id"][at]),
+        "session_id": slots["id"][at],
         "site": names.map(lambda name: name[0]).distinct(),
         "visitor_id": visitors,
         "user_id": users,

@@ -13,7 +13,8 @@ from typing import Any, Final
 import numpy as np
 
 from pipeline.core.coded import Coded
-from pipeline.core.ids import SEPARATOR, session_ids, visitor_key
+from pipeline.core.ids import SEPARATOR, visitor_key
+from pipeline.core.keys import halves, session_ids
 from pipeline.core.money import add_micros
 from pipeline.core.segments import Hits, Segments, Sums, cut, sums
 from pipeline.core.session import OpenSession, earliest
@@ -212,7 +213,7 @@ class SessionTable:
         slots["key"][at], slots["context"][at] = objects(keys), hits.contexts_of(firsts).array()
         slots["id"][at] = session_ids(visitors, starts)
         self._newest.update(zip(keys, at.tolist(), strict=True))
-        _count_active(said, visitors.map(lambda key: key.partition(SEPARATOR)[0]).distinct(), 1)
+        _count_active(said, Coded(visitors.codes, halves(list(visitors.values))[0]).distinct(), 1)
 
     def _add_goals(self, hits: Hits, slot_of: Index) -> None:
         """To the sessions on the fast way; those of the others are no slots yet."""

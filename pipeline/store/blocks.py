@@ -44,7 +44,9 @@ with _NoPandas():
 
 
 def block(table: str, columns: Mapping[str, Sequence[Any] | Array]) -> bytes:
-    """``columns``: by name, at least one row; None in a column that cannot be null is its type's empty value."""
+    """``columns``: by name, at least one row; None in a column that cannot be null is its type's empty value. Ids of 16
+    bytes become texts of 32 hexadecimal digits; zeros, no id, become "".
+    """
     return _stream(_batch(TABLES[table], columns))
 
 
@@ -151,7 +153,7 @@ def _is_empty(values: Sequence[Any] | Array, field: pa.Field) -> bool:
     """Whether no row says anything."""
     can_be_null = field.name in NULLABLE
     if isinstance(values, np.ndarray):
-        return not can_be_null and not values.any()
+        return not can_be_null and not (_words(values) if values.dtype.kind == "V" else values).any()
     if isinstance(values, Coded):
         return _is_empty(values.values, field)
     first = values[0]
@@ -165,7 +167,7 @@ def _is_constant(values: Sequence[Any]) -> bool:
 
 def _array(values: Sequence[Any] | Array, field: pa.Field) -> pa.Array:
     if isinstance(values, np.ndarray):
-        return pa.array(values).cast(field.type)
+        return _converted(values, field)
     if isinstance(values, Coded):
         used = values if len(values.values) <= len(values) else values.compact()
         return _coded(used.codes, used.values, field)
@@ -182,7 +184,9 @@ def _coded(codes: Array, values: Sequence[Any], field: pa.Field) -> pa.Array:
     return pa.DictionaryArray.from_arrays(codes, array, safe=False)
 
 
-def _converted(values: Sequence[Any], field: pa.Field) -> pa.Array:
+def _converted(values: Sequence[Any] | Array, field: pa.Field) -> pa.Array:
+    if isinstance(values, np.ndarray):
+        return _hexadecimal(values) if values.dtype.kind == "V" else pa.array(values).cast(field.type)
     try:
         array = pa.array(values, type=field.type)
     except (OverflowError, pa.ArrowInvalid):
@@ -192,3 +196,14 @@ def _converted(values: Sequence[Any], field: pa.Field) -> pa.Array:
         edged = [max(-INT64_MAX, min(INT64_MAX, value)) for value in values]
         array = pa.array(edged, type=field.type)
     return array.fill_null(_empty(field)) if array.null_count and field.name not in NULLABLE else array
+
+
+def _hexadecimal(ids: Array) -> pa.Array:
+    is_one = _words(ids).any(axis=1)
+    digits = ids[is_one].tobytes().hex().encode()
+    ends = np.concatenate(([0], np.cumsum(is_one * 2 * ids.itemsize))).astype(np.int32)
+    return pa.Array.from_buffers(pa.string(), len(ids), [None, pa.py_buffer(ends), pa.py_buffer(digits)])
+
+
+def _words(ids: Array) -> Array:
+    return np.ascontiguousarray(ids).view(np.uint64).reshape(len(ids), -1)

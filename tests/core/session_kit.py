@@ -12,9 +12,10 @@ import numpy as np
 
 from pipeline.core.channels import Classifier
 from pipeline.core.closing import Closed
+from pipeline.core.coded import Coded
 from pipeline.core.evidence import arrived
 from pipeline.core.goals import Goals
-from pipeline.core.ids import visitor_key
+from pipeline.core.ids import hex_ids, visitor_key
 from pipeline.core.intake import Intake
 from pipeline.core.intake_rules import IntakeRules
 from pipeline.core.intake_unit import Output
@@ -88,7 +89,7 @@ def stored_hits(output: Output) -> list[dict[str, Any]]:
     """The rows of the unit's hits, as the store gets them."""
     columns = output.hits or {}
     found = []
-    for values in zip(*columns.values(), strict=True):
+    for values in zip(*map(_listed, columns.values()), strict=True):
         row = dict(zip(columns, values, strict=True))
         found.append(
             {name: "" if row[name] is None and name not in NULLABLE else row[name] for name in HIT_ROWS.names}
@@ -105,8 +106,12 @@ def said_sessions(output: Output) -> list[Session]:
 
 
 def _listed(column: Any) -> list[Any]:
-    """Python's own values."""
-    return column.tolist() if isinstance(column, np.ndarray) else list(column)
+    """Python's own values; ids as the store gets them."""
+    if isinstance(column, Coded):
+        return [*Coded(column.codes, _listed(column.values))]
+    if isinstance(column, np.ndarray):
+        return hex_ids(column) if column.dtype.kind == "V" else column.tolist()
+    return list(column)
 
 
 def evidence_of(output: Output) -> list[tuple[str, Evidence]]:

@@ -3,18 +3,13 @@
 import hashlib
 import zlib
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.coded import Codes
 from pipeline.core.ids import (
-    hex_ids,
     partition_of,
     session_id,
-    session_ids_at_once,
-    session_ids_by_each,
     visitor_key,
 )
 
@@ -64,15 +59,3 @@ def test_the_partition_is_crc_32_of_the_keys_bytes(key: str, partitions: int) ->
 @pytest.mark.parametrize(("key", "partition"), [("", 0), ("123456789", 0xCBF43926 % 7)])
 def test_the_partition_of_published_check_values(key: str, partition: int) -> None:
     assert partition_of(key, 7) == partition
-
-
-@given(
-    st.lists(
-        st.tuples(st.builds(visitor_key, ids, ids | st.just(""), ids), st.integers(0, 2**42)), max_size=20
-    )
-)
-def test_the_ids_of_many_are_those_of_each(sessions: list[tuple[str, int]]) -> None:
-    keys, starts = [key for key, _ in sessions], np.array([start for _, start in sessions], np.int64)
-    expected = [session_id(key, start) for key, start in sessions]
-    for session_ids in (session_ids_by_each, session_ids_at_once):
-        assert hex_ids(session_ids(Codes().of(keys), starts)) == expected

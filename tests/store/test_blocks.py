@@ -67,6 +67,18 @@ def _as_plain(kind: pa.DataType) -> pa.DataType:
     return pa.list_(pa.int64()) if is_times else kind
 
 
+@pytest.mark.parametrize("rows", [3, LEAST_CODED])
+def test_ids_become_hexadecimal_texts_and_zeros_none(rows: int) -> None:
+    ids = np.frombuffer(bytes(16) + b"\x01" + bytes(15) + b"\xab" * 16, "V16")
+    codes = np.arange(rows) % 3
+    texts = ["", "01" + "00" * 15, "ab" * 16]
+    for column in (ids[codes], Coded(codes, ids), Coded(codes, np.concatenate((ids, ids)))):
+        held = read_blocks("sessions", [block("sessions", dict(SESSION, session_id=column))])
+        assert held["session_id"].to_pylist() == [texts[code] for code in codes]
+    nobody = block("sessions", dict(SESSION, session_id=np.zeros(1, "V16")))
+    assert "session_id" not in pa.ipc.open_stream(nobody).schema.names
+
+
 def test_a_block_leaves_out_what_no_row_says() -> None:
     columns = hits(
         2, site=["shop", "shop"], url=["", ""], bot=[False, False], score=[0.0, 0.0], goal=np.zeros(2, bool)

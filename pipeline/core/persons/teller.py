@@ -9,9 +9,9 @@ from typing import Any, Final
 import numpy as np
 from msgspec import Struct
 
-from pipeline.core.closing import Closed, person_of
+from pipeline.core.closing import Closed
 from pipeline.core.coded import combined, rows_at
-from pipeline.core.ids import SEPARATOR, partition_of
+from pipeline.core.ids import SEPARATOR, partition_of, person_of
 from pipeline.core.look import Looks, PageCodes
 from pipeline.core.persons.notable import Words, details
 from pipeline.core.reading import Reading
