@@ -3,10 +3,9 @@
 A batch then reads and changes thousands of rows with a few array operations, and a row costs the bytes of its values.
 ``Slots[name]`` is the column; do not keep it: it moves when the table grows. Texts are object columns.
 
-The rows are also a rolling checkpoint. :meth:`changes` gives what a unit of work changed, and with it other rows, in
-turn: as many as it made stale in earlier entries, and one for every few that are new. When it has gone round once,
-everything before the round is no longer needed to restore: so a journal of these entries stays within about four times
-what lives, with no pause to compact it.
+The rows are also a rolling checkpoint. :meth:`changes` gives what a unit of work changed, and with it as many other
+rows, in turn. When it has gone round once, everything before the round is no longer needed to restore: so a journal of
+these entries stays within about four times what lives, with no pause to compact it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +22,6 @@ from pipeline.core.numbers import ascending, placed
 Array = NDArray[Any]
 
 _FIRST_SIZE: Final = 1_024
-_NEW_ROWS: Final = 4  # that another row is written again for: a table that only grows ends its rounds, too
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -51,8 +49,7 @@ class Slots:
         self._top = 0
         self._written: list[Index] = []
         self._freed: list[Index] = []
-        self._taken = 0  # slots since the last entry
-        self._next = self._until = 0  # where the round goes on, and where it ends
+        self._next = 0  # where the round goes on
         self._round_began = 0  # number of the entry in which it began
         self._needed = 0  # number of the first entry that is needed to restore
         self._known: dict[Any, Any] = {}  # while entries are taken up: equal objects are kept once
@@ -72,7 +69,6 @@ class Slots:
         slots = np.array([*old, *range(self._top, self._top + fresh)], dtype=np.int64)
         self._reach(self._top + fresh)
         self._columns["live"][slots] = True
-        self._taken += count
         self.touch(slots)
         return slots
 
@@ -113,16 +109,16 @@ class Slots:
         """What changed since the last call, as an entry that gets this number; and the first number still needed."""
         is_live = self._columns["live"]
         written = ascending(self.touched)
-        freed = ascending(np.concatenate([*self._freed, np.empty(0, np.int64)]))
-        stale = max(len(written) - self._taken, 0) + len(freed)
-        until = min(self._next + max(stale + self._taken // _NEW_ROWS, 1), self._until)
+        until = min(self._next + max(len(written), 1), self._top)
         written = ascending(np.concatenate((written, np.arange(self._next, until))))
         written = written[is_live[written]]
+        freed = ascending(np.concatenate([*self._freed, np.empty(0, np.int64)]))
         freed = freed[~is_live[freed]]
-        self._next, self._taken = until, 0
-        if until == self._until or self._is_whole:
-            self._needed = number if self._is_whole else self._round_began
-            self._round_began, self._next, self._until = number + 1, 0, self._top
+        self._next = until
+        if until == self._top:
+            self._needed, self._round_began, self._next = self._round_began, number + 1, 0
+        if self._is_whole:
+            self._needed, self._round_began, self._next = number, number + 1, 0
             self._is_whole = False
         columns = {
             name: _packed(column[written])
@@ -143,11 +139,11 @@ class Slots:
         found = _decode(entry)
         if not self._top:
             self._needed = number
+        # The next round must go over all rows before any of these entries may go.
+        self._round_began = number + 1
         written, freed = np.frombuffer(found.written, np.int64), np.frombuffer(found.freed, np.int64)
         top = int(max(written.max(initial=-1), freed.max(initial=-1))) + 1
         self._reach(max(top, self._top))
-        # The next round must go over all rows before any of these entries may go.
-        self._round_began, self._until = number + 1, self._top
         for name, column in self._columns.items():
             if name in found.columns:
                 column[written] = _unpacked(found.columns[name], column, self._known)

@@ -100,33 +100,6 @@ def test_the_journal_stays_within_a_few_times_what_lives() -> None:
     assert table.held() == table.rows
 
 
-def test_a_table_that_only_grows_is_hardly_written_twice_and_still_ends_its_rounds() -> None:
-    table, written, ends = Table(), 0, set()
-    for unit in range(400):
-        table.add(20, unit)
-        table.commit()
-        written += len(table.journal[-1][1])
-        ends.add(table.journal[0][0])
-    table.slots.write_all()
-    table.commit()
-    assert written < 1.4 * len(table.journal[-1][1])
-    assert len(ends) > 3, "or a few rows that change would keep all their entries"
-
-
-def test_a_journal_stays_small_while_its_table_grows_and_after() -> None:
-    table = Table()
-    for unit in range(600):
-        if unit < 300:
-            table.add(20, unit)
-        for value in range(20):
-            table.change(value, unit)
-        table.commit()
-    held = sum(len(entry) for _, entry in table.journal)
-    table.slots.write_all()
-    table.commit()
-    assert held < 4 * len(table.journal[-1][1])
-
-
 def test_a_slot_that_is_free_is_used_again_and_holds_no_text() -> None:
     table = Table()
     table.add(3, 1)

@@ -73,9 +73,9 @@ def test_ids_become_hexadecimal_texts_and_zeros_none(rows: int) -> None:
     codes = np.arange(rows) % 3
     texts = ["", "01" + "00" * 15, "ab" * 16]
     for column in (ids[codes], Coded(codes, ids), Coded(codes, np.concatenate((ids, ids)))):
-        held = read_blocks("sessions", [block("sessions", dict(SESSION, session_id=column))])
+        held = read_blocks("hits", [block("hits", hits(rows, session_id=column))])
         assert held["session_id"].to_pylist() == [texts[code] for code in codes]
-    nobody = block("sessions", dict(SESSION, session_id=np.zeros(1, "V16")))
+    nobody = block("hits", hits(1, session_id=np.zeros(1, "V16")))
     assert "session_id" not in pa.ipc.open_stream(nobody).schema.names
 
 
