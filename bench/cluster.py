@@ -9,7 +9,6 @@ Needs an installed ``masir`` beside the running Python.
 import asyncio
 import re
 import signal
-import subprocess
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
@@ -19,7 +18,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
 from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 
-from bench.running import MASIR, PATIENCE_SECONDS, Asked, LateError, command, environment, wait_for
+from bench import running
+from bench.running import PATIENCE_SECONDS, Asked, LateError, command, environment, wait_for
 from pipeline.cli.worker import HOPS as ALL_HOPS
 from pipeline.store.client import connect, rows
 from pipeline.transport.kafka.names import SINK, Names
@@ -46,19 +46,15 @@ class Process:
         self.url = ""
         self._settings = settings
         self._arguments = arguments
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: running.Process | None = None
 
     def spawn(self) -> None:
         """Start it and do not wait."""
         self.url = ""
         with self.said_path.open("ab") as said:
             self._start = said.tell()
-            self._process = subprocess.Popen(
-                [MASIR, *self._arguments, "--listen", "127.0.0.1:0"],
-                env=environment(self._settings),
-                stdout=said,
-                stderr=said,
-            )
+            arguments = [*self._arguments, "--listen", "127.0.0.1:0"]
+            self._process = running.start(arguments, environment(self._settings), stdout=said, stderr=said)
 
     def wait_until_started(self) -> None:
         """Until it has said where it listens."""
@@ -80,7 +76,7 @@ class Process:
         return self.said_path.read_bytes()[self._start :].decode(errors="replace")
 
     @property
-    def process(self) -> "subprocess.Popen[bytes]":
+    def process(self) -> running.Process:
         """The running process."""
         if self._process is None:
             raise RuntimeError("not started")

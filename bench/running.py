@@ -11,10 +11,11 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any, Protocol
 
 from agents.embedded import APP
 from pipeline.store.client import rows
@@ -55,18 +56,53 @@ def environment(settings: Mapping[str, object]) -> dict[str, str]:
     return inherited | {f"MASIR_{name.upper()}": str(value) for name, value in settings.items()}
 
 
+class Process(Protocol):
+    """What of :class:`subprocess.Popen` is used here."""
+
+    pid: int
+    returncode: Any
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, sig: int) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+def installed(
+    arguments: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    stdout: IO[bytes],
+    stderr: IO[bytes],
+    stdin: IO[bytes] | None = None,
+) -> Process:
+    """Start the ``masir`` that is installed. No ``stdin``: this process's."""
+    return subprocess.Popen([MASIR, *arguments], env=env, stdin=stdin, stdout=stdout, stderr=stderr)
+
+
+start: Callable[..., Process] = installed  # tests put another in its place
+
+
 def command(
     *arguments: str | Path, settings: Mapping[str, object] | None = None, stdin: bytes = b""
 ) -> "subprocess.CompletedProcess[bytes]":
     """Run ``masir`` with these arguments to its end, however it ends."""
-    return subprocess.run(
-        [MASIR, *map(str, arguments)],
-        env=environment(settings or {}),
-        input=stdin,
-        capture_output=True,
-        timeout=COMMAND_SECONDS,
-        check=False,
-    )
+    given = list(map(str, arguments))
+    with TemporaryFile() as read, TemporaryFile() as out, TemporaryFile() as err:
+        read.write(stdin)
+        read.seek(0)
+        process = start(given, environment(settings or {}), stdin=read, stdout=out, stderr=err)
+        try:
+            code = process.wait(COMMAND_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+        said = [file.seek(0) or file.read() for file in (out, err)]
+    return subprocess.CompletedProcess(given, code, *said)
 
 
 def export(data: Path, **settings: object) -> dict[str, bytes]:
@@ -129,7 +165,7 @@ class Running(Asked):
         self.url = ""
         self._settings = settings
         self._said = data.with_name(f"{data.name}.log")
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     def __enter__(self) -> "Running":
         with ExitStack() as failing:
@@ -146,12 +182,8 @@ class Running(Asked):
         """Start the process and do not wait for it."""
         self.url = ""
         with self._said.open("wb") as said:
-            self._process = subprocess.Popen(
-                [MASIR, "run", "--data", str(self.data), "--listen", "127.0.0.1:0"],
-                env=environment(self._settings),
-                stdout=said,
-                stderr=said,
-            )
+            arguments = ["run", "--data", str(self.data), "--listen", "127.0.0.1:0"]
+            self._process = start(arguments, environment(self._settings), stdout=said, stderr=said)
 
     def start(self) -> "Running":
         """Start the process; returns once it takes hits."""
@@ -176,7 +208,7 @@ class Running(Asked):
         return self._said.read_text(errors="replace")
 
     @property
-    def _running(self) -> "subprocess.Popen[bytes]":
+    def _running(self) -> Process:
         if self._process is None:
             raise RuntimeError("not started")
         return self._process

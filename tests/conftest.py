@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.collector.chromium import running_browser
+from tests.forked import commands_are_forked, installed_masir
 from tests.kafka_broker import VARIABLE, running_broker
 
 HERE = Path(__file__).parent
@@ -37,6 +38,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _named_broker_is_no_setting() -> None:
     """Commands in this process would say so."""
     os.environ.pop(VARIABLE, None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _commands_are_forked() -> Iterator[None]:
+    """All but those of tests that ask for the installed ``masir``."""
+    with commands_are_forked():
+        yield
+
+
+@pytest.fixture
+def installed() -> Iterator[None]:
+    """Commands are the installed ``masir``, as a person starts it."""
+    with installed_masir():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -115,6 +115,7 @@ def test_what_cannot_change_is_named(data: Path, name: str, value: int) -> None:
     assert done.stdout == b""
 
 
+@pytest.mark.usefixtures("installed")
 def test_process_prints_one_json_object_and_nothing_else(tmp_path: Path) -> None:
     raws = b"\n".join([hit("ann", T0), hit("bob", T0, event="purchase", revenue=20), b"hello"])
     done = masir("process", "-", "--data", tmp_path / "data", "--json", stdin=raws)
@@ -165,6 +166,7 @@ def test_what_is_ignored_of_hits_and_why_others_are_no_hits_is_said(tmp_path: Pa
     assert {"unknown_fields": 1, "cut_urls": 1}.items() <= json.loads(done.stdout).items()
 
 
+@pytest.mark.usefixtures("installed")
 def test_a_site_that_can_be_none_is_an_error_at_once(tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     log.write_text('1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET / HTTP/1.1" 200 5 "-" "Mozilla/5.0"\n')
@@ -181,6 +183,7 @@ def test_a_missing_file_and_missing_data_are_named(tmp_path: Path) -> None:
     assert str(tmp_path / "nowhere").encode() in done.stderr
 
 
+@pytest.mark.usefixtures("installed")
 def test_one_process_has_the_data_and_others_may_ask(tmp_path: Path) -> None:
     with Running(tmp_path / "data") as running:
         answer = masir("sql", "SELECT 1 AS one", "--data", running.data).stdout

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.faults import disturbed, shop_hits, undisturbed
+from tests.forked import installed_masir
 
 from .kit import now_ms
 
@@ -20,7 +21,8 @@ def hits() -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def expected(hits: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    return undisturbed(tmp_path_factory.mktemp("crash") / "data", hits)
+    with installed_masir():
+        return undisturbed(tmp_path_factory.mktemp("crash") / "data", hits)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from bench.faults import shop_hits, undisturbed
 from bench.faults_kafka import FAULTS, disturbed
 from bench.kafka import Brokers
+from tests.forked import installed_masir
 from tests.kafka_broker import running_brokers
 
 from .kit import now_ms
@@ -29,7 +30,8 @@ def brokers(tmp_path: Path) -> Iterator[Brokers]:
 @pytest.mark.slow
 def test_nothing_is_lost_or_twice(brokers: Brokers, tmp_path: Path) -> None:
     hits = shop_hits(HITS, seed=3, now_ms=now_ms())
-    expected = undisturbed(tmp_path / "undisturbed", hits)
+    with installed_masir():
+        expected = undisturbed(tmp_path / "undisturbed", hits)
     result = disturbed(
         tmp_path / "data", brokers, hits, list(FAULTS), seed=3, expected=expected, partitions=PARTITIONS
     )

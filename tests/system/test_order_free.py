@@ -18,6 +18,7 @@ from pipeline.demo.simulator import simulate
 from pipeline.sources import read_hits, read_options
 from pipeline.transport.log import Log
 from schemas.topics import HITS
+from tests.forked import installed_masir
 
 from .kit import BUNDLED, T0, differing, pairs_and_ties, process, verify, write_lines
 
@@ -53,7 +54,8 @@ def hits() -> Hits:
 def usual(hits: Hits, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The views of the hits in the order in which they come."""
     directory = tmp_path_factory.mktemp("usual")
-    process(directory / "data", write_lines(directory / "hits.ndjson", hits))
+    with installed_masir():
+        process(directory / "data", write_lines(directory / "hits.ndjson", hits))
     assert verify(directory / "data")["agrees"]
     return export(directory / "data")
 

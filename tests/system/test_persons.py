@@ -7,6 +7,7 @@ import pytest
 
 from bench.running import export
 from pipeline.demo.simulator import simulate
+from tests.forked import installed_masir
 
 from .kit import T0, ask, differing, hit, masir, process, verify, write_lines
 
@@ -48,7 +49,8 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     hits = [
         b'%s,"hit_id":"p%d"}' % (one[:-1], n) if b'"hit_id"' not in one else one for n, one in enumerate(hits)
     ]
-    process(directory / "first", write_lines(directory / "in_order.ndjson", hits))
+    with installed_masir():
+        process(directory / "first", write_lines(directory / "in_order.ndjson", hits))
     random.Random(5).shuffle(hits)
     files = [write_lines(directory / f"{n}.ndjson", hits[n::2]) for n in range(2)]
     process(directory / "other", *files, partitions=1)

@@ -53,6 +53,7 @@ def settings(servers: tuple[str, ClickHouse], tmp_path: Path) -> dict[str, objec
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.usefixtures("installed")
 def test_hits_through_all_of_it_give_the_views_of_one_process(
     settings: dict[str, object], tmp_path: Path
 ) -> None:
