@@ -12,6 +12,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 RULES = sorted((DEPLOY / "prometheus/rules").glob("*.yml"))
+SPARING = {"GOGC": "off", "GOMEMLIMIT": "600MiB"}  # a fifth of promtool's time is collecting garbage that fits
 
 
 def tool(name: str) -> str:
@@ -33,6 +34,7 @@ def run(name: str, *arguments: str | Path, stdin: str = "") -> "subprocess.Compl
         capture_output=True,
         text=True,
         timeout=240,
+        env=os.environ | SPARING,
         check=False,
     )
 
