@@ -12,7 +12,10 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 RULES = sorted((DEPLOY / "prometheus/rules").glob("*.yml"))
-SPARING = {"GOGC": "off", "GOMEMLIMIT": "600MiB"}  # a fifth of promtool's time is collecting garbage that fits
+SPARING = {
+    "GOGC": "off",
+    "GOMEMLIMIT": "600MiB",
+}  # a fifth of promtool's time is collecting garbage that fits
 
 
 def tool(name: str) -> str:
