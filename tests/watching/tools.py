@@ -15,7 +15,7 @@ RULES = sorted((DEPLOY / "prometheus/rules").glob("*.yml"))
 SPARING = {
     "GOGC": "off",
     "GOMEMLIMIT": "600MiB",
-}  # a fifth of promtool's time is collecting garbage that fits
+}  # a fifth of the time would go into collecting garbage that fits
 
 
 def tool(name: str) -> str:
