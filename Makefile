@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 CLIENTS := tests/collector/clients
 TRACKERS := $(CLIENTS)/.venv/.installed
@@ -30,8 +31,9 @@ $(INSTALLED): pyproject.toml requirements-dev.lock $(COMPILED)
 		echo "Masir needs Python 3.11 or newer, and \`$(PYTHON)\` is not." >&2; \
 		echo "Name one: make venv PYTHON=/path/to/python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	sed -n '/^uv==/,/# via/p' requirements-dev.lock | $(PIP) --require-hashes -r /dev/stdin
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	CFLAGS="$$CFLAGS -g0" $(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: $(INSTALLED)  ## Real and synthetic hits through the whole pipeline, and what came out
@@ -40,7 +42,8 @@ demo: $(INSTALLED)  ## Real and synthetic hits through the whole pipeline, and w
 run: $(INSTALLED)  ## Collector, agents, store and metrics in one process (DATA=masir-data LISTEN=127.0.0.1:8088)
 	@$(BIN)/masir run --data $(DATA) --listen $(LISTEN)
 
-test: $(INSTALLED) lint trackers  ## Lint, then all tests in WORKERS=3 processes: many of them wait
+test: $(INSTALLED)  ## Lint, then all tests in WORKERS=3 processes: many of them wait
+	$(MAKE) --no-print-directory --jobs 2 lint trackers
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 25 --durations-min 10
 
 trackers: $(TRACKERS)  ## The real trackers that the tests drive (those of browsers and node need npm)

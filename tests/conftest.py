@@ -1,7 +1,9 @@
-"""What takes long to start is started once for each process of tests; and the order of the tests."""
+"""What takes long to start is started once, by the first process of tests that needs it; and the order of the tests."""
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from fcntl import LOCK_EX, LOCK_SH, LOCK_UN, flock
 from pathlib import Path
 
 import pytest
@@ -11,27 +13,54 @@ from tests.forked import commands_are_forked, installed_masir
 from tests.kafka_broker import VARIABLE, running_broker
 
 HERE = Path(__file__).parent
-LONG = (
+LONG = (  # the longest files by what they take, then folders
+    "system/test_persons.py",
+    "system/test_verify_live.py",
+    "system/test_kafka_faults.py",
+    "system/test_erase.py",
+    "system/test_fuzz.py",
+    "system/test_kafka_views.py",
+    "system/test_kafka_persons.py",
+    "system/test_order_free.py",
+    "system/test_kafka_rebuild.py",
+    "watching/test_rules.py",
+    "watching/test_alerts_system.py",
     "system",
     "live",
-    "watching",
-    "transport/kafka",
+    "journey/test_commands.py",
+    "sources/test_tail.py",
+    "collector/protocols/test_fuzz.py",
     "collector/clients",
-    "bench",
+    "transport/kafka",
+    "watching",
+    "store/verify",
     "collector",
     "journey",
     "store",
+    "bench",
+    "core/test_sessionizer.py",
+    "core/test_journeys_property.py",
+    "core/test_splits.py",
+    "core",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Folders of long tests first, so that no process still has one of them when all others are done."""
-    places = {HERE / folder: place for place, folder in enumerate(LONG)}
+    """Long files first: none shall begin when the other processes have nothing left to do."""
+    places = {HERE / name: place for place, name in enumerate(LONG)}
 
     def place(item: pytest.Item) -> int:
-        return next((places[folder] for folder in item.path.parents if folder in places), len(places))
+        return min(places.get(path, len(places)) for path in (item.path, *item.path.parents))
 
     items.sort(key=place)
+
+
+_AT_THE_END = ExitStack()
+
+
+def pytest_sessionfinish() -> None:
+    """After the last test, whose time it is not: a process may wait here for others."""
+    _AT_THE_END.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -55,10 +84,30 @@ def installed() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def broker(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> str:
     """HOST:PORT of a real Kafka that nobody kills; each test has topics of its own in it."""
-    with running_broker(tmp_path_factory.mktemp("kafka")) as address:
-        yield address
+    own = tmp_path_factory.getbasetemp()
+    common = own.parent if hasattr(request.config, "workerinput") else own
+    return _AT_THE_END.enter_context(shared_broker(common))
+
+
+@contextmanager
+def shared_broker(directory: Path) -> Iterator[str]:
+    """One for all processes of pytest-xdist: the first starts it, and stops it when nobody uses it any more."""
+    said = directory / "broker"
+    with (directory / "starting").open("w") as starting, (directory / "using").open("w") as using:
+        flock(starting, LOCK_EX)
+        flock(using, LOCK_SH)
+        if said.exists():
+            flock(starting, LOCK_UN)
+            yield said.read_text()
+            return
+        with running_broker(directory / "kafka") as address:
+            said.write_text(address)
+            flock(starting, LOCK_UN)
+            yield address
+            flock(using, LOCK_EX)
+            said.unlink()
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.cli import COMMANDS
 from schemas import topics
+from tests.conftest import LONG
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("schemas", "pipeline", "agents", "bench")
@@ -211,3 +212,7 @@ def test_no_path_of_a_machine_and_no_package_index_in_tracked_files() -> None:
             continue
         found += [f"{name_of(path)}: {match[0].decode()}" for match in places.finditer(data)]
     assert found == []
+
+
+def test_the_files_that_are_started_first_are_there() -> None:
+    assert [name for name in LONG if not (ROOT / "tests" / name).exists()] == []

@@ -24,12 +24,12 @@ journeys = st.lists(
         lambda stages: [stage for at, stage in enumerate(stages) if at == 0 or stage != stages[at - 1]]
     ),
     min_size=1,
-    max_size=6,
+    max_size=12,
 )
 
 
 @given(journeys)
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_counts_are_those_of_the_journeys_one_by_one(
     client: Client, sink: Sink, journeys: list[list[str]]
 ) -> None:

@@ -6,6 +6,7 @@ Thresholds stay as they are, and so do the windows of the metrics themselves (la
 """
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -21,7 +22,7 @@ import yaml
 
 from bench.running import wait_for
 from watching.listener import Listener
-from watching.tools import DEPLOY, RULES, tool
+from watching.tools import DEPLOY, RULES, SPARING, tool
 
 FASTER = 60
 EVERY = "500ms"
@@ -52,7 +53,8 @@ def free_port() -> int:
 def running(name: str, *arguments: str | Path, log: Path) -> Iterator[None]:
     """A server as a process, ended with the block."""
     with log.open("wb") as said:
-        process = subprocess.Popen([tool(name), *map(str, arguments)], stdout=said, stderr=said)
+        command = [tool(name), *map(str, arguments)]
+        process = subprocess.Popen(command, env=os.environ | SPARING, stdout=said, stderr=said)
         try:
             yield
         finally:

@@ -180,7 +180,7 @@ def test_a_row_that_was_tampered_with_is_named(
         assert found[person].batch == {name: right for name, (_, right) in fields.items()}
 
 
-@pytest.mark.parametrize("hits_at_once", [HITS_AT_ONCE, 3])
+@pytest.mark.parametrize("hits_at_once", [HITS_AT_ONCE, 5])
 def test_what_builds_on_other_checks_says_the_same(client: Client, sink: Sink, hits_at_once: int) -> None:
     """Whether it believes them, as it may where they agree, or not; and in parts."""
     strayed = [*HITS[:-1], HITS[-1] | {"user_id": "new", "person_id": "who"}]

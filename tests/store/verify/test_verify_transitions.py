@@ -173,9 +173,17 @@ def differences(client: Client, models: Models) -> list[Difference]:
     return [one for name, of_check in found.items() if name.startswith("transitions.") for one in of_check]
 
 
-def test_stream_equals_batch(client: Client, sink: Sink, models: Models) -> None:
+@pytest.fixture(scope="module")
+def many(models: Models) -> tuple[list[Row], list[Transition]]:
+    """Hits of many persons, and what the stream says of them."""
     hits = random_hits(11, persons=150)
-    said = said_of(models, hits)
+    return hits, said_of(models, hits)
+
+
+def test_stream_equals_batch(
+    client: Client, sink: Sink, models: Models, many: tuple[list[Row], list[Transition]]
+) -> None:
+    hits, said = many
     every_stage = {(model.name, stage.id) for model in models.models for stage in model.stage}
     assert {(row.model, row.to_stage) for row in said if row.to_stage} == every_stage
     assert any(row.withdrawn for row in said)
@@ -183,8 +191,8 @@ def test_stream_equals_batch(client: Client, sink: Sink, models: Models) -> None
     assert differences(client, models) == []
 
 
-def test_each_condition_of_the_odd_model_moved_somebody(models: Models) -> None:
-    said = said_of(models, random_hits(11, persons=150))
+def test_each_condition_of_the_odd_model_moved_somebody(many: tuple[list[Row], list[Transition]]) -> None:
+    _, said = many
     causes = {(row.to_stage, row.cause_event) for row in said if row.model == "odd"}
     assert {("two", "page_view"), ("two", "login"), ("three", "purchase"), ("three", "click")} <= causes
     assert {("four", "survey_response"), ("four", "search"), ("four", "share")} <= causes
@@ -193,53 +201,49 @@ def test_each_condition_of_the_odd_model_moved_somebody(models: Models) -> None:
     )
 
 
-def tampered(client: Client, sink: Sink, models: Models, change: dict[str, object]) -> list[Difference]:
-    hits = [hit(0, "ann", url="/"), hit(MINUTE, "ann", url="/pricing"), hit(0, "bob", url="/")]
+# Of the person who is named like the field: what the stream says, and what is right.
+TAMPERED: dict[str, tuple[object, object]] = {
+    "from_stage": ("interest", "awareness"),
+    "to_stage": ("action", "consideration"),
+    "kind": ("regress", "advance"),
+    "dwell_ms": (MINUTE + 1, MINUTE),
+    "cause_event": ("click", "page_view"),
+    "cause_url": ("/prices", "/pricing"),
+    "cause_channel": ("email", "direct"),
+    "cause_session_id": ("x", ""),
+    "withdrawn": (True, False),
+    "time": (DAY_0 + 7, DAY_0 + MINUTE),
+}
+
+
+def test_tampered_rows_are_named(client: Client, sink: Sink, models: Models) -> None:
+    hits = [
+        hit(at, who, url=url) for who in (*TAMPERED, "ann") for at, url in ((0, "/"), (MINUTE, "/pricing"))
+    ]
     said = said_of(models, hits)
-    chosen = next(
-        row for row in said if row.person_id == "ann" and row.model == "funnel4" and row.ordinal == 1
-    )
-    for name, value in change.items():
-        setattr(chosen, name, value)
+    for row in said:
+        if row.model == "funnel4" and row.ordinal == 1 and row.person_id in TAMPERED:
+            setattr(row, row.person_id, TAMPERED[row.person_id][0])
     store(sink, hits, said)
-    return differences(client, models)
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "right"),
-    [
-        ("from_stage", "interest", "awareness"),
-        ("to_stage", "action", "consideration"),
-        ("kind", "regress", "advance"),
-        ("dwell_ms", MINUTE + 1, MINUTE),
-        ("cause_event", "click", "page_view"),
-        ("cause_url", "/prices", "/pricing"),
-        ("cause_channel", "email", "direct"),
-        ("cause_session_id", "x", ""),
-    ],
-)
-def test_tampered_row_is_named(
-    client: Client, sink: Sink, models: Models, field: str, value: object, right: object
-) -> None:
-    (found,) = tampered(client, sink, models, {field: value})
-    assert found.check == "transitions.funnel4"
-    assert found.key == {
-        "site": "shop", "person_id": "ann", "model": "funnel4",
-        "time": "2026-01-01 00:01:00.000", "ordinal": 1,
-    }  # fmt: skip
-    assert (found.stream, found.batch) == ({field: value}, {field: right})
-
-
-def test_missing_row_is_named(client: Client, sink: Sink, models: Models) -> None:
-    (found,) = tampered(client, sink, models, {"withdrawn": True})
-    assert (found.key["person_id"], found.stream) == ("ann", None)
-    assert found.batch is not None
-    assert found.batch["to_stage"] == "consideration"
-
-
-def test_invented_row_is_named(client: Client, sink: Sink, models: Models) -> None:
-    found = tampered(client, sink, models, {"time": DAY_0 + 7})
-    assert [(one.stream is None, one.batch is None) for one in found] == [(False, True), (True, False)]
+    found: dict[str, list[Difference]] = {name: [] for name in TAMPERED}
+    for one in differences(client, models):
+        assert one.check == "transitions.funnel4"
+        assert (one.key["site"], one.key["model"], one.key["ordinal"]) == ("shop", "funnel4", 1)
+        found[one.key["person_id"]].append(one)
+    invented, missing = sorted(found.pop("time"), key=lambda one: one.key["time"])
+    assert (invented.key["time"], missing.key["time"]) == (
+        "2026-01-01 00:00:00.007",
+        "2026-01-01 00:01:00.000",
+    )
+    assert (invented.batch, missing.stream) == (None, None)
+    (gone,) = found.pop("withdrawn")
+    assert gone.stream is None
+    assert gone.batch is not None
+    assert gone.batch["to_stage"] == "consideration"
+    for field, (one,) in found.items():
+        value, right = TAMPERED[field]
+        assert one.key["time"] == "2026-01-01 00:01:00.000"
+        assert (one.stream, one.batch) == ({field: value}, {field: right})
 
 
 def test_missing_hit_is_noticed(client: Client, sink: Sink, models: Models) -> None:
