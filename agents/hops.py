@@ -36,7 +36,7 @@ from schemas import topics
 STORE = "store"
 # Nobody looks at the rows before the end, and a few large inserts are cheaper than many.
 FLUSH_MS_BOUNDED = 5_000
-# The first one loads the pattern sets: half a second that no visitor should wait.
+# The first one loads the pattern sets: a fifth of a second that no visitor should wait.
 WARM_UP_AGENT = "Mozilla/5.0"
 
 
