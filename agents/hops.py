@@ -14,7 +14,7 @@ from agents.journeys import Journeys
 from agents.persons import Persons
 from agents.sessionizer import Sessionizer
 from agents.store import TABLE_OF, Store
-from pipeline.collector.from_settings import sites_of, watch_sites
+from pipeline.collector.sites.in_force import sites_of, watch_sites
 from pipeline.collector.sites.registry import Registry
 from pipeline.collector.sites.site import models_of, zones_of
 from pipeline.core.channels import Classifier
