@@ -14,7 +14,7 @@ from agents.journeys import Journeys
 from agents.persons import Persons
 from agents.sessionizer import Sessionizer
 from agents.store import TABLE_OF, Store
-from pipeline.collector.from_settings import sites_of, watch_sites
+from pipeline.collector.sites.in_force import sites_of, watch_sites
 from pipeline.collector.sites.registry import Registry
 from pipeline.collector.sites.site import models_of, zones_of
 from pipeline.core.channels import Classifier
@@ -36,7 +36,7 @@ from schemas import topics
 STORE = "store"
 # Nobody looks at the rows before the end, and a few large inserts are cheaper than many.
 FLUSH_MS_BOUNDED = 5_000
-# The first one loads the pattern sets: half a second that no visitor should wait.
+# The first one loads the pattern sets: a fifth of a second that no visitor should wait.
 WARM_UP_AGENT = "Mozilla/5.0"
 
 

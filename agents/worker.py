@@ -26,7 +26,7 @@ from agents.journeys import NAME as JOURNEYS
 from agents.owned import OwnedHop
 from agents.shared_tracing import TracedKafka
 from agents.starting import cancelled, run_role
-from pipeline.collector.from_settings import watch_sites
+from pipeline.collector.sites.in_force import watch_sites
 from pipeline.collector.sites.watching import Watched
 from pipeline.disk_metrics import Disk
 from pipeline.settings import Settings

@@ -1,5 +1,6 @@
 """The command line. One module per command, loaded when it is called, so that ``masir --help`` is quick."""
 
+import gc
 from importlib import import_module
 from importlib.metadata import version
 
@@ -40,6 +41,9 @@ class _Commands(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
+        gc.set_threshold(
+            100_000, 20, 100
+        )  # what is imported stays: to look for cycles in it is a tenth of a start
         command: click.Command = getattr(import_module(f"pipeline.cli.{name}"), name)
         return command
 

@@ -16,7 +16,7 @@ from pipeline.cli.dlq import LETTERS
 from pipeline.cli.doctor_broker import Finding, broker_findings
 from pipeline.cli.runner import KNOWN_ERRORS, settings_of
 from pipeline.cli.verify import erased
-from pipeline.collector.from_settings import sites_of
+from pipeline.collector.sites.in_force import sites_of
 from pipeline.core.models import changed_models, rebuild_of
 from pipeline.core.models import load as load_models
 from pipeline.core.plain_fields import IS_COMPILED

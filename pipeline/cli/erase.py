@@ -12,7 +12,6 @@ from pipeline.core.suppression import digest
 from pipeline.settings import Settings
 from pipeline.store.query_socket import is_listening
 from pipeline.transport.erasures import ErasureRequests
-from pipeline.transport.kafka import control
 from pipeline.transport.log import DATABASE
 
 EXAMPLES = """
@@ -56,6 +55,8 @@ def erase(
 
 def _readmit(settings: Settings, site: str, kind: str, an_id: str) -> bool:
     if settings.broker:
+        from pipeline.transport.kafka import control  # with what it needs a quarter of a second
+
         return asyncio.run(control.readmit(settings, site, kind, an_id))
     requests = ErasureRequests(_directory(settings))
     return bool(requests.readmit([digest(requests.key, site, kind, an_id)]))
@@ -67,6 +68,8 @@ def _erase(settings: Settings, site: str, kind: str, an_id: str) -> bytes:
     if not settings.broker:
         requests = ErasureRequests(_directory(settings))
         return _do(settings, requests, requests.ask(site, kind, an_id, now_ms))
+    from pipeline.transport.kafka import control
+
     if is_terminal():
         click.echo("asking the workers ...", err=True)
     receipt = asyncio.run(control.ask(settings, site, kind, an_id, now_ms=now_ms, seconds=GRACE_SECONDS))

@@ -9,8 +9,6 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pipeline.cli.runner import (
     KNOWN_ERRORS,
@@ -22,7 +20,6 @@ from pipeline.cli.runner import (
     visible,
     without_broker,
 )
-from pipeline.demo.summary import print_summary
 from pipeline.sources import FORMATS, Options, check_readable, read_batches, read_options, total_bytes
 from pipeline.store.figures import Query, figures
 from schemas.hit import Hit
@@ -86,6 +83,8 @@ def process(
                 if as_json:
                     click.echo(msgspec.json.encode(_json(embedded.client.query, processed, skipped) | mended))
                 else:
+                    from pipeline.demo.summary import print_summary
+
                     print_summary(embedded.client.query, settings.data, program())
                     _say(processed, skipped, mended, strange)
                     if 0 < processed.hits == _unread(embedded.metrics.registry):
@@ -107,6 +106,9 @@ def _hits(
 ) -> Iterator[Sequence[bytes]]:
     on_bytes = None
     if is_terminal():
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
         columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         progress = stack.enter_context(Progress(*columns, console=Console(stderr=True), transient=True))
         task = progress.add_task("", total=total_bytes(list(files)))

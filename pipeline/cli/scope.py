@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from pipeline.cli.runner import KNOWN_ERRORS, Wrong, told
-from pipeline.collector.from_settings import zone_finder
+from pipeline.collector.sites.in_force import zone_finder
 from pipeline.journey.scope import Scope, ScopeError, scope_of
 from pipeline.settings import Settings
 from pipeline.store.client import Reader

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.runner import KNOWN_ERRORS, is_terminal, settings_of, told, visible
-from pipeline.collector.from_settings import sites_of
+from pipeline.collector.sites.in_force import sites_of
 from pipeline.collector.sites.site import models_of, zones_of
 from pipeline.core.models import load as load_models
 from pipeline.model_files import texts_in_force
@@ -28,7 +28,6 @@ from pipeline.store.verify_persons import person_checks
 from pipeline.store.verify_signals import SignalSources, signal_check
 from pipeline.store.verify_transitions import transition_check
 from pipeline.transport.erasures import ErasureRequests
-from pipeline.transport.kafka.control import erased_sites
 from pipeline.transport.log import DATABASE
 
 SUMS = ("counters", "ledger")  # checks of what stays when a person is erased
@@ -116,6 +115,8 @@ def erased(settings: Settings) -> set[str]:
     """Sites of which somebody was erased: their sums still count that person, and cannot be recomputed."""
     data, sites = Path(settings.data), set[str]()
     if settings.broker:
+        from pipeline.transport.kafka.control import erased_sites  # Kafka costs a tenth of a second
+
         sites = asyncio.run(erased_sites(settings))
     elif (data / DATABASE).exists():
         sites = ErasureRequests(data).sites()

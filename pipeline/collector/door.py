@@ -9,10 +9,11 @@ from pathlib import Path
 
 from aiohttp import web
 
-from pipeline.collector.from_settings import parts_of, watch_sites
+from pipeline.collector.from_settings import parts_of
 from pipeline.collector.publisher import Publisher
 from pipeline.collector.salts import SaltSource
 from pipeline.collector.server import Collector
+from pipeline.collector.sites.in_force import watch_sites
 from pipeline.collector.sites.registry import Denial, Registry
 from pipeline.collector.spool import Spool, SpooledPublisher
 from pipeline.collector.tally import Tally

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 
 import pyarrow as pa
 
-from pipeline.store.native import write_native
-
 
 def insert_from_memory(
     command: Callable[[str], object], table: str, block: pa.Table, settings: Mapping[str, str | int]
 ) -> None:
     """Insert the columns of the block. ``command`` runs a statement and raises what the driver raises. Linux only."""
+    from pipeline.store.native import write_native  # readers start sooner without
+
     file = os.memfd_create(table)
     try:
         path = f"/proc/self/fd/{file}"

@@ -5,7 +5,7 @@ Done at every start; writes only what differs from what the store was told befor
 
 from collections.abc import Iterable
 
-from pipeline.collector.from_settings import sites_of
+from pipeline.collector.sites.in_force import sites_of
 from pipeline.core.rules import Model
 from pipeline.settings import Settings
 from pipeline.store.client import Client

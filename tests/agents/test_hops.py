@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from agents.hops import intake_rules, load_models, metrics_of, put_sites
-from pipeline.collector.from_settings import watch_sites
+from pipeline.collector.sites.in_force import watch_sites
 from pipeline.core.parts import Splits
 from pipeline.core.site_rules import SiteRules
 from pipeline.settings import Settings, SettingsError

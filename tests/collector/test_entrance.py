@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from pipeline.collector.from_settings import parts_of, watch_sites
+from pipeline.collector.from_settings import parts_of
 from pipeline.collector.sites import Denial
+from pipeline.collector.sites.in_force import watch_sites
 from pipeline.collector.sites.keys import hash_of
 from pipeline.settings import SettingsError, load
 

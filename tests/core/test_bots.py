@@ -43,6 +43,14 @@ LIBRARY = CrawlerDetect()
 def test_known_bot(agent: str) -> None:
     assert DETECTOR.is_bot(agent)
     assert DETECTOR.is_bot(agent.upper()) == LIBRARY.is_crawler(agent.upper())
+    odd = agent.replace("k", "\u212a").replace("s", "\u017f")  # the same letters where case does not count
+    assert DETECTOR.is_bot(odd) == LIBRARY.is_crawler(odd)
+
+
+def test_capitals_that_a_pattern_asks_for_are_met_in_any_case() -> None:
+    for agent in ("Y!J-ASR/1.0", "y!j-asr/1.0", r"Zend\Http\Client", r"zend\http\client"):
+        assert DETECTOR.is_bot(agent)
+        assert LIBRARY.is_crawler(agent)
 
 
 @pytest.mark.parametrize("agent", BROWSERS)

@@ -3,7 +3,8 @@
     file or directory -> ``site`` records (``reading``) -> ``registry`` (who is this, may it?) -> the newest good one
     (``watching``)
 
-``keys``: secrets of servers. Without a registry any site may send from any origin, and the settings' rules hold.
+``in_force``: the registry that the settings name. ``keys``: secrets of servers. Without a registry any site may send
+from any origin, and the settings' rules hold.
 """
 
 from pipeline.collector.sites.reading import SitesError, read_sites

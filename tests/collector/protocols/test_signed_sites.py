@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from aiohttp import ClientSession
 
-from pipeline.collector.from_settings import parts_of, watch_sites
+from pipeline.collector.from_settings import parts_of
+from pipeline.collector.sites.in_force import watch_sites
 from pipeline.collector.tokens import Tokens
 from pipeline.settings import load
 
