@@ -4,10 +4,9 @@ Sessionizer: the hop is ``intake``, what it says ``intake_unit``; ``intake_rules
 
 * Records become columns: ``decode``, ``hit_fields``, ``event_time``, ``reading``, ``hit_columns``. ``duplicates`` knows
   the hit_ids, ``watermark`` how far time has come. ``plain_fields`` does the same with compiled modules where they
-  could be built: ``plain`` (Cython: ``pieces.pxi``, ``rows.pxi``, ``texts.pxi``, ``parted.pxi``, ``scan.pxd``),
-  ``digests``;
-  ``numbers`` of distinct values, compiled ``numbering``. Records may be ``packed`` in one buffer; ``parting``
-  of many by their keys.
+  could be built: ``plain`` (Cython: ``pieces.pxi``, ``rows.pxi``, ``texts.pxi``, ``parted.pxi``, ``crc.pxi``,
+  ``scan.pxd``), ``digests``; ``numbers`` of distinct values, compiled ``numbering``. Records may be ``packed`` in one
+  buffer; ``parting`` of many by their keys.
 * ``look`` asks once about each distinct page, origin and device: ``channels`` (``campaigns``, ``referrers``),
   ``devices``, ``bots``, ``goals``.
 * Sessions: ``segments`` of hits without a pause go to ``session_table``, in ``session_columns``. What is late or ties
@@ -24,7 +23,7 @@ Journeys: the hop is ``journeys``; ``evidence`` tells it which hits a stage mode
 
 Persons: the package ``persons``, and ``timers``. Counters: ``counters``, with their panes in ``windows``.
 
-For all: ``ids`` (keys, partitions), ``money``, ``scores``, ``globs``, ``toml_lines``; ``slots`` (rows of state as
-columns), ``coded`` (columns whose values repeat), ``sliced`` (messages of bounded size); ``suppression`` (who was
-erased stays out), ``letters`` (dead ones, mended).
+For all: ``ids`` (keys, partitions; of many ``keys``, compiled ``keying``), ``money``, ``scores``, ``globs``,
+``toml_lines``; ``slots`` (rows of state as columns), ``coded`` (columns whose values repeat), ``sliced`` (messages of
+bounded size); ``suppression`` (who was erased stays out), ``letters`` (dead ones, mended).
 """

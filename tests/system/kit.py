@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterable
 from contextlib import closing
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.request import urlopen
@@ -55,6 +56,16 @@ def ask(data: Path, query: str) -> list[dict[str, Any]]:
     """``masir sql``: the rows of the answer."""
     answer = masir("sql", query, "--data", data, "--format", "JSONEachRow").stdout
     return [json.loads(line) for line in answer.splitlines()]
+
+
+def ask_all(data: Path, *queries: str) -> list[list[dict[str, Any]]]:
+    """The rows of each answer, by one command."""
+    asked = " UNION ALL ".join(
+        f"SELECT {number} AS number, groupArray(formatRowNoNewline('JSONEachRow', *)) AS found FROM ({query})"
+        for number, query in enumerate(queries)
+    )
+    found = sorted(ask(data, asked), key=itemgetter("number"))
+    return [[json.loads(row) for row in answer["found"]] for answer in found]
 
 
 def differing(one: dict[str, bytes], other: dict[str, bytes]) -> dict[str, tuple[list[bytes], list[bytes]]]:

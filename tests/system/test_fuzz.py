@@ -35,7 +35,7 @@ from .kit import T0
 from .noise import FIELDS, inputs
 
 INPUTS = 100_000
-PER_EXAMPLE = 100
+PER_EXAMPLE = 200
 FEW = 10  # at a time; fewer: the test after it
 NOW_MS = T0 + 40 * 86_400_000
 ROWS = {"hit_rows": "hits", "sessions": "sessions", "session_moves": "session_moves", "ledger": "ledger"}
@@ -88,10 +88,13 @@ class InMemory:
             self.topics.setdefault(topic, []).extend(values)
         self._sent.clear()
 
-    def rows(self, topic: str, *columns: str) -> list[tuple[Any, ...]]:
-        """What the store would be given, of these columns."""
-        table = read_blocks(ROWS[topic], self.topics.get(topic, []))
-        return list(zip(*(table.column(name).to_pylist() for name in columns), strict=True))
+    def stored(self) -> dict[str, Any]:
+        """Topic -> what the store would be given of it."""
+        return {topic: read_blocks(table, self.topics.get(topic, [])) for topic, table in ROWS.items()}
+
+
+def _rows(table: Any, *columns: str) -> list[tuple[Any, ...]]:
+    return list(zip(*(table.column(name).to_pylist() for name in columns), strict=True))
 
 
 def _batch(topic: str, values: Sequence[bytes], first: int, *, is_final: bool) -> Batch:
@@ -157,19 +160,20 @@ def hits() -> list[bytes]:
 
 def _check(memory: InMemory, judged: int) -> set[int]:
     """One outcome each; returns the offsets of the dead letters."""
-    stored = memory.rows("hit_rows", "source_offset", "outcome")
-    dead = [offset for (offset,) in memory.rows("dead_letters", "offset")]
+    tables = memory.stored()
+    for table in tables.values():
+        table.validate(full=True)
+    stored = _rows(tables["hit_rows"], "source_offset", "outcome")
+    dead = [offset for (offset,) in _rows(tables["dead_letters"], "offset")]
     ledger = {
-        (site, outcome): hits for site, outcome, hits in memory.rows("ledger", "site", "outcome", "hits")
+        (site, outcome): hits for site, outcome, hits in _rows(tables["ledger"], "site", "outcome", "hits")
     }
     duplicates = sum(hits for (_, outcome), hits in ledger.items() if outcome == "duplicate")
     assert len({offset for offset, _ in stored} | {*dead}) == len(stored) + len(dead)
     assert len(stored) + len(dead) + duplicates == judged == sum(ledger.values())
-    said = memory.rows("sessions", "session_id", "hits", "withdrawn")
+    said = _rows(tables["sessions"], "session_id", "hits", "withdrawn")
     sessions = {name: 0 if withdrawn else hits for name, hits, withdrawn in said}
     assert sum(outcome == "sessionized" for _, outcome in stored) == sum(sessions.values())
-    for topic, table in ROWS.items():
-        read_blocks(table, memory.topics.get(topic, [])).validate(full=True)
     return set(dead)
 
 

@@ -9,7 +9,7 @@ from bench.running import export
 from pipeline.demo.simulator import simulate
 from tests.forked import installed_masir
 
-from .kit import T0, ask, differing, hit, masir, process, verify, write_lines
+from .kit import T0, ask, ask_all, differing, hit, masir, process, verify, write_lines
 
 DAY = 86_400_000
 HOUR = 3_600_000
@@ -80,17 +80,18 @@ def test_the_story_is_told(ways: tuple[Path, Path]) -> None:
     mine = (
         "site = 'shop' AND person_id IN ('ann', 'bob', 'phone', 'laptop', 'tablet', 'old', 'friend', 'habit')"
     )
-    persons = {
-        row["person_id"]: row
-        for row in ask(data, f"SELECT person_id, visitor_ids, sessions FROM persons WHERE {mine}")
-    }
+    known, steps, shares, signals = ask_all(
+        data,
+        f"SELECT person_id, visitor_ids, sessions FROM persons WHERE {mine}",
+        f"SELECT person_id, kind, to_stage FROM transitions WHERE {mine} AND model = 'classic5' ORDER BY time",
+        "SELECT channel, sum(credit) AS credit, sum(attribution.revenue) AS revenue FROM attribution"
+        " WHERE person_id = 'ann' AND model = 'linear' GROUP BY channel ORDER BY channel",
+        f"SELECT person_id, reason, state FROM signals WHERE {mine}",
+    )
+    persons = {row["person_id"]: row for row in known}
     assert set(persons) == {"ann", "bob", "old", "friend", "habit"}
     assert persons["ann"]["visitor_ids"] == ["laptop", "phone", "tablet"]
     assert persons["bob"]["visitor_ids"] == ["tablet"]
-    steps = ask(
-        data,
-        f"SELECT person_id, kind, to_stage FROM transitions WHERE {mine} AND model = 'classic5' ORDER BY time",
-    )
     of = {
         person: [(row["kind"], row["to_stage"]) for row in steps if row["person_id"] == person]
         for person in persons
@@ -98,15 +99,9 @@ def test_the_story_is_told(ways: tuple[Path, Path]) -> None:
     assert of["ann"][0] == ("enter", "awareness")
     assert of["old"][:3] == [("enter", "awareness"), ("lapse", ""), ("return", "consideration")]
     assert of["friend"][0][0] == "loop"
-    shares = ask(
-        data,
-        "SELECT channel, sum(credit) AS credit, sum(attribution.revenue) AS revenue FROM attribution"
-        " WHERE person_id = 'ann' AND model = 'linear' GROUP BY channel ORDER BY channel",
-    )
     assert sum(row["credit"] for row in shares) == pytest.approx(1)
     assert sum(float(row["revenue"]) for row in shares) == pytest.approx(17.5)
     assert {"organic_search", "email"} <= {row["channel"] for row in shares}
-    signals = ask(data, f"SELECT person_id, reason, state FROM signals WHERE {mine}")
     told = {(row["person_id"], row["reason"], row["state"]) for row in signals}
     assert {("ann", "abandoned", "raised"), ("ann", "abandoned", "cleared")} <= told
     assert {
@@ -120,11 +115,12 @@ def test_a_wrong_link_is_undone(ways: tuple[Path, Path], tmp_path: Path) -> None
     data = ways[1]
     masir("unlink", "--site", "shop", "--visitor", "tablet", "--user", "bob", "--data", data)
     process(data, write_lines(tmp_path / "more.ndjson", [hit("more", T0 + 250 * DAY)]), partitions=1)
-    assert ask(data, "SELECT count() AS found FROM signals WHERE person_id = 'bob'") == [{"found": 0}]
-    found = ask(
+    of_bob, found = ask_all(
         data,
+        "SELECT count() AS found FROM signals WHERE person_id = 'bob'",
         "SELECT DISTINCT person_id FROM signals WHERE reason = 'leaving' AND person_id IN ('ann', 'bob')",
     )
+    assert of_bob == [{"found": 0}]
     assert found == [{"person_id": "ann"}], "the tablet's other owner"
     masir("unlink", "--site", "shop", "--visitor", "no", "--user", "bob", "--data", tmp_path / "none", code=2)
 
@@ -184,15 +180,16 @@ def test_a_conversion_in_another_persons_session_is_credited_to_that_session(tmp
     )
     buyers = {"beside": "bob", "between": "ann", "late": "ann", "renamed": "a@b.c", "switched": "ann"}
     buyers |= {"unlinked": "ann"}
-    sessions = {row["site"]: row["session_id"] for row in ask(data, "SELECT site, session_id FROM sessions")}
+    visits = "SELECT site, sum(sessions) AS visits FROM persons GROUP BY site ORDER BY site"
+    named, found, visited = ask_all(data, "SELECT site, session_id FROM sessions", asked, visits)
+    sessions = {row["site"]: row["session_id"] for row in named}
 
     def credited() -> list[dict[str, object]]:
         touch = {"channel": "paid_search", "paid": 100.0}
         return [{"site": s, "person_id": p, **touch, "session_id": sessions[s]} for s, p in buyers.items()]
 
-    assert ask(data, asked) == credited()
-    visits = "SELECT site, sum(sessions) AS visits FROM persons GROUP BY site ORDER BY site"
-    assert ask(data, visits) == [{"site": site, "visits": 1} for site in buyers], "no visit is counted twice"
+    assert found == credited()
+    assert visited == [{"site": site, "visits": 1} for site in buyers], "no visit is counted twice"
     masir("unlink", "--site", "unlinked", "--visitor", "v", "--user", "ann", "--data", data)
     process(data, write_lines(tmp_path / "more.ndjson", [hit("more", T0)]))
     buyers["unlinked"] = "v"

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from .kit import ask, hit, process, verify, write_lines
+from .kit import ask_all, hit, process, verify, write_lines
 
 MINUTE, HOUR = 60_000, 3_600_000
 EVENING = round(datetime(2026, 3, 28, 22, tzinfo=ZoneInfo("Europe/Berlin")).timestamp() * 1000)
@@ -46,13 +46,19 @@ def test_two_runs_with_all_options_agree_with_sql(tmp_path: Path) -> None:
     data, half = tmp_path / "data", len(hits) // 2
     process(data, write_lines(tmp_path / "1.ndjson", hits[:half]), **settings)
     process(data, write_lines(tmp_path / "2.ndjson", hits[half:]), **settings)
-    assert ask(data, "SELECT count() AS n FROM session_moves_rows FINAL WHERE notEmpty(ids)")[0]["n"] > 5
     assert verify(data, **settings)["differences"] == []
     across = "toDate(start_time, 'Europe/Berlin') != toDate(end_time, 'Europe/Berlin')"
-    assert ask(data, f"SELECT countIf({across}) AS n FROM sessions WHERE site = 'shop'")[0]["n"] == 0
-    assert ask(data, "SELECT max(duration_ms) AS n FROM sessions")[0]["n"] <= HOUR
-    models = "SELECT site, groupUniqArray(model) AS n FROM transitions GROUP BY site"
-    of_site = {row["site"]: set(row["n"]) for row in ask(data, models)}
+    (moved,), (nights,), (longest,), models = ask_all(
+        data,
+        "SELECT count() AS n FROM session_moves_rows FINAL WHERE notEmpty(ids)",
+        f"SELECT countIf({across}) AS n FROM sessions WHERE site = 'shop'",
+        "SELECT max(duration_ms) AS n FROM sessions",
+        "SELECT site, groupUniqArray(model) AS n FROM transitions GROUP BY site",
+    )
+    assert moved["n"] > 5
+    assert nights["n"] == 0
+    assert longest["n"] <= HOUR
+    of_site = {row["site"]: set(row["n"]) for row in models}
     assert of_site["blog"] == {"classic5", "funnel4"} < of_site["shop"]
     without = verify(data, sites=tmp_path / "sites.toml")
     assert without["checks"]["sessions"] > 0, "with other options SQL says otherwise"

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.demo.simulator import simulate
 
-from .kit import T0, ask, masir, process, verify, write_lines, write_to_store
+from .kit import T0, ask_all, masir, process, verify, write_lines, write_to_store
 
 CHECKS = {"ledger", "sessions", "hits.session_id", "counters", "links", "attribution", "signals", "persons"}
 CHECKS |= {f"transitions.{model}" for model in ("classic5", "digital8", "funnel4", "buyer3", "loyalty5")}
@@ -42,21 +42,16 @@ def tampered(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], 
     before = verify(data)
     assert before["agrees"]
     assert before["checks"].keys() == CHECKS
-    rows = {
-        "sessions": ask(
-            data, "SELECT *, toUnixTimestamp64Milli(start_time) AS at FROM sessions ORDER BY at LIMIT 1"
-        ),
-        "counters": ask(
-            data, "SELECT *, toUnixTimestamp64Milli(pane_start) AS at FROM counters ORDER BY at LIMIT 1"
-        ),
-        "transitions": ask(
-            data, "SELECT * FROM transitions WHERE model = 'classic5' ORDER BY ALL DESC LIMIT 1"
-        ),
-        "signals": ask(data, "SELECT * FROM signals WHERE state = 'raised' ORDER BY ALL LIMIT 1"),
-        "attribution": ask(data, "SELECT * FROM attribution WHERE model = 'linear' ORDER BY ALL LIMIT 1"),
-        "links": ask(data, "SELECT * FROM links WHERE user_id != '' ORDER BY ALL LIMIT 1"),
+    asked = {
+        "sessions": "SELECT *, toUnixTimestamp64Milli(start_time) AS at FROM sessions ORDER BY at LIMIT 1",
+        "counters": "SELECT *, toUnixTimestamp64Milli(pane_start) AS at FROM counters ORDER BY at LIMIT 1",
+        "transitions": "SELECT * FROM transitions WHERE model = 'classic5' ORDER BY ALL DESC LIMIT 1",
+        "signals": "SELECT * FROM signals WHERE state = 'raised' ORDER BY ALL LIMIT 1",
+        "attribution": "SELECT * FROM attribution WHERE model = 'linear' ORDER BY ALL LIMIT 1",
+        "links": "SELECT * FROM links WHERE user_id != '' ORDER BY ALL LIMIT 1",
     }
-    session, pane, step, sign, credit, link = (of_kind[0] for of_kind in rows.values())
+    found = [row for (row,) in ask_all(data, *asked.values())]
+    session, pane, step, sign, credit, link = found
     write_to_store(
         data,
         "INSERT INTO sessions_rows SELECT * REPLACE (hits + 1 AS hits, version + 1 AS version) FROM sessions_rows"
@@ -75,7 +70,7 @@ def tampered(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], 
         "INSERT INTO links_rows SELECT * REPLACE ([since[1] + INTERVAL 1 MILLISECOND] AS since, version + 1 AS version)"
         f" FROM links_rows FINAL WHERE visitor_id = '{link['visitor_id']}'",
     )
-    return verify(data), {check: of_kind[0] for check, of_kind in rows.items()}
+    return verify(data), dict(zip(asked, found, strict=True))
 
 
 def _difference(tampered: tuple[dict[str, Any], Any], check: str) -> dict[str, Any]:

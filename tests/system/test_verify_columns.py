@@ -11,7 +11,7 @@ import pytest
 from pipeline.core.persons.attribution import MODELS as RULES
 from pipeline.demo.simulator import simulate
 
-from .kit import T0, ask, process, verify, write_lines, write_to_store
+from .kit import T0, ask_all, process, verify, write_lines, write_to_store
 
 STAGES = ("classic5", "digital8", "funnel4", "buyer3", "loyalty5")
 TEXTS = (
@@ -135,8 +135,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def named(data: Path) -> dict[str, list[dict[str, Any]]]:
     """Check -> what verify says of the store in which all was changed."""
-    for kind in KINDS:
-        (found,) = ask(data, f"SELECT count() AS n FROM {kind.table} FINAL WHERE {kind.rows}")
+    counts = (f"SELECT count() AS n FROM {kind.table} FINAL WHERE {kind.rows}" for kind in KINDS)
+    for kind, (found,) in zip(KINDS, ask_all(data, *counts), strict=True):
         assert found["n"] >= len(kind.changes), kind.check
     write_to_store(data, *map(_tampering, KINDS))
     said: dict[str, list[dict[str, Any]]] = {}
