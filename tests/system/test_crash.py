@@ -1,5 +1,6 @@
 """``kill -9`` under load: nothing acknowledged is lost, nothing counts twice. Long form: ``make faults``."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,8 @@ def expected(hits: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> dic
 def test_nothing_is_lost_or_twice(
     hits: list[bytes], expected: dict[str, bytes], tmp_path: Path, fault: str, rounds: int
 ) -> None:
-    result = disturbed(tmp_path / "data", hits, fault, rounds=rounds, seed=3, expected=expected)
+    # A forked one takes hits too soon to be killed while it starts.
+    with installed_masir() if fault.endswith("starts") else nullcontext():
+        result = disturbed(tmp_path / "data", hits, fault, rounds=rounds, seed=3, expected=expected)
     assert result.hits == HITS
     assert result.is_well, result
