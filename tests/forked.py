@@ -1,18 +1,21 @@
 """``masir`` without the second that its imports take: one process has imported all, and forks for each command.
 
 What it forks is a process of its own, with its own arguments, environment, files, signals and exit code; it runs to the
-end of the interpreter as the installed ``masir`` does. Shared are the imports, the tables of user agents and the seed
-of hashes: where two runs must be equal, one of them is the installed one's (:func:`installed_masir`), whose hashes are
-others. Nothing that has threads is imported before: chDB is the child's own. POSIX only.
+end of the interpreter as the installed ``masir`` does. Shared are the imports, the tables of user agents, the seed of
+hashes and the making of a new store, which is a copy: where two runs must be equal, one of them is the installed one's
+(:func:`installed_masir`), whose hashes are others. Nothing that has threads is imported before: chDB is the child's
+own. POSIX only.
 """
 
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -25,6 +28,8 @@ from bench import running
 from pipeline.cli import COMMANDS, main
 from pipeline.core.bots import BotDetector
 from pipeline.core.devices import device
+from pipeline.store import client
+from pipeline.store.migrations import migrate
 
 ROOT = Path(__file__).resolve().parents[1]
 MOST_BYTES = 1 << 18  # of a request
@@ -187,16 +192,46 @@ def _tell_of_ended(telling: dict[int, socket.socket]) -> None:
             told.send(str(status).encode())
 
 
+def _make_store(directory: Path) -> None:
+    """One with tables and views; by another process, since a fork has none of the engine's threads."""
+    pid = os.fork()
+    if not pid:
+        with client.connect(directory) as opened:
+            migrate(opened)
+        os._exit(0)
+    assert not os.waitpid(pid, 0)[1]
+
+
+def _copy_as_new(made: Path) -> None:
+    """A new store is a copy of the one that was ``made``: its statements cost more than half a second each time."""
+    connect = client.connect_embedded
+
+    def copied(directory: Path, *, read_only: bool) -> client.Client:
+        if not read_only and directory.parent.is_dir() and not directory.exists():
+            copy = Path(
+                shutil.copytree(made, directory.with_suffix(".copy"), symlinks=True, dirs_exist_ok=True)
+            )
+            copy.rename(directory)  # whole, whoever is killed meanwhile
+        return connect(directory, read_only=read_only)
+
+    client.connect_embedded = copied
+
+
 def _fork_for_others(number: int) -> None:
     """Until nobody can ask; in each child: the command."""
     interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)
     for module in (*(f"pipeline.cli.{name}" for name in COMMANDS), *_runners()):
         import_module(module)
     device("Mozilla/5.0 (X11; Linux x86_64)", BotDetector())  # reads the tables
+    store = Path(tempfile.mkdtemp()) / client.STORE_DIRECTORY
+    _make_store(store)
     assert threading.active_count() == 1
     assert "chdb" not in sys.modules
     request = _serve(socket.socket(fileno=number))
-    if request is not None:
+    if request is None:
+        shutil.rmtree(store.parent)
+    else:
+        _copy_as_new(store)
         signal.signal(signal.SIGINT, interrupted)
         os.chdir(request.directory)
         os.environ.clear()

@@ -203,10 +203,10 @@ def connect(place: str | Path | Server, *, read_only: bool = False) -> Client:
         return _connect_server(place, read_only=read_only)
     if "://" in str(place):
         return _connect_server(Server(str(place)), read_only=read_only)
-    return _connect_embedded(Path(place), read_only=read_only)
+    return connect_embedded(Path(place), read_only=read_only)
 
 
-def _connect_embedded(directory: Path, *, read_only: bool) -> Client:
+def connect_embedded(directory: Path, *, read_only: bool) -> Client:
     directory.parent.mkdir(parents=True, exist_ok=True)
     _check_writable(directory)
     if not read_only:
