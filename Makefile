@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 CLIENTS := tests/collector/clients
 TRACKERS := $(CLIENTS)/.venv/.installed
 COMPILED := $(wildcard $(addprefix pipeline/core/*.,pyx pxd pxi))
-WORKERS ?= 3
+WORKERS ?= 4
 DATA ?= masir-data
 LISTEN ?= 127.0.0.1:8088
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -42,7 +42,7 @@ demo: $(INSTALLED)  ## Real and synthetic hits through the whole pipeline, and w
 run: $(INSTALLED)  ## Collector, agents, store and metrics in one process (DATA=masir-data LISTEN=127.0.0.1:8088)
 	@$(BIN)/masir run --data $(DATA) --listen $(LISTEN)
 
-test: $(INSTALLED)  ## Lint, then all tests in WORKERS=3 processes: many of them wait
+test: $(INSTALLED)  ## Lint, then all tests in WORKERS=4 processes: many of them wait
 	$(MAKE) --no-print-directory --jobs 2 lint trackers
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 25 --durations-min 10
 
