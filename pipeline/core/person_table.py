@@ -93,11 +93,11 @@ class PersonTable:
         found = np.array([get(key, _NO_PLACE) for key in keys], np.int64)
         new = np.flatnonzero(found == _NO_PLACE)
         if len(new):
-            found[new] = self.persons.take(len(new))
-            for at, slot in zip(new.tolist(), found[new].tolist(), strict=True):
-                self.slot_of[keys[at]] = slot
-                self.persons["key"][slot] = keys[at]
-            self._begin(found[new])
+            found[new] = slots = self.persons.take(len(new))
+            names = [keys[at] for at in new.tolist()]
+            self.slot_of.update(zip(names, slots.tolist(), strict=True))
+            self.persons["key"][slots] = objects(names)
+            self._begin(slots)
         return found
 
     def _begin(self, slots: Index) -> None:

@@ -17,7 +17,7 @@ SETTINGS: Final = {"distributed_foreground_insert": 1}  # an insert has taken pl
 _TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)")
 _VIEW = re.compile(r"CREATE OR REPLACE VIEW (\w+)")
 _ALTER = re.compile(r"ALTER TABLE (\w+)")
-_OWN = re.compile(r"ALTER TABLE \w+ (?:DELETE|UPDATE|MODIFY SETTING) ")  # of what a Distributed table has not
+_ROWS = re.compile(r"ALTER TABLE \w+ (?:DELETE|UPDATE) ")
 _ENGINE = re.compile(r"ENGINE = (\w+)(?:\(([^)]*)\))?")
 _ORDER_BY = re.compile(r"ORDER BY (\([^)]*\)|\w+)")
 _SMALL_PATH: Final = "'/clickhouse/tables/{database}/{table}', '{shard}-{replica}'"
@@ -33,7 +33,7 @@ def on_cluster(statement: str, *, cluster: str, database: str, exists: Callable[
     if found := _ALTER.match(statement):
         name = found[1]
         tables = (name + LOCAL, name) if exists(name + LOCAL) else (name,)
-        tables = tables[:1] if _OWN.match(statement) else tables
+        tables = tables[:1] if _ROWS.match(statement) else tables  # a Distributed table has none
         return [_ALTER.sub(f"ALTER TABLE {table} {on}", statement, count=1) for table in tables]
     return [statement]
 

@@ -81,13 +81,6 @@ def test_rows_are_removed_from_the_local_tables() -> None:
     ]
 
 
-def test_how_rows_are_merged_is_of_the_local_tables() -> None:
-    larger = "ALTER TABLE x_rows MODIFY SETTING merge_max_block_size = 65536"
-    assert of_cluster(larger, "x_rows_local") == [
-        "ALTER TABLE x_rows_local ON CLUSTER 'main' MODIFY SETTING merge_max_block_size = 65536"
-    ]
-
-
 def test_views_are_made_everywhere_and_rows_are_rows() -> None:
     (view,) = of_cluster("CREATE OR REPLACE VIEW x AS\nSELECT 1")
     assert view == "CREATE OR REPLACE VIEW x ON CLUSTER 'main' AS\nSELECT 1"
