@@ -41,9 +41,8 @@ class _Commands(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        gc.set_threshold(
-            100_000, 20, 100
-        )  # what is imported stays: to look for cycles in it is a tenth of a start
+        # What is imported stays: to look for cycles in it is a tenth of a start.
+        gc.set_threshold(100_000, 20, 100)
         command: click.Command = getattr(import_module(f"pipeline.cli.{name}"), name)
         return command
 

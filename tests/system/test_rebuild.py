@@ -115,7 +115,7 @@ def test_a_changed_model_beside_a_running_masir_and_after_kill_9(
                 time.sleep(0.2)
             receipt = asked.result()
         assert not receipt["refused"]
-        assert receipt["by_model"]["tiny"] > 30
+        assert receipt["by_model"]["tiny"] >= 30  # from the 90 hits that were there, or some more
         post(running, *history[100:])
         running.wait_until_drained()
         running.kill()
