@@ -33,7 +33,7 @@ $(INSTALLED): pyproject.toml requirements-dev.lock $(COMPILED)
 	$(PYTHON) -m venv $(VENV)
 	sed -n '/^uv==/,/# via/p' requirements-dev.lock | $(PIP) --require-hashes -r /dev/stdin
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
-	CFLAGS="$$CFLAGS -g0" $(PIP) --no-deps --no-build-isolation --editable .
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: $(INSTALLED)  ## Real and synthetic hits through the whole pipeline, and what came out

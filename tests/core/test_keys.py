@@ -18,6 +18,13 @@ def test_the_tests_see_the_compiled_ones() -> None:
     assert IS_COMPILED
 
 
+def test_the_compiler_was_let_optimise() -> None:
+    """CFLAGS in the environment replace those of Python, for all compiled modules: is -O among them?"""
+    from pipeline.core import keying
+
+    assert keying.IS_OPTIMIZED
+
+
 @given(st.lists(visitors | ids | st.just(""), max_size=20))
 @example(["shop\x1fvann", "shop\x1fvbob", "shoppe\x1fvann", "sho\x1fvann", "", "shop", "\x1f", "\x1fvann"])
 def test_sites_and_what_stands_after_them(some: list[str]) -> None:
