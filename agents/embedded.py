@@ -20,6 +20,7 @@ from agents.hop import Context
 from agents.hops import load_models, metrics_of, plans
 from agents.journeys import Journeys
 from agents.sessionizer import Sessionizer
+from agents.store import TABLE_OF
 from agents.tracing import TracedTransport
 from pipeline.core.models import Models
 from pipeline.core.site_rules import SiteRules
@@ -94,6 +95,7 @@ class Embedded:
         app = self._app = create_app(APP, self.broker)
         transport: Transport = app.transport
         transport.cold = Cold(self.directory, self.settings.state_rows)
+        transport.gathered = TABLE_OF
         if self.bounded:
             transport.most_records = MOST_RECORDS_BOUNDED
         if ending is not None:

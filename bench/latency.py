@@ -3,6 +3,7 @@
 ``python -m bench.latency [--rate 15000] [--seconds 30]`` sends synthetic page views over HTTP at a steady rate, a
 twentieth of a second's worth in a request, and reads the process's own ``masir_end_to_end_seconds`` before and after:
 the oldest hit of each batch, which is the worst of it. Quantiles are interpolated in the buckets, as Prometheus does.
+Says too what share of a core the process takes: ``--rate 100`` is a small shop, whose units of work are many and small.
 Over Kafka: ``bench.kafka_latency``.
 """
 
@@ -50,6 +51,12 @@ def buckets_of(text: str, hop: str) -> Buckets:
     }
 
 
+def cpu_seconds(text: str) -> float:
+    """What the process has used so far."""
+    families = text_string_to_metric_families(text)
+    return next(family.samples[0].value for family in families if family.name == "process_cpu_seconds")
+
+
 def quantile(share: float, before: Buckets, after: Buckets) -> float:
     """Seconds below which that share of what came in between lies."""
     counts = sorted((bound, count - before.get(bound, 0.0)) for bound, count in after.items())
@@ -86,20 +93,23 @@ def main() -> None:
     stream = load_stream(seed=7, visitors=VISITORS, hits=most)
     with tempfile.TemporaryDirectory() as folder, Running(Path(folder) / "data") as running:
 
-        def scraped() -> dict[str, Buckets]:
+        def scraped() -> str:
             with urlopen(f"{running.url}/metrics", timeout=10) as answer:
-                text = answer.read().decode()
-            return {hop: buckets_of(text, hop) for hop in HOPS}
+                return answer.read().decode()  # type: ignore[no-any-return]
 
         hits = in_time(stream, asked.rate)
         send(running, hits, asked.rate, WARM_UP_SECONDS)
         before = scraped()
         sent = send(running, hits, asked.rate, asked.seconds)
         after = scraped()
-    print(f"{sent / asked.seconds:,.0f} hits/s over HTTP for {asked.seconds:.0f} s")
+    core = (cpu_seconds(after) - cpu_seconds(before)) / asked.seconds
+    print(
+        f"{sent / asked.seconds:,.0f} hits/s over HTTP for {asked.seconds:.0f} s, with {core:.0%} of a core"
+    )
     slowest = 0.0
     for hop, name in HOPS.items():
-        middle, late = (quantile(share, before[hop], after[hop]) for share in (0.5, 0.99))
+        counts = buckets_of(before, hop), buckets_of(after, hop)
+        middle, late = (quantile(share, *counts) for share in (0.5, 0.99))
         slowest = max(slowest, late)
         print(f"{name}: p50 {middle:.2f} s, p99 {late:.2f} s (bar {LIMIT_SECONDS:.0f} s)")
     sys.exit(slowest > LIMIT_SECONDS)

@@ -7,6 +7,7 @@ bytes by half to be copied, compressed and kept.
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from io import BytesIO
 from operator import attrgetter
 from typing import Any, Final
@@ -119,6 +120,7 @@ def _as(schema: pa.Schema, batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.record_batch(columns, schema=schema)
 
 
+@cache
 def _empty(field: pa.Field) -> pa.Scalar:
     """What a column that was left out holds; the tables in ClickHouse have the same defaults."""
     kind = _uncoded(field.type)
@@ -171,14 +173,18 @@ def _array(values: Sequence[Any] | Array, field: pa.Field) -> pa.Array:
     if isinstance(values, Coded):
         used = values if len(values.values) <= len(values) else values.compact()
         return _coded(used.codes, used.values, field)
-    if _is_constant(values):
+    if len(values) >= LEAST_CODED and _is_constant(values):
         return _coded(np.zeros(len(values), np.int8), values[:1], field)
     return _converted(values, field)
 
 
-def _coded(codes: Array, values: Sequence[Any], field: pa.Field) -> pa.Array:
+def _coded(codes: Array, values: Sequence[Any] | Array, field: pa.Field) -> pa.Array:
+    if len(codes) < LEAST_CODED:  # an array's `take` costs more than these rows
+        if isinstance(values, np.ndarray):
+            return _converted(values[codes], field)
+        return _converted([values[code] for code in codes.tolist()], field)
     array = _converted(values, field)
-    if len(codes) < LEAST_CODED or not pa.types.is_string(field.type):
+    if not pa.types.is_string(field.type):
         return array.take(pa.array(codes))
     codes = codes.astype(np.min_scalar_type(len(values)))
     return pa.DictionaryArray.from_arrays(codes, array, safe=False)
@@ -186,7 +192,10 @@ def _coded(codes: Array, values: Sequence[Any], field: pa.Field) -> pa.Array:
 
 def _converted(values: Sequence[Any] | Array, field: pa.Field) -> pa.Array:
     if isinstance(values, np.ndarray):
-        return _hexadecimal(values) if values.dtype.kind == "V" else pa.array(values).cast(field.type)
+        if values.dtype.kind == "V":
+            return _hexadecimal(values)
+        array = pa.array(values)
+        return array if array.type == field.type else array.cast(field.type)
     try:
         array = pa.array(values, type=field.type)
     except (OverflowError, pa.ArrowInvalid):

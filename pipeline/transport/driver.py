@@ -11,7 +11,7 @@ What a driver must do: docs of faust.transport.base; which of it matters was fou
 
 import asyncio
 import time
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,8 @@ from pipeline.transport.state import StateStore
 from pipeline.transport.unit import UnitOfWork
 
 TICK_SECONDS = 0.5
-POLL_SECONDS = 0.02  # how soon another process's records are seen
-LINGER_SECONDS = 0.1
+POLL_SECONDS = 0.05  # how soon another process's records are seen
+LINGER_SECONDS = 0.2
 FEW_RECORDS = 1_000
 MOST_RECORDS = 5_000  # of one batch: keeps a unit of work, which holds the event loop, well under 0.1 s
 
@@ -48,6 +48,7 @@ class Consumer(BaseConsumer):
         self._positions: dict[TP, int] = {}
         self._given: dict[TP, float] = {}  # when a partition's last batch or tick was
         self._in_flight: set[TP] = set()
+        self._ends: Ends = {}  # when the partitions were last looked at
 
     async def create_topic(self, topic: str, partitions: int, replication: int, **options: Any) -> None:
         """Ours are created with their retention before the app starts; Faust's own are not needed."""
@@ -78,7 +79,7 @@ class Consumer(BaseConsumer):
         deadline = time.monotonic() + timeout
         while True:
             active = self._positions if active_partitions is None else active_partitions
-            ends = self.transport.log.ends()
+            ends = self._ends = self.transport.log.ends()
             ready = {tp: [batch] for tp in sorted(active) if (batch := self._next(tp, ends)) is not None}
             if ready or not self.flow_active or time.monotonic() >= deadline:
                 return ready
@@ -92,7 +93,8 @@ class Consumer(BaseConsumer):
         end, since = ends.get(tp, 0), now - self._given.get(tp, 0.0)
         ending, is_final = self.transport.ending, False
         if position < end:
-            if end - position < FEW_RECORDS and since < LINGER_SECONDS and ending is None:
+            is_few = end - position < FEW_RECORDS and tp.topic not in self.transport.gathered
+            if is_few and since < LINGER_SECONDS and ending is None:
                 return None
             records = log.read(tp.topic, tp.partition, position, most=self.transport.most_records)
             position = records.offsets[-1] + 1
@@ -143,12 +145,12 @@ class Consumer(BaseConsumer):
         return set(self._positions)
 
     def highwater(self, tp: TP) -> int:
-        """Offset that the next record will get."""
-        return self.transport.log.end(*tp)
+        """Offset that the next record would have got a moment ago: Faust counts with it, and asks after every batch."""
+        return self._ends.get(tp, 0)
 
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
-        """:meth:`highwater` of each."""
-        return {tp: self.highwater(tp) for tp in partitions}
+        """Offset that the next record of each will get."""
+        return {tp: self.transport.log.end(*tp) for tp in partitions}
 
     async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
         """Offset of the oldest record of each."""
@@ -246,9 +248,13 @@ class Transport(base.Transport):
         super().__init__(*args, **options)
         self.log = Log(Path(self.url[0].path))  # which is decoded
         self.most_records = MOST_RECORDS
+        self.gathered: Collection[
+            str
+        ] = ()  # topics of which an agent gathers records itself: none waits for more
         self.ending: Ending | None = None
         self.cold: Cold | None = None  # where rows of state go that are too many for the memory
         self._records_came = asyncio.Event()
+        self._partitions: dict[str, int] = {}
 
     @property
     def consumer_name(self) -> str:
@@ -268,11 +274,13 @@ class Transport(base.Transport):
         return Journal(self.log, store, partition)
 
     def partitions(self, topic: str) -> int:
-        """How many partitions the topic has; KeyError if there is no such topic."""
-        count = self.log.partitions(topic)
-        if count is None:
-            raise KeyError(topic)
-        return count
+        """How many partitions the topic has, which never changes; KeyError if there is no such topic."""
+        if topic not in self._partitions:
+            count = self.log.partitions(topic)
+            if count is None:
+                raise KeyError(topic)
+            self._partitions[topic] = count
+        return self._partitions[topic]
 
     def wake(self) -> None:
         """There may be something to read."""

@@ -32,6 +32,11 @@ class Journal:
         """Within a unit of work: the entry numbered :attr:`next`, and the first one still needed to restore."""
         self._entry, self._needed = entry, needed
 
+    @property
+    def has_changes(self) -> bool:
+        """Is there anything to write?"""
+        return self._entry is not None or self._needed > self._first
+
     def write_changes(self) -> None:
         """Inside the log's current transaction."""
         if self._entry is not None:

@@ -27,6 +27,11 @@ class StateStore(ChangedRows):
         self._written = 0  # changes in all entries
         self._restore()
 
+    @property
+    def has_changes(self) -> bool:
+        """Is there anything to write?"""
+        return bool(self._changes)
+
     def write_changes(self) -> None:
         """Append what changed to the changelog, inside the log's current transaction."""
         if not self._changes:

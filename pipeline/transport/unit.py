@@ -42,8 +42,14 @@ class UnitOfWork:
         """Make it so: all or nothing. ``batches`` are those that were consumed.
 
         What is sent keeps the time at which the oldest of what it comes from was received, so that the last hop knows
-        how long the way was.
+        how long the way was. A tick of which nothing came costs nothing.
         """
+        if not (
+            self._sent
+            or any(not batch.is_tick for batch in batches)
+            or any(store.has_changes for store in stores)
+        ):
+            return
         received = min((batch.timestamps[0] for batch in batches if not batch.is_tick), default=now_ms)
         with self._log.transaction():
             for sent in self._sent.values():

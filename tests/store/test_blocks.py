@@ -70,13 +70,21 @@ def _as_plain(kind: pa.DataType) -> pa.DataType:
 @pytest.mark.parametrize("rows", [3, LEAST_CODED])
 def test_ids_become_hexadecimal_texts_and_zeros_none(rows: int) -> None:
     ids = np.frombuffer(bytes(16) + b"\x01" + bytes(15) + b"\xab" * 16, "V16")
-    codes = np.arange(rows) % 3
+    codes = np.arange(rows)[::-1] % 3
     texts = ["", "01" + "00" * 15, "ab" * 16]
     for column in (ids[codes], Coded(codes, ids), Coded(codes, np.concatenate((ids, ids)))):
         held = read_blocks("hits", [block("hits", hits(rows, session_id=column))])
         assert held["session_id"].to_pylist() == [texts[code] for code in codes]
     nobody = block("hits", hits(1, session_id=np.zeros(1, "V16")))
     assert "session_id" not in pa.ipc.open_stream(nobody).schema.names
+
+
+def test_numbers_get_the_type_of_their_column() -> None:
+    numbers = np.array([1, 2])
+    made = pa.ipc.open_stream(block("hits", hits(2, event_time=numbers, source_partition=numbers))).read_all()
+    for name in ("event_time", "source_partition"):
+        assert made.schema.field(name) == TABLES["hits"].field(name)
+        assert made[name].cast(pa.int64()).to_pylist() == [1, 2]
 
 
 def test_a_block_leaves_out_what_no_row_says() -> None:

@@ -123,6 +123,21 @@ async def test_few_records_wait_for_more(log: Log, monkeypatch: pytest.MonkeyPat
     assert [len(batch.values) for batch in hop.batches] == [1, 3, 1]
 
 
+async def test_records_that_an_agent_gathers_wait_for_no_more(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "LINGER_SECONDS", 100.0)
+    hop = Recorder()
+
+    def configure(transport: Transport) -> None:
+        transport.gathered = {"hits"}
+
+    async with running(log, hop, configure=configure):
+        for count in range(1, 4):
+            append(log, 1)
+            await until(lambda count=count: len(hop.values()) == count)  # type: ignore[misc]
+
+
 async def test_of_a_bounded_input_none_waits_for_more(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver, "LINGER_SECONDS", 100.0)
     hop = Recorder()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.transport.batch import Batch
+from pipeline.transport.journal import Journal
 from pipeline.transport.log import Log
 from pipeline.transport.state import StateStore
 from pipeline.transport.unit import UnitOfWork
@@ -65,6 +66,29 @@ async def test_a_tick_consumes_nothing(log: Log) -> None:
     await unit.commit([batch(next_offset=9)], [], now_ms=0)
     assert log.committed("me") == {}
     assert read(log, "out") == [b"1"]
+
+
+async def test_a_tick_of_which_nothing_came_is_not_written(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[None] = []
+    unit, store, journal = (
+        UnitOfWork(log, "me", on_commit=lambda: done.append(None)),
+        StateStore(log, "s", 0),
+        Journal(log, "j", 0),
+    )
+    tick = batch(next_offset=9)
+    with monkeypatch.context() as patched:
+        patched.setattr(Log, "transaction", lambda _: pytest.fail("there is nothing to write"))
+        await unit.commit([tick], [store, journal], now_ms=0)
+    assert done == []
+    store["k"] = b"v"
+    await unit.commit([tick], [store, journal], now_ms=0)
+    journal.add(b"entry", needed=0)
+    await unit.commit([tick], [store, journal], now_ms=0)
+    journal.add(None, needed=1)
+    await unit.commit([tick], [store, journal], now_ms=0)
+    assert len(done) == 3
+    assert dict(StateStore(log, "s", 0)) == {"k": b"v"}
+    assert list(Journal(log, "j", 0).entries()) == []
 
 
 class _Breaks(StateStore):
