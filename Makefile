@@ -17,7 +17,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 # Compiling every module anew at each start would double the time of the tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv demo run test tests lint format trackers dashboards bench faults load lock clean
+.PHONY: help venv demo run test pytest lint format trackers dashboards bench faults load lock clean
 
 help:  ## Show this help
 	@echo "Masir: a live picture of your customers' journeys. To begin: make demo"
@@ -42,10 +42,10 @@ demo: $(INSTALLED)  ## Real and synthetic hits through the whole pipeline, and w
 run: $(INSTALLED)  ## Collector, agents, store and metrics in one process (DATA=masir-data LISTEN=127.0.0.1:8088)
 	@$(BIN)/masir run --data $(DATA) --listen $(LISTEN)
 
-test: $(INSTALLED)  ## Lint and all tests, these in WORKERS=4 processes: many of them wait
-	$(MAKE) --no-print-directory --jobs 2 lint tests
+test: $(INSTALLED)  ## Lint and all tests, side by side
+	$(MAKE) --no-print-directory --jobs 2 lint pytest
 
-tests: $(TRACKERS)
+pytest: $(TRACKERS)  ## All tests, in WORKERS=4 processes: many of them wait
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 25 --durations-min 10
 
 trackers: $(TRACKERS)  ## The real trackers that the tests drive (those of browsers and node need npm)
