@@ -56,6 +56,7 @@ def usual(hits: Hits, tmp_path_factory: pytest.TempPathFactory) -> dict[str, byt
     directory = tmp_path_factory.mktemp("usual")
     with installed_masir():
         process(directory / "data", write_lines(directory / "hits.ndjson", hits))
+    assert verify(directory / "data")["agrees"]
     return export(directory / "data")
 
 
