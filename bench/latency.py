@@ -20,6 +20,7 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from bench.flink import cpu_seconds
 from bench.running import Running
 from bench.senders import Connection
 from pipeline.demo.load import load_stream
@@ -49,12 +50,6 @@ def buckets_of(text: str, hop: str) -> Buckets:
         for sample in family.samples
         if sample.name == "masir_end_to_end_seconds_bucket" and sample.labels["hop"] == hop
     }
-
-
-def cpu_seconds(text: str) -> float:
-    """What the process has used so far."""
-    families = text_string_to_metric_families(text)
-    return next(family.samples[0].value for family in families if family.name == "process_cpu_seconds")
 
 
 def quantile(share: float, before: Buckets, after: Buckets) -> float:
@@ -93,23 +88,21 @@ def main() -> None:
     stream = load_stream(seed=7, visitors=VISITORS, hits=most)
     with tempfile.TemporaryDirectory() as folder, Running(Path(folder) / "data") as running:
 
-        def scraped() -> str:
+        def scraped() -> dict[str, Buckets]:
             with urlopen(f"{running.url}/metrics", timeout=10) as answer:
-                return answer.read().decode()  # type: ignore[no-any-return]
+                text = answer.read().decode()
+            return {hop: buckets_of(text, hop) for hop in HOPS}
 
         hits = in_time(stream, asked.rate)
         send(running, hits, asked.rate, WARM_UP_SECONDS)
-        before = scraped()
+        before, used = scraped(), cpu_seconds(running.pid)
         sent = send(running, hits, asked.rate, asked.seconds)
-        after = scraped()
-    core = (cpu_seconds(after) - cpu_seconds(before)) / asked.seconds
-    print(
-        f"{sent / asked.seconds:,.0f} hits/s over HTTP for {asked.seconds:.0f} s, with {core:.0%} of a core"
-    )
+        after, core = scraped(), (cpu_seconds(running.pid) - used) / asked.seconds
+    rate = sent / asked.seconds
+    print(f"{rate:,.0f} hits/s over HTTP for {asked.seconds:.0f} s, with {core:.0%} of a core")
     slowest = 0.0
     for hop, name in HOPS.items():
-        counts = buckets_of(before, hop), buckets_of(after, hop)
-        middle, late = (quantile(share, *counts) for share in (0.5, 0.99))
+        middle, late = (quantile(share, before[hop], after[hop]) for share in (0.5, 0.99))
         slowest = max(slowest, late)
         print(f"{name}: p50 {middle:.2f} s, p99 {late:.2f} s (bar {LIMIT_SECONDS:.0f} s)")
     sys.exit(slowest > LIMIT_SECONDS)

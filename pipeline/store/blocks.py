@@ -171,6 +171,9 @@ def _array(values: Sequence[Any] | Array, field: pa.Field) -> pa.Array:
     if isinstance(values, np.ndarray):
         return _converted(values, field)
     if isinstance(values, Coded):
+        if len(values) < LEAST_CODED:  # an array's `take` costs more than these rows
+            table = values.values
+            return _converted(table[values.codes] if isinstance(table, np.ndarray) else list(values), field)
         used = values if len(values.values) <= len(values) else values.compact()
         return _coded(used.codes, used.values, field)
     if len(values) >= LEAST_CODED and _is_constant(values):
@@ -178,11 +181,7 @@ def _array(values: Sequence[Any] | Array, field: pa.Field) -> pa.Array:
     return _converted(values, field)
 
 
-def _coded(codes: Array, values: Sequence[Any] | Array, field: pa.Field) -> pa.Array:
-    if len(codes) < LEAST_CODED:  # an array's `take` costs more than these rows
-        if isinstance(values, np.ndarray):
-            return _converted(values[codes], field)
-        return _converted([values[code] for code in codes.tolist()], field)
+def _coded(codes: Array, values: Sequence[Any], field: pa.Field) -> pa.Array:
     array = _converted(values, field)
     if not pa.types.is_string(field.type):
         return array.take(pa.array(codes))

@@ -248,9 +248,7 @@ class Transport(base.Transport):
         super().__init__(*args, **options)
         self.log = Log(Path(self.url[0].path))  # which is decoded
         self.most_records = MOST_RECORDS
-        self.gathered: Collection[
-            str
-        ] = ()  # topics of which an agent gathers records itself: none waits for more
+        self.gathered: Collection[str] = ()  # topics that an agent gathers itself: none waits for more
         self.ending: Ending | None = None
         self.cold: Cold | None = None  # where rows of state go that are too many for the memory
         self._records_came = asyncio.Event()

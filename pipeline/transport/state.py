@@ -34,7 +34,7 @@ class StateStore(ChangedRows):
 
     def write_changes(self) -> None:
         """Append what changed to the changelog, inside the log's current transaction."""
-        if not self._changes:
+        if not self.has_changes:
             return
         self._clean()
         sequence = self._entries[-1][0] + 1 if self._entries else 0

@@ -44,21 +44,17 @@ class UnitOfWork:
         What is sent keeps the time at which the oldest of what it comes from was received, so that the last hop knows
         how long the way was. A tick of which nothing came costs nothing.
         """
-        if not (
-            self._sent
-            or any(not batch.is_tick for batch in batches)
-            or any(store.has_changes for store in stores)
-        ):
+        consumed = [batch for batch in batches if not batch.is_tick]
+        if not (self._sent or consumed or any(store.has_changes for store in stores)):
             return
-        received = min((batch.timestamps[0] for batch in batches if not batch.is_tick), default=now_ms)
+        received = min((batch.timestamps[0] for batch in consumed), default=now_ms)
         with self._log.transaction():
             for sent in self._sent.values():
                 times = [received] * len(sent.values)
                 self._log.append(sent.topic, sent.partition, sent.values, now_ms=now_ms, timestamps=times)
             for store in stores:
                 store.write_changes()
-            for batch in batches:
-                if not batch.is_tick:
-                    self._log.commit_offset(self._consumer, batch.topic, batch.partition, batch.next_offset)
+            for batch in consumed:
+                self._log.commit_offset(self._consumer, batch.topic, batch.partition, batch.next_offset)
         self._sent = {}
         self._on_commit()
