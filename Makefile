@@ -81,7 +81,7 @@ faults: $(INSTALLED)  ## kill -9 under load, ROUNDS=20, and what was lost or cam
 load: ROUNDS = 5
 load: $(INSTALLED)  ## The collector under load (needs wrk), then ROUNDS=5 of all fuzzing, new inputs each (minutes)
 	$(BIN)/python -m bench.collector --seconds 60
-	for round in $$(seq $(ROUNDS)); do LONG=1 $(BIN)/pytest -q -n $(WORKERS) -m hypothesis || exit 1; done
+	for round in $$(seq $(ROUNDS)); do $(BIN)/pytest -q -n $(WORKERS) -m hypothesis || exit 1; done
 
 lock: $(INSTALLED)  ## Write the lock files anew from pyproject.toml (UPGRADE=--upgrade takes newer versions)
 	$(COMPILE) $(UPGRADE) --output-file requirements.lock pyproject.toml

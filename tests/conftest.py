@@ -7,15 +7,11 @@ from fcntl import LOCK_EX, LOCK_SH, LOCK_UN, flock
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from tests.collector.chromium import running_browser
-from tests.examples import examples
 from tests.forked import commands_are_forked, installed_masir
 from tests.kafka_broker import VARIABLE, running_broker
 
-settings.register_profile("few at a desk", max_examples=examples(settings.default.max_examples))
-settings.load_profile("few at a desk")
 HERE = Path(__file__).parent
 LONG = (  # the longest files by what they take, then folders
     "system/test_persons.py",

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 
 from pipeline.collector.limits import Limits
 from pipeline.collector.server import Collector
-from tests.examples import examples
 
 from .conftest import NOW_MS, MemoryTopic, Server, Start, hit
 
@@ -223,7 +222,7 @@ def requests(draw: st.DrawFn) -> bytes:
     return raw
 
 
-@settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(requests(), min_size=1, max_size=12), st.integers(1, 500))
 def test_any_bytes(sent: list[bytes], cut: int) -> None:
     async def try_it() -> None:

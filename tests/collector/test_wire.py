@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from pipeline.collector.limits import Limits
 from pipeline.collector.server import Collector
-from tests.examples import examples
 
 from .conftest import NOW_MS, MemoryTopic, Server, Start, hit
 
@@ -151,7 +150,7 @@ _headers = st.dictionaries(
 
 
 @given(st.lists(st.tuples(_bodies, _headers), min_size=1, max_size=20))
-@settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_body_and_headers_are_answered_and_every_hit_is_published(
     requests: list[tuple[bytes, dict[str, str]]],
 ) -> None:
@@ -173,7 +172,7 @@ def test_any_body_and_headers_are_answered_and_every_hit_is_published(
 
 
 @given(st.lists(st.binary(max_size=200), max_size=10))
-@settings(max_examples=examples(50), deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_any_bytes_as_requests_leave_the_server_alive(streams: list[bytes]) -> None:
     async def run() -> None:
         async with _serving() as server:

@@ -12,7 +12,6 @@ from pipeline.core.windows import WINDOWS, WindowSums, sum_sessions
 from schemas.counter import CounterRow, Facts
 from schemas.session import SessionFact
 from schemas.transition import TransitionFact
-from tests.examples import examples
 
 PANE = 10_000
 T0 = 1_700_000_000_000 // PANE * PANE
@@ -207,7 +206,7 @@ class CountersMachine(RuleBasedStateMachine):
 
 
 TestCounters = CountersMachine.TestCase
-TestCounters.settings = settings(max_examples=examples(60), stateful_step_count=25, deadline=None)
+TestCounters.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
 
 
 @given(told=st.lists(FACTS, max_size=8), data=st.data())

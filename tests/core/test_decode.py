@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from pipeline.core.decode import Flaw, KnownHit, decode, decode_all, keys_of
 from schemas.hit import MAX_HIT_BYTES, MAX_PROPS_BYTES, MAX_PROPS_KEYS, Hit
 from schemas.outcome import Reason
-from tests.examples import examples
 
 
 def raw(**fields: Any) -> bytes:
@@ -260,7 +259,7 @@ def test_any_bytes_are_a_hit_or_a_flaw(data: bytes) -> None:
 
 
 @given(st.dictionaries(_fields, _values, max_size=8), st.data())
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_any_object_and_any_damage_to_it_is_a_hit_or_a_flaw(
     fields: dict[str, Any], data: st.DataObject
 ) -> None:

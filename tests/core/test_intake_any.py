@@ -14,7 +14,6 @@ from session_kit import HOUR, MINUTE, NOON, Follower, Hit, rules, said_sessions,
 from pipeline.core.decode import Flaw, decode
 from pipeline.store.blocks import block, read_blocks
 from schemas.hit import Hit as Wire
-from tests.examples import examples
 
 
 def raw(**fields: Any) -> bytes:
@@ -46,7 +45,7 @@ _records = st.lists(
     st.sampled_from([0, 10_000]),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_the_outcome_of_a_record_depends_on_the_order_in_the_partition_and_never_on_the_batching(
     records: list[Hit | bytes], lateness: int, out_of_orderness: int, chance: random.Random
 ) -> None:
@@ -125,7 +124,7 @@ _fields = dict.fromkeys(Wire.__struct_fields__, _odd | _text) | {
 @given(
     st.lists(st.fixed_dictionaries({}, optional=_fields) | st.binary(max_size=30), max_size=8), st.booleans()
 )
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_any_records_end_as_one_outcome_each_and_can_be_stored(
     records: list[dict[str, Any] | bytes], is_live: bool
 ) -> None:

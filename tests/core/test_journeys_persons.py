@@ -22,7 +22,6 @@ from pipeline.core.persons.identity import Links, link, owner_at, owners, say
 from pipeline.model_files import builtin_texts
 from schemas.evidence import Evidence, EvidenceBatch
 from schemas.transition import Transition, TransitionFact
-from tests.examples import examples
 
 MODELS = load(builtin_texts())
 PERSON = Person(MODELS)
@@ -222,7 +221,7 @@ def happened(seed: int) -> tuple[list[tuple[str, Evidence]], list[tuple[str, obj
     return evidence, words
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.integers(0, 1 << 30), st.integers(1, 3), st.integers(0, 600), st.none() | st.integers(0, 4))
 def test_any_order_gives_the_journeys_of_whole_persons(
     seed: int, partitions: int, last_day: int, most: int | None

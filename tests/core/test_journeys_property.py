@@ -14,7 +14,6 @@ from pipeline.core.stage_fold import State
 from pipeline.model_files import builtin_texts
 from schemas.evidence import Evidence
 from schemas.transition import Transition, TransitionFact
-from tests.examples import examples
 
 ODD = model_text(
     'one\nname = "blog"\nevent = ["page_view"]\nurl = ["/blog*"]\n'
@@ -97,7 +96,7 @@ def in_batches(items: list[Item], dice: random.Random) -> list[list[Item]]:
 
 
 @given(some_evidence, st.randoms(use_true_random=False), st.booleans())
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_any_order_and_batching_gives_what_the_oracle_says(
     items: list[Item], dice: random.Random, in_order: bool
 ) -> None:
@@ -116,7 +115,7 @@ def test_any_order_and_batching_gives_what_the_oracle_says(
 
 
 @given(some_evidence, st.randoms(use_true_random=False))
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_state_after_any_order_is_the_state_of_the_sorted(items: list[Item], dice: random.Random) -> None:
     shuffled = [[one] for one in items]
     dice.shuffle(shuffled)

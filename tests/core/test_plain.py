@@ -17,7 +17,6 @@ from pipeline.core.coded import Coded
 from pipeline.core.event_time import UNKNOWN_MS
 from pipeline.core.hit_fields import TIMES
 from schemas.hit import MAX_HIT_BYTES, Campaign, Hit
-from tests.examples import examples
 
 CHANGED = 20_000
 
@@ -140,7 +139,7 @@ def test_any_change_to_hits_is_judged_as_in_python() -> None:
 @given(
     st.lists(st.sampled_from(HITS) | st.binary(max_size=40) | st.randoms().map(lambda r: unusual(VIEW, r)))
 )
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_any_batch_is_read_as_in_python(raws: list[bytes]) -> None:
     assert_same(raws)
     assert contents(plain_fields.fields_of(raws)) == contents(hit_fields.fields_of(raws))

@@ -17,7 +17,6 @@ from pipeline.core.remaking import Kept, Remaking, evidence_of
 from pipeline.core.stage_fold import State
 from schemas.evidence import Evidence
 from schemas.transition import Transition
-from tests.examples import examples
 
 PAGES = 'one\nname = "any"\nevent = ["page_view"]\nfallback = true'
 ORDERS = 'two\nname = "order"\nevent = ["purchase", "share", "survey_response", "scroll"]'
@@ -60,7 +59,7 @@ def remembered_by(
 
 
 @given(st.lists(hits, max_size=25), st.integers(0, 42).map(lambda days: NOON + days * DAY))
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_by_the_same_models_nothing_is_lost(some: list[Hit], until: int) -> None:
     remembered = remembered_by(MODELS, MODELS, some, until)
     _, said = remade(MODELS, [hit for hit in some if hit["time"] >= until], remembered)
@@ -68,7 +67,7 @@ def test_by_the_same_models_nothing_is_lost(some: list[Hit], until: int) -> None
 
 
 @given(st.lists(hits, max_size=25), st.integers(0, 42).map(lambda days: NOON + days * DAY))
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_what_some_model_had_looked_at_is_matched_by_the_new_ones(some: list[Hit], until: int) -> None:
     """Rules that look at event, url and channel."""
     remembered = remembered_by(WIDE, NARROW, some, until)

@@ -18,7 +18,6 @@ from pipeline.core.persons.identity import Owners, owner_at
 from pipeline.core.remaking import COLUMNS, Kept, Remaking, evidence_of
 from schemas.evidence import Evidence, EvidenceBatch
 from schemas.transition import Transition
-from tests.examples import examples
 
 MODELS = load({
     "odd.toml": model_text(
@@ -124,7 +123,7 @@ def expected(some: Sequence[Hit]) -> set[tuple[object, ...]]:
 
 
 @given(st.lists(hits, max_size=25), st.randoms(use_true_random=False), st.booleans())
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_order_and_any_slices_give_what_the_oracle_says(
     some: list[Hit], dice: random.Random, in_order: bool
 ) -> None:
@@ -138,7 +137,7 @@ def test_any_order_and_any_slices_give_what_the_oracle_says(
 
 
 @given(st.lists(hits, max_size=20), st.lists(hits, max_size=4), st.randoms(use_true_random=False))
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_partition_by_partition_with_late_hits_it_is_the_same(
     stored: list[Hit], late: list[Hit], dice: random.Random
 ) -> None:

@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from session_kit import HOUR, MINUTE, NOON, TIMEOUT, Follower, Hit, rules, said_sessions
 from session_oracle import active_of, facts_of, oracle, session_id_at
 
-from tests.examples import examples
-
 # Steps around the timeout make gaps that are just within and just beyond it; small ones make equal times.
 steps = st.sampled_from(
     [0, 0, 1, 40, 10 * MINUTE, TIMEOUT - 1, TIMEOUT, TIMEOUT + 1, 2 * TIMEOUT, 3 * TIMEOUT + 7]
@@ -85,7 +83,7 @@ def assert_agrees(
 
 
 @given(hit_sets, st.randoms(use_true_random=False), st.sampled_from(["pages", "plausible", "ga4"]))
-@settings(max_examples=examples(250), deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_any_order_batches_redeliveries_and_restarts_of_a_bounded_input(
     hits: list[Hit], chance: random.Random, preset: str
 ) -> None:
@@ -102,7 +100,7 @@ def test_any_order_batches_redeliveries_and_restarts_of_a_bounded_input(
 
 
 @given(hit_sets, hit_sets, st.randoms(use_true_random=False))
-@settings(max_examples=examples(80), deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_a_second_file_corrects_what_the_first_one_closed(
     first: list[Hit], second: list[Hit], chance: random.Random
 ) -> None:
@@ -150,7 +148,7 @@ def follows_live(
 
 
 @given(hit_sets, st.randoms(use_true_random=False), st.sampled_from([0, 15 * MINUTE, 3 * HOUR]))
-@settings(max_examples=examples(250), deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_live_what_is_said_agrees_after_each_unit_while_nothing_is_late(
     hits: list[Hit], chance: random.Random, disorder: int
 ) -> None:
@@ -164,7 +162,7 @@ def test_live_what_is_said_agrees_after_each_unit_while_nothing_is_late(
 
 
 @given(hit_sets, st.randoms(use_true_random=False))
-@settings(max_examples=examples(80), deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_versions_of_a_row_grow_with_each_unit(hits: list[Hit], chance: random.Random) -> None:
     follower = Follower(rules(48 * HOUR))
     last = 0

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.slots import Slots
-from tests.examples import examples
 
 COLUMNS: dict[str, Any] = {
     "number": np.int64,
@@ -68,7 +67,7 @@ class Table:
 
 
 @given(st.randoms(use_true_random=False), st.integers(1, 40))
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_what_is_restored_is_what_was_there(dice: random.Random, units: int) -> None:
     table = Table()
     for value in range(units):

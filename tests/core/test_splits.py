@@ -14,7 +14,6 @@ from test_sessionizer import delivered, follows_live, in_batches
 
 from pipeline.core import split_table
 from pipeline.core.parts import Splits
-from tests.examples import examples
 
 # Around midnight in Berlin; the steps make long chains of hits, equal times, and lengths just within and just beyond.
 EVENING = ms("2026-01-01 23:20", BERLIN)
@@ -61,7 +60,7 @@ def assert_agrees(follower: Follower, hits: list[Hit], splits: Splits, *, waterm
 
 
 @given(hit_sets, st.randoms(use_true_random=False), splits_of_any_kind)
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_any_order_batches_redeliveries_and_restarts(
     hits: list[Hit], chance: random.Random, splits: Splits
 ) -> None:
@@ -81,7 +80,7 @@ def test_any_order_batches_redeliveries_and_restarts(
     splits_of_any_kind,
     st.sampled_from([0, 15 * MINUTE, 3 * HOUR]),
 )
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_live_what_is_said_agrees_after_each_unit_while_nothing_is_late(
     hits: list[Hit], chance: random.Random, splits: Splits, disorder: int
 ) -> None:
@@ -95,7 +94,7 @@ def test_live_what_is_said_agrees_after_each_unit_while_nothing_is_late(
 
 
 @given(hit_sets, splits_of_any_kind)
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_hits_in_order_may_be_folded(hits: list[Hit], splits: Splits) -> None:
     hits.sort(key=lambda h: h.time)
     instants = [list(at_once) for _, at_once in groupby(hits, key=lambda h: h.time)]

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from pipeline.sources.errors import SourceError
 from pipeline.sources.follow import GRACE_S, Follower, Position
 from pipeline.sources.lines import MAX_LINE_BYTES
-from tests.examples import examples
 
 
 class Watch:
@@ -227,7 +226,7 @@ _steps = st.lists(
 )
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(_steps)
 def test_each_line_once_and_in_order(steps: list[tuple[str, int]]) -> None:
     """Against the list of what was written; a file is renamed, and the writer opens a new one."""

@@ -30,12 +30,11 @@ from pipeline.store.blocks import read_blocks
 from pipeline.transport.batch import Batch
 from pipeline.transport.rows import Rows, rows_of
 from schemas import topics
-from tests.examples import examples
 
 from .kit import T0
 from .noise import FIELDS, inputs
 
-INPUTS = examples(100_000)
+INPUTS = 100_000
 PER_EXAMPLE = 200
 FEW = 10  # at a time; fewer: the test after it
 NOW_MS = T0 + 40 * 86_400_000
@@ -213,7 +212,7 @@ _hit = st.fixed_dictionaries(
 _encodable: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(raws=st.lists(_hit | _json | st.binary(max_size=60), max_size=12), batch=st.integers(1, 12))
 def test_any_values_in_any_fields(hops: Hops, raws: list[Any], batch: int) -> None:
     """As above, but hypothesis makes a failure small."""

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.transport.log import Log
-from tests.examples import examples
 
 EVERYTHING = 1_000_000
 
@@ -30,7 +29,7 @@ def append(log: Log, *values: bytes, partition: int = 0, now_ms: int = 0) -> int
 
 
 @given(st.lists(st.integers(1, 7), max_size=8), st.integers(0, 40), st.integers(1, 20))
-@settings(deadline=None, max_examples=examples(60))
+@settings(deadline=None, max_examples=60)
 def test_any_offset_of_any_batches_reads_on_from_there(sizes: list[int], offset: int, most: int) -> None:
     log = Log(Path(":memory:"))
     values: list[bytes] = []

@@ -12,7 +12,6 @@ from pipeline.transport.kafka.memory import KafkaState
 from pipeline.transport.log import Log
 from pipeline.transport.rows import Cold, Rows
 from pipeline.transport.state import StateStore
-from tests.examples import examples
 
 
 def row(due: int | None, text: str = "") -> bytes:
@@ -36,7 +35,7 @@ _steps = st.lists(
 
 
 @given(_steps, st.integers(0, 6))
-@settings(deadline=None, max_examples=examples(150))
+@settings(deadline=None, max_examples=150)
 def test_at_any_limit_they_equal_a_dict(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str, bytes]], most: int
 ) -> None:

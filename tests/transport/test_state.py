@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from pipeline.transport import state
 from pipeline.transport.log import Log
 from pipeline.transport.state import StateStore
-from tests.examples import examples
 
 
 @pytest.fixture
@@ -95,7 +94,7 @@ _steps = st.lists(
 
 
 @given(_steps)
-@settings(deadline=None, max_examples=examples(150))
+@settings(deadline=None, max_examples=150)
 @pytest.mark.usefixtures("no_slack")
 def test_it_equals_a_dict_whatever_is_done_and_cleaning_loses_no_key(
     steps: list[tuple[str, str, bytes]],

@@ -11,7 +11,6 @@ from pipeline.transport import log as log_module
 from pipeline.transport.log import Log, Records
 from pipeline.transport.packing import Payload
 from pipeline.transport.tail import Tail
-from tests.examples import examples
 
 EVERYTHING = 1_000_000
 
@@ -65,7 +64,7 @@ _STEPS = st.lists(
 
 
 @given(_STEPS, st.integers(1, 12), st.sampled_from([0, 40, EVERYTHING]))
-@settings(deadline=None, max_examples=examples(60))
+@settings(deadline=None, max_examples=60)
 def test_whatever_is_written_and_read_is_as_without_a_tail(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]], most: int, tail_bytes: int
 ) -> None:

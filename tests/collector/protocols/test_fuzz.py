@@ -23,7 +23,6 @@ from pipeline.collector.server import Collector
 from pipeline.collector.stamping import stamp, take_in
 from pipeline.collector.tracking import admit
 from pipeline.core.decode import Flaw, decode
-from tests.examples import examples
 
 from .kit import NOW_MS, request
 
@@ -116,7 +115,7 @@ PATHS = {
 
 
 @pytest.mark.parametrize("protocol", sorted(PATHS))
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_anything_is_answered_and_each_event_has_one_fate(protocol: str, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(PATHS[protocol]))
@@ -176,7 +175,7 @@ WITH_ANYTHING: dict[str, tuple[str, Callable[[dict[str, Any]], Any]]] = {
 
 
 @pytest.mark.parametrize("protocol", sorted(WITH_ANYTHING))
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(extra=objects)
 def test_a_good_event_is_taken_whatever_else_it_says(protocol: str, extra: dict[str, Any]) -> None:
     target, body_of = WITH_ANYTHING[protocol]
@@ -223,7 +222,7 @@ def served() -> Iterator[tuple[Collector, _Topic, int]]:
     loop.close()
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     path=st.sampled_from(sorted(path for paths in PATHS.values() for path in paths)),
     query=queries,

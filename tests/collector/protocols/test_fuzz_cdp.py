@@ -17,13 +17,12 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from pipeline.core.decode import Flaw, decode
-from tests.examples import examples
 
 from .kit import NOW_MS, Judged
 from .signed_kit import SECRET, Shop, judged_for
 from .test_mail_webhooks import KEY, PUBLIC, SHA256, ec
 
-MANY = settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ISO = "2026-11-22T00:00:00.000Z"
 TEXTS = st.one_of(
     st.text(max_size=12),

@@ -10,7 +10,6 @@ from pipeline.core.persons.people import PersonRules
 from pipeline.transport.rows import Cold
 from schemas.touchpoint import Touch
 from tests.core.persons.kit import DAY, HOUR, Net, Seen, naive, note, touchpoints, visit
-from tests.examples import examples
 
 IDS = ("v1", "v2", "v3", "ann", "bob")
 USERS = ("ann", "bob", "v3")
@@ -50,7 +49,7 @@ def happened(seed: int) -> list[Seen]:
     return seen
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.integers(0, 1 << 30), st.integers(1, 3), st.integers(0, 80), st.integers(0, 6), st.booleans())
 def test_any_order_gives_what_one_fold_over_all_gives(
     tmp_path_factory: pytest.TempPathFactory,
