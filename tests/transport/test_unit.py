@@ -91,6 +91,12 @@ async def test_a_tick_of_which_nothing_came_is_not_written(log: Log, monkeypatch
     assert list(Journal(log, "j", 0).entries()) == []
 
 
+async def test_what_leads_to_nothing_is_consumed_too(log: Log) -> None:
+    unit = UnitOfWork(log, "me", on_commit=lambda: None)
+    await unit.commit([batch(0, 1)], [], now_ms=0)
+    assert log.committed("me") == {("in", 0): 2}
+
+
 class _Breaks(StateStore):
     def write_changes(self) -> None:
         super().write_changes()
