@@ -21,7 +21,7 @@ from pipeline.store.cuts import Cuts
 from pipeline.store.migrations import check_applied
 from pipeline.store.place import reader_of
 from pipeline.store.query_socket import SocketReader
-from pipeline.store.verify import Difference, settled
+from pipeline.store.verify import Difference, Found, settled
 from pipeline.store.verify import verify as verify_store
 from pipeline.store.verify_person_rows import person_row_check
 from pipeline.store.verify_persons import person_checks
@@ -84,7 +84,7 @@ def verify(context: click.Context, data: str | None, as_json: bool) -> None:
     context.exit(1 if differences else 0)
 
 
-def _verify(reader: Reader, settings: Settings) -> dict[str, list[Difference]]:
+def _verify(reader: Reader, settings: Settings) -> Found:
     sites, splits = sites_of(settings), settings.splits
     cuts = Cuts(splits.midnight, splits.campaign, splits.longest_ms, settings.time_zone, zones_of(sites))
     late_seconds = settings.out_of_orderness_seconds + settings.session_update_seconds
@@ -106,7 +106,7 @@ def _verify(reader: Reader, settings: Settings) -> dict[str, list[Difference]]:
     ]
     is_live = isinstance(reader, SocketReader) or bool(settings.clickhouse)
     return settled(
-        lambda: _without_erased(verify_store(reader, rules, more), settings),
+        lambda again: _without_erased(verify_store(reader, rules, more, again=again), settings),
         SETTLE_SECONDS if is_live else (),
     )
 
@@ -125,15 +125,15 @@ def erased(settings: Settings) -> set[str]:
     return sites
 
 
-def _without_erased(found: dict[str, list[Difference]], settings: Settings) -> dict[str, list[Difference]]:
-    sites = erased(settings) if any(found[check] for check in SUMS) else set()
+def _without_erased(found: Found, settings: Settings) -> Found:
+    sites = erased(settings) if any(found.get(check) for check in SUMS) else set()
     return {
         check: [one for one in of_check if check not in SUMS or one.key.get("site") not in sites]
         for check, of_check in found.items()
     }
 
 
-def _show(found: dict[str, list[Difference]], differences: list[Difference]) -> None:
+def _show(found: Found, differences: list[Difference]) -> None:
     console = Console(markup=False, emoji=False)
     summary = Table("check", "rows that differ", title="Stream equals batch?")
     for check, of_check in found.items():

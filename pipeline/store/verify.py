@@ -38,18 +38,28 @@ class Difference(Struct, frozen=True):
     batch: dict[str, Any] | None
 
 
+Found = dict[str, list[Difference]]
+
+
 def verify(
-    reader: Reader, rules: Rules, more: Sequence[Check] = (), *, hits_at_once: int = HITS_AT_ONCE
-) -> dict[str, list[Difference]]:
+    reader: Reader,
+    rules: Rules,
+    more: Sequence[Check] = (),
+    *,
+    again: Found | None = None,
+    hits_at_once: int = HITS_AT_ONCE,
+) -> Found:
     """Check -> its differences, the first :data:`MAX_DIFFERENCES`; empty lists when all is well.
 
     ``more``: checks that follow from other settings. Rows may still be on their way while hits flow in: what differs
-    then must be asked again.
+    then must be asked ``again``, of the checks that found it only.
     """
-    found: dict[str, list[Difference]] = {}
+    found: Found = {}
     agreed = set[str]()
     parts = 1 + rows(reader, "SELECT count() AS hits FROM hits_rows")[0]["hits"] // hits_at_once
     for check in (*checks(rules), *more):
+        if again is not None and not _is_in(again, check):
+            continue
         sql = check.shorter if check.shorter and agreed.issuperset(check.given) else check.sql
         of_check = _run(
             reader, check, [_part(sql, check.by, n, parts) for n in range(parts if check.by else 1)]
@@ -60,30 +70,27 @@ def verify(
 
 
 def settled(
-    ask: Callable[[], dict[str, list[Difference]]],
-    pauses: Iterable[float],
-    sleep: Callable[[float], None] = time.sleep,
-) -> dict[str, list[Difference]]:
+    ask: Callable[[Found | None], Found], pauses: Iterable[float], sleep: Callable[[float], None] = time.sleep
+) -> Found:
     """The differences that stand each time that it is asked, with pauses (seconds) between; none: asked no more.
 
-    Rows of one moment reach the tables one after the other, and later where there is much to do.
+    Rows of one moment reach the tables one after the other, and later where there is much to do. ``ask``: is told what
+    it found when it was asked last, and need not look where nothing was.
     """
-    found = ask()
+    found = ask(None)
     for seconds in pauses:
         if not any(found.values()):
             break
         sleep(seconds)
-        found = lasting(found, ask())
+        found = lasting(found, ask(found))
     return found
 
 
-def lasting(
-    before: dict[str, list[Difference]], after: dict[str, list[Difference]]
-) -> dict[str, list[Difference]]:
+def lasting(before: Found, after: Found) -> Found:
     """The differences that stood ``before`` and still do: not those of rows that were merely on their way."""
     return {
-        check: [difference for difference in found if difference in before[check]]
-        for check, found in after.items()
+        check: [difference for difference in after.get(check, ()) if difference in of_check]
+        for check, of_check in before.items()
     }
 
 
@@ -101,8 +108,8 @@ def _part(sql: str, by: str, part: int, parts: int) -> str:
     return f"WITH {views} SELECT * FROM ({sql}) {only}"
 
 
-def _run(reader: Reader, check: Check, queries: Sequence[str]) -> dict[str, list[Difference]]:
-    found: dict[str, list[Difference]] = {f"{check.name}.{model}": [] for model in check.models}
+def _run(reader: Reader, check: Check, queries: Sequence[str]) -> Found:
+    found: Found = {f"{check.name}.{model}": [] for model in check.models}
     found = found or {check.name: []}
     limit = f"LIMIT {MAX_DIFFERENCES}" + (" BY key.model" if check.models else "")
     for query in queries:
@@ -110,6 +117,10 @@ def _run(reader: Reader, check: Check, queries: Sequence[str]) -> dict[str, list
             name = f"{check.name}.{row['key']['model']}" if check.models else check.name
             found.setdefault(name, []).append(_difference(name, row))
     return {name: of_check[:MAX_DIFFERENCES] for name, of_check in found.items()}
+
+
+def _is_in(found: Found, check: Check) -> bool:
+    return any(of_check and name.startswith(check.name) for name, of_check in found.items())
 
 
 def _difference(check: str, row: dict[str, Any]) -> Difference:
