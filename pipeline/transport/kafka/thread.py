@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.transport.kafka.driver import Transport
 
 FETCH_WAIT_MS = 200  # a fetch that waits holds up the next one to the same broker, for other partitions
-FETCH_LEAST_BYTES = 2 * 1024**2  # of all partitions: at 15,000 hits/s no fetch comes before its time, in small units
+FETCH_LEAST_BYTES = 2 * 1024**2  # of all partitions: at 15,000 hits/s each fetch waits, else units are small
 FETCH_BYTES = 4 * 1024**2  # of one partition
 
 
