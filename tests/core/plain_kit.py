@@ -1,8 +1,12 @@
 """Hits, usual and unusual, for comparing the compiled decoder with the Python one; and that comparison."""
 
 import json
+import os
+import shutil
 from random import Random
 from typing import Any
+
+import pytest
 
 from pipeline.core import decode, hit_fields, plain_fields
 from pipeline.core.hit_fields import TEXTS, TIMES, Fields
@@ -141,3 +145,12 @@ def contents(fields: Fields) -> dict[str, Any]:
 
 
 CHANGES = (_with_value, _with_value, _rewritten, _with_piece, _with_piece, _cut, _doubled)
+
+
+def needs_compiled() -> None:
+    """The test is left out without a C compiler; where there is one, and in CI, the modules must be there."""
+    if plain_fields.IS_COMPILED:
+        return
+    if os.environ.get("CI") == "true" or shutil.which("cc") or shutil.which("gcc"):
+        pytest.fail("pipeline.core.plain and its like are not compiled: rm .venv/.installed; make venv")
+    pytest.skip("no C compiler: apt-get install gcc")

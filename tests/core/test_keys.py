@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from plain_kit import needs_compiled
 
 from pipeline.core import keys
 from pipeline.core.coded import Codes
@@ -11,13 +12,20 @@ from pipeline.core.ids import hex_ids, name_of, partition_of, person_of, session
 
 ids = st.text(st.characters(exclude_characters="\x1f", exclude_categories=["Cs"]), min_size=1, max_size=20)
 visitors = st.builds(visitor_key, ids, ids | st.just(""), ids)
-IS_COMPILED = keys.halves is not keys.halves_of_each
 
 
+@pytest.fixture
+def _compiled() -> None:
+    needs_compiled()
+
+
+@pytest.mark.usefixtures("_compiled")
 def test_the_tests_see_the_compiled_ones() -> None:
-    assert IS_COMPILED
+    assert keys.halves is not keys.halves_of_each
+    assert keys.session_ids is not keys.session_ids_by_each
 
 
+@pytest.mark.usefixtures("_compiled")
 def test_the_compiler_was_let_optimise() -> None:
     """CFLAGS in the environment replace those of Python, for all compiled modules: is -O among them?"""
     from pipeline.core import keying
@@ -33,6 +41,7 @@ def test_sites_and_what_stands_after_them(some: list[str]) -> None:
         assert list(zip(*way(some), strict=True)) == halves
 
 
+@pytest.mark.usefixtures("_compiled")
 def test_neighbours_of_one_site_share_its_text() -> None:
     first, second = keys.halves(["shop\x1fvann", "shop\x1fvbob"])[0]
     assert first is second
@@ -74,5 +83,5 @@ def test_their_partitions(some: list[str], count: int) -> None:
 def test_the_ids_of_many_are_those_of_each(sessions: list[tuple[str, int]]) -> None:
     of, starts = [key for key, _ in sessions], np.array([start for _, start in sessions], np.int64)
     expected = [session_id(key, start) for key, start in sessions]
-    for session_ids in (keys.session_ids_by_each, keys.session_ids_at_once):
+    for session_ids in (keys.session_ids, keys.session_ids_by_each):
         assert hex_ids(session_ids(Codes().of(of), starts)) == expected

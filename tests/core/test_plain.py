@@ -1,8 +1,6 @@
 """The compiled decoder gives what the Python one gives, of any bytes; what is plain it does decode itself."""
 
 import json
-import os
-import shutil
 from hashlib import blake2b
 from random import Random
 
@@ -10,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_kit import HITS, NAMES, SHOP, VALUES, VIEW, assert_same, contents, unusual
+from plain_kit import HITS, NAMES, SHOP, VALUES, VIEW, assert_same, contents, needs_compiled, unusual
 
 from pipeline.core import decode, duplicates, hit_fields, plain_fields
 from pipeline.core.coded import Coded
@@ -23,12 +21,7 @@ CHANGED = 20_000
 
 @pytest.fixture(scope="module", autouse=True)
 def _compiled() -> None:
-    """Where there is a compiler, and in CI, the modules must be there."""
-    if plain_fields.IS_COMPILED:
-        return
-    if os.environ.get("CI") == "true" or shutil.which("cc") or shutil.which("gcc"):
-        pytest.fail("pipeline.core.plain and digests are not compiled: rm .venv/.installed; make venv")
-    pytest.skip("no C compiler: apt-get install gcc")
+    needs_compiled()
 
 
 def odd(*raws: bytes) -> list[int]:
