@@ -17,6 +17,7 @@ from rich.table import Table
 
 from bench import stream
 from bench.kafka import Broker
+from bench.kafka_latency import hits_for
 from bench.process import Measure, cores, output_of, run_module
 
 HITS = 200_000
@@ -28,13 +29,15 @@ Figures = dict[str, float]
 
 def measure(directory: Path, hits: int, seconds: float) -> tuple[Measure, Figures, list[Figures]]:
     """The whole job; the latency at half of its rate; the figures of one worker and of two."""
-    path = directory / "hits.ndjson"
+    path, steady = directory / "hits.ndjson", directory / "steady.ndjson"
     stream.write(path, visitors=VISITORS, hits=hits)
     with Broker(directory / "kafka", core=cores()[1]) as broker:
         over = broker.address, str(path)
         job = run_module("bench.kafka_job", *over, str(hits))
-        rate = str(round(job.rate / 2))
-        latency = output_of("bench.kafka_latency", *over, rate, str(seconds), core=cores()[0])
+        rate = round(job.rate / 2)
+        stream.write(steady, visitors=VISITORS, hits=hits_for(rate, seconds))
+        steadily = broker.address, str(steady), str(rate), str(seconds)
+        latency = output_of("bench.kafka_latency", *steadily, core=cores()[0])
         workers = output_of("bench.kafka_workers", *over, str(hits), "1", "2")
     figures = msgspec.json.Decoder(Figures)
     return job, figures.decode(latency[-1]), [figures.decode(line) for line in workers]
