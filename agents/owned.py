@@ -4,6 +4,7 @@ A hop is made for each partition that has come, and forgotten when the partition
 collects blocks over all its partitions: there is one of it at a time, forgotten when any of them is lost.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -46,6 +47,9 @@ class OwnedHop:
     async def handle(self, batch: Batch) -> None:
         """Let the partition's hop handle it; a batch of a partition that was lost has no effect."""
         assert isinstance(batch, KafkaBatch), "from another transport"
+        await asyncio.sleep(
+            0
+        )  # batches that wait in Faust's queue are not handled in one turn of the event loop
         owner = batch.owner
         if batch.is_tick and time.monotonic() - owner.ticked > STALE_TICK_SECONDS:
             return

@@ -42,12 +42,15 @@ class Block:
 
 
 class Store:
-    """Collects a block per topic until it is large or old enough."""
+    """Collects a block per topic until it is large or old enough. Rows of hits have a time of their own."""
 
-    def __init__(self, context: Context, sink: Sink, *, flush_ms: int, block_bytes: int) -> None:
+    def __init__(
+        self, context: Context, sink: Sink, *, flush_ms: int, hits_flush_ms: int, block_bytes: int
+    ) -> None:
         self._context = context
         self._sink = sink
         self._flush_ms = flush_ms
+        self._hits_flush_ms = hits_flush_ms
         self._block_bytes = block_bytes
         self._blocks = {name: Block() for name in TABLE_OF}
 
@@ -59,7 +62,8 @@ class Store:
             block.since_ms = block.since_ms or now_ms
             block.batches.append(batch)
             block.bytes += sum(map(len, batch.values))
-        is_due = now_ms - block.since_ms >= self._flush_ms or block.bytes >= self._block_bytes
+        flush_ms = self._hits_flush_ms if batch.topic == topics.HIT_ROWS.name else self._flush_ms
+        is_due = now_ms - block.since_ms >= flush_ms or block.bytes >= self._block_bytes
         if block.batches and (is_due or batch.is_final):
             await self._flush(batch.topic, block)
 

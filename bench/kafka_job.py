@@ -83,7 +83,7 @@ async def consumed(transport: Transport, names: frozenset[str]) -> None:
 
 def is_consumed(one: Partition, end: int) -> bool:
     """It is read to there, beyond transactions' markers, which nobody commits, and all that was read is committed."""
-    is_idle = not one.waiting and (one.in_hand is None or one.in_hand.is_tick)
+    is_idle = not one.fetched and (one.in_hand is None or one.in_hand.is_tick)
     return one.position >= end and is_idle and one.is_done
 
 

@@ -13,27 +13,27 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from pathlib import Path
 
 import msgspec
 
-from agents.owned import OwnedHop
 from agents.worker import Worker
 from bench.kafka_fill import fill, first_lines, settings_of
 from bench.kafka_job import ready
 from bench.process import cores
 from pipeline.core.plain_fields import keys_of
 from pipeline.settings import Settings
-from pipeline.transport.batch import Batch
 from pipeline.transport.kafka.connection import client_options
 from pipeline.transport.kafka.names import Names
 from pipeline.transport.kafka.publish import KafkaPublisher
 
 SLICE_SECONDS = 0.05
-WARM_UP_SECONDS = 15.0  # the broker has just been started: half of its core compiles its own code
+WARM_UP_SECONDS = (
+    40.0  # the broker has just been started: for that long half of its core compiles its own code
+)
 
 
 def now_ms() -> int:
@@ -41,27 +41,15 @@ def now_ms() -> int:
 
 
 class Ages:
-    """Seconds from receipt to the end of a hop's batch."""
+    """Seconds from receipt to the gauges (``counters``) and to the row (``store``), from a moment on."""
 
     def __init__(self) -> None:
         self.since_ms = 0
         self.of: dict[str, list[float]] = {"counters": [], "store": []}
 
-    def watch(self) -> None:
-        """Every hop of this process from now on."""
-        handle, ages = OwnedHop.handle, self
-
-        async def timed(hop: OwnedHop, batch: Batch) -> None:
-            await handle(hop, batch)
-            if batch.values and hop._name == "counters":
-                ages.note("counters", min(batch.timestamps))
-
-        OwnedHop.handle = timed  # type: ignore[method-assign]
-
-    def note(self, hop: str, received_ms: int) -> None:
-        """One more."""
-        if received_ms >= self.since_ms:
-            self.of[hop].append((now_ms() - received_ms) / 1000)
+    def note(self, hop: str, seconds: Iterable[float]) -> None:
+        """As a worker's metrics are told."""
+        self.of[hop] += [age for age in seconds if now_ms() - age * 1000 >= self.since_ms]
 
 
 def hits_for(rate: float, seconds: float) -> int:
@@ -96,7 +84,6 @@ async def _send(settings: Settings, lines: Iterator[bytes], rate: int, seconds: 
 async def run(address: str, path: Path, rate: int, seconds: float) -> dict[str, float]:
     """The figures, by name."""
     ages = Ages()
-    ages.watch()
     with (
         tempfile.TemporaryDirectory() as data,
         ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as other,
@@ -104,9 +91,7 @@ async def run(address: str, path: Path, rate: int, seconds: float) -> dict[str, 
         settings = settings_of(address, data)
         await fill(settings, [])
         worker = Worker(settings)
-        worker.metrics.end_to_end = lambda hop, times: ages.of["store"].extend(  # type: ignore[method-assign]
-            age for age in times if now_ms() - age * 1000 >= ages.since_ms
-        )
+        worker.metrics.end_to_end = ages.note  # type: ignore[method-assign]
         await worker.start()
         await ready(worker.transport)
         ages.since_ms = now_ms() + round(WARM_UP_SECONDS * 1000)

@@ -109,7 +109,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     session_update_seconds: Seconds = 1.0  # how often a session that goes on is written
     pane_seconds: Seconds = 10.0
-    store_flush_seconds: Seconds = 0.5
+    store_flush_seconds: Seconds = 1.0
     store_block_bytes: Count = 33_554_432
     ttl_days: dict[str, Days] = {}  # table -> days its rows are kept; absent: for ever
     hits_retention_hours: HoursOrNone = 24.0

@@ -193,8 +193,9 @@ def _converted(values: Sequence[Any] | Array, field: pa.Field) -> pa.Array:
     if isinstance(values, np.ndarray):
         if values.dtype.kind == "V":
             return _hexadecimal(values)
-        array = pa.array(values)
-        return array if array.type == field.type else array.cast(field.type)
+        if pa.types.is_timestamp(field.type):
+            return pa.array(values).view(field.type)  # milliseconds as they are
+        return pa.array(values, type=field.type)
     try:
         array = pa.array(values, type=field.type)
     except (OverflowError, pa.ArrowInvalid):

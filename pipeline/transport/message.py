@@ -1,6 +1,7 @@
-"""A batch as the one message that Faust hands to an agent; the same over SQLite and over Kafka."""
+"""A batch as the one message that Faust hands to an agent, and its way there; the same over SQLite and over Kafka."""
 
 import time
+from typing import Any
 
 from faust.types import TP, ConsumerMessage
 
@@ -26,3 +27,14 @@ def message_of(tp: TP, batch: Batch, generation: int) -> ConsumerMessage:
     )
     message.acked = message.tracked = True
     return message
+
+
+async def hand_on(consumer: Any, fetcher: Any) -> None:
+    """From Faust's consumer to its agents until ``fetcher`` stops, in place of ``Consumer._drain_messages``.
+
+    That one makes two tasks of each message and lets go of the event loop in between: where hops hold the loop for tens
+    of milliseconds, twenty batches then wait for one another, and nothing is fetched meanwhile.
+    """
+    while not (consumer.should_stop or fetcher.should_stop):
+        async for _, message in consumer.getmany(timeout=1.0):
+            await consumer.callback(message)

@@ -20,15 +20,27 @@ from schemas.rows import TABLES
 from schemas.topics import TOPICS
 
 FLUSH_MS = 500
+HITS_FLUSH_MS = 100
 
 
 def hop(world: World, *, block_bytes: int = 1_000_000) -> Store:
-    return Store(world.context, cast(Sink, world), flush_ms=FLUSH_MS, block_bytes=block_bytes)
+    return Store(
+        world.context,
+        cast(Sink, world),
+        flush_ms=FLUSH_MS,
+        hits_flush_ms=HITS_FLUSH_MS,
+        block_bytes=block_bytes,
+    )
 
 
 def ledger(hits: int = 1) -> bytes:
     (value,) = blocks_of("ledger", [LedgerRow(0, "shop", Outcome.BOT, hits, 1)])
     return value
+
+
+def hit_rows() -> bytes:
+    """One row."""
+    return block("hits", {name: [_some(name)] for name in TABLES["hits"].names})
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +66,18 @@ async def test_a_block_waits_until_it_is_old_enough_then_is_inserted_and_only_th
     world.now_ms += FLUSH_MS
     await agent.handle(batch("ledger", first=2))
     assert world.taken() == [], "it has left"
+
+
+async def test_hits_wait_for_a_time_of_their_own() -> None:
+    world = World()
+    agent = hop(world)
+    await agent.handle(batch("hit_rows", [hit_rows()]))
+    world.now_ms += HITS_FLUSH_MS - 1
+    await agent.handle(batch("hit_rows", first=1))
+    assert world.taken() == []
+    world.now_ms += 1
+    await agent.handle(batch("hit_rows", first=1))
+    assert Inserted("hits", 1, "hit_rows 0:0-0") in world.taken()
 
 
 async def test_a_block_is_as_old_as_its_first_batch() -> None:
@@ -96,8 +120,7 @@ async def test_each_topic_has_its_own_block() -> None:
 
 async def test_hit_rows_tell_how_long_they_were_under_way() -> None:
     world = World()
-    columns = {name: [_some(name)] for name in TABLES["hits"].names}
-    await hop(world).handle(batch("hit_rows", [block("hits", columns)], is_final=True))
+    await hop(world).handle(batch("hit_rows", [hit_rows()], is_final=True))
     assert world.taken() == [
         Inserted("hits", 1, "hit_rows 0:0-0"),
         Committed([("hit_rows", 0, 1)], []),
@@ -178,7 +201,9 @@ async def test_a_store_that_is_away_takes_a_person_out_later_and_rows_go_on(
 
     monkeypatch.setattr(world, "erase", erase, raising=False)
     context = world.context
-    agent = Store(context, cast(Sink, world), flush_ms=FLUSH_MS, block_bytes=1_000_000)
+    agent = Store(
+        context, cast(Sink, world), flush_ms=FLUSH_MS, hits_flush_ms=HITS_FLUSH_MS, block_bytes=1_000_000
+    )
     context.erasures.tell("store", Erasure(1, "shop", visitors=frozenset({"ann"})))
     await agent.handle(batch("ledger"))
     await agent.handle(batch("ledger", [ledger()], is_final=True))

@@ -2,6 +2,7 @@ import io
 import json
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from faust.types import TP
@@ -108,9 +109,10 @@ def test_consumed_is_what_was_read_to_the_end_and_committed() -> None:
         topic="hits", partition=0, values=[b""], timestamps=[0], offsets=[13], next_offset=14,
         is_caught_up=False, is_final=False, on_release=lambda _: None, owner=one,
     )  # fmt: skip
-    one.waiting.append(batch)
+    one.add([SimpleNamespace(offset=13, value=b"")], 14, now=0.0)
     assert not kafka_job.is_consumed(one, 13)
-    one.in_hand = one.waiting.popleft()
+    one.take(1)
+    one.in_hand = batch
     assert not kafka_job.is_consumed(one, 13)
 
 

@@ -1,7 +1,7 @@
 """The consumer of the driver: hands Faust one batch of a partition at a time, and ticks when there is nothing to read.
 
-* A message is a :class:`KafkaBatch`: what one fetch of a partition gave. One of a partition is in the agent's hands,
-  one more may wait.
+* A message is a :class:`KafkaBatch`, of which a partition has one in the agent's hands at most. The next is handed out
+  when the agent is done with it and its transaction has begun; see the module ``partition``.
 * Messages arrive as acknowledged, and Faust commits nothing: offsets belong to the units of work.
 * A rebalance waits for units under way, then drops everything fetched and not begun. A partition that stays keeps its
   state; one that comes is taken up in the background and read only then, so that the rebalance itself is short.
@@ -23,7 +23,7 @@ from pipeline.transport.batch import Batch
 from pipeline.transport.kafka.partition import KafkaBatch, Partition
 from pipeline.transport.kafka.thread import ConsumerThread
 from pipeline.transport.kafka.unit import RECEIVED_BYTES
-from pipeline.transport.message import message_of
+from pipeline.transport.message import hand_on, message_of
 from schemas.topics import HITS
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Consumer(stock.Consumer):
         self._asking: asyncio.Task[dict[TP, int]] | None = None
         self._generation = 0  # of what is being fetched
         self._wake = asyncio.Event()
+        self._due = 0.0  # when to look again for what is due
 
     async def on_start(self) -> None:
         """Before the group is joined."""
@@ -75,6 +76,13 @@ class Consumer(stock.Consumer):
         await super().on_partitions_assigned(assigned, generation_id)
         await self.transport.owning.assigned(tps, generation_id, self._thread)
 
+    async def _drain_messages(self, fetcher: Any) -> None:
+        try:
+            await hand_on(self, fetcher)
+        except self.consumer_stopped_errors:
+            if not self.app.should_stop:
+                raise
+
     async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
         """Batches need no list of active partitions: Faust would drop what it has paused meanwhile."""
         if not self.flow_active:
@@ -100,7 +108,7 @@ class Consumer(stock.Consumer):
         self._wake.clear()
         waking = asyncio.ensure_future(self._wake.wait())
         tasks = {task for task in (self._fetching, self._asking) if task is not None}
-        seconds = max(0.0, min(most_seconds, TICK_SECONDS))
+        seconds = max(0.0, min(most_seconds, self._due - time.monotonic()))
         await asyncio.wait({waking, *tasks}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         waking.cancel()
         if self._fetching is not None and self._fetching.done():
@@ -111,24 +119,29 @@ class Consumer(stock.Consumer):
             self._asking = None
 
     def _hand_out(self) -> dict[TP, list[KafkaBatch]]:
-        """One batch of each partition that has one waiting and none in hand."""
-        ready, owning = {}, self.transport.owning
+        """One batch of each partition of which one is due."""
+        ready, owning, most, now = {}, self.transport.owning, self.transport.most_records, time.monotonic()
+        self._due = now + TICK_SECONDS
         for tp, one in owning.partitions.items():
-            if one.waiting and one.in_hand is None:
-                if owning.is_held(one):
-                    one.drop_tick()  # what it says will not be so any more
-                    continue
-                one.in_hand = one.waiting.popleft()
-                one.ticked = time.monotonic()
+            due = one.due(most)
+            if due is None:
+                continue
+            if owning.is_held(one):
+                one.has_tick = False  # what it says will not be so any more
+            elif due > now:
+                self._due = min(self._due, due)
+            else:
+                one.in_hand = self._batch(one, *one.take(most))
+                one.ticked = now
                 ready[tp] = [one.in_hand]
         return ready
 
     def _start_fetching(self) -> None:
         if self._fetching is None:
-            owning = self.transport.owning
-            wanted = {tp for tp, one in owning.partitions.items() if one.is_ready and not one.waiting}
+            owning, most = self.transport.owning, self.transport.most_records
+            wanted = {tp for tp, one in owning.partitions.items() if one.is_ready and not one.is_full(most)}
             if wanted:
-                generation, most = self._generation, self.transport.most_records
+                generation = self._generation
                 is_wanted = lambda: generation == self._generation  # noqa: E731  (called from the thread)
                 work = self._thread.fetch(wanted, FETCH_SECONDS, most, is_wanted)
                 self._fetching = asyncio.create_task(self._of_generation(work))
@@ -154,11 +167,7 @@ class Consumer(stock.Consumer):
         for tp, (records, next_offset) in found.items():
             one = self.transport.owning.partitions.get(tp)
             if one is not None and one.is_ready:
-                records = [record for record in records if record.offset >= one.position]
-                if records:
-                    one.waiting.append(self._batch(one, records, next_offset))
-                # Without records, too: there was a transaction's marker, or what was aborted.
-                one.position = max(next_offset, one.position)
+                one.add(records, next_offset, time.monotonic())
 
     def _go_on(self, tp: TP) -> None:
         one = self.transport.owning.partitions.get(tp)
@@ -180,6 +189,7 @@ class Consumer(stock.Consumer):
                 for tp, one in owning.partitions.items()
                 if one.is_ready
                 and one.in_hand is None
+                and not one.fetched
                 and now - one.ticked >= TICK_SECONDS
                 and not owning.is_held(one)
             }
@@ -193,10 +203,9 @@ class Consumer(stock.Consumer):
             return
         for tp, end in ends.items():
             one = self.transport.owning.partitions.get(tp)
-            if one is None or not one.is_ready or one.in_hand is not None or one.waiting:
+            if one is None or not one.is_ready or one.in_hand is not None or one.fetched:
                 continue
-            if one.position >= end:
-                one.waiting.append(self._batch(one, (), one.position))
+            one.has_tick = one.position >= end
 
     def _batch(self, one: Partition, records: Sequence[Any], next_offset: int) -> KafkaBatch:
         topic = self.transport.cluster.names.bare(one.tp.topic)

@@ -25,7 +25,10 @@ from pipeline.transport.kafka.partition import Partition
 from pipeline.transport.kafka.restore import restore
 from pipeline.transport.kafka.transactions import PartitionLostError, Transactions
 from pipeline.transport.rows import Cold
+from schemas.topics import HITS, TOUCHPOINTS
 
+LINGER_SECONDS = {HITS.name: 0.25, TOUCHPOINTS.name: 0.4}  # no gauge waits for persons
+LINGER_SECONDS_ELSE = 0.05
 SETTLE_SECONDS = 15.0  # that a rebalance waits for units under way
 RETRY_SECONDS = (0.2, 1.0, 5.0)  # after the first failure, the second, and each further one
 _log = logging.getLogger(__name__)
@@ -103,13 +106,19 @@ class Owning:
             self.lose(self.partitions[tp], "assigned to another worker")
         kept = {tp: one.committed for tp, one in self.partitions.items() if one.is_ready}
         self._failures = {tp: failures for tp, failures in self._failures.items() if tp in tps}
-        new = {tp: Partition(tp) for tp in tps - self.partitions.keys()}
+        new = {tp: Partition(tp, linger_seconds=self._linger(tp)) for tp in tps - self.partitions.keys()}
         self.partitions.update(new)
         self._spawn(reader.resume(kept))
         self._spawn(self._take_up_rows([one for tp, one in new.items() if not self._is_input(tp)], reader))
         for tp, one in new.items():
             if self._is_input(tp):
                 self._spawn(self._take_up(one, reader))
+
+    def _linger(self, tp: TP) -> float:
+        """Rows do not: the hop that writes them gathers them itself."""
+        return (
+            LINGER_SECONDS.get(self.names.bare(tp.topic), LINGER_SECONDS_ELSE) if self._is_input(tp) else 0.0
+        )
 
     def _is_input(self, tp: TP) -> bool:
         return self.names.bare(tp.topic) in INPUTS

@@ -126,6 +126,11 @@ class Transactions:
         if self._committing is None:
             self._committing = asyncio.create_task(self._commit_all())
 
+    @property
+    def is_behind(self) -> bool:
+        """A unit waits for the transaction of the one before."""
+        return self._staged.units > 0
+
     async def drain(self) -> None:
         """Until everything that was handed in is committed, and nothing comes after. Raises when it is lost.
 

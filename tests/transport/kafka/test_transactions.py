@@ -136,6 +136,27 @@ async def test_whoever_is_too_fast_waits(bench: Bench, monkeypatch: pytest.Monke
             await one.submit({}, [], 99)
 
 
+async def test_it_is_behind_while_a_unit_waits_for_the_transaction_of_another(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, go = await bench.transactions(), asyncio.Event()
+    begin = one._producer.begin_transaction
+
+    async def later() -> None:
+        await go.wait()
+        await begin()
+
+    monkeypatch.setattr(one._producer, "begin_transaction", later)
+    await one.submit(bench.sent(b"first"), [], 1)
+    await asyncio.sleep(0)
+    assert not one.is_behind, "the first is being committed"
+    await one.submit(bench.sent(b"second"), [], 2)
+    assert one.is_behind
+    go.set()
+    await one.drain()
+    assert not one.is_behind
+
+
 async def test_a_unit_of_nothing_is_no_transaction(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     one = await bench.transactions()
     monkeypatch.setattr(one._producer, "begin_transaction", None)
