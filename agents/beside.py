@@ -25,6 +25,7 @@ from pipeline.metrics import Metrics
 from pipeline.settings import Settings
 from pipeline.store.client import Client
 from pipeline.store.errors import StoreError
+from pipeline.store.place import open_beside
 from pipeline.transport.kafka.control import Control
 from pipeline.transport.kafka.driver import Transport
 from schemas.topics import HITS
@@ -78,8 +79,9 @@ class Beside:
                 SharedEraser(self._settings, leader, self._client),
                 SharedRebuilder(self._settings, leader, self._client, lambda: self.models.models),
             )
-            money = Money(self._client, self._metrics, claims=True)
-            ledger = LedgerCheck(self._client, self._metrics, self._hits_taken)
+            beside = self._stack.enter_context(await asyncio.to_thread(open_beside, self._settings))
+            money = Money(beside, self._metrics, claims=True)
+            ledger = LedgerCheck(beside, self._metrics, self._hits_taken)
             self._tasks += [
                 asyncio.create_task(leader.watch(errands, on_crash)),
                 asyncio.create_task(report_figures(leader, money, ledger, on_crash)),

@@ -125,8 +125,9 @@ class Live:
         }
         if self.settings.webhook_url:
             readers[SIGNALS.name] = APP, WEBHOOK
-        upkeep = Upkeep(log, self.embedded.client, self.embedded.metrics)
-        await upkeep.keep_house(readers, self.embedded.crashed)
+        with open_beside(self.settings) as beside:
+            upkeep = Upkeep(log, self.embedded.client, beside, self.embedded.metrics)
+            await upkeep.keep_house(readers, self.embedded.crashed)
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         return web.Response(

@@ -74,8 +74,9 @@ class Store:
         await unit.commit(batches, [], now_ms=self._context.now_ms())
         self._context.metrics.sink_rows(TABLE_OF[topic], rows)
         if topic == topics.HIT_ROWS.name:
-            oldest_ms = min(batch.timestamps[0] for batch in batches)
-            self._context.metrics.end_to_end(NAME, [(self._context.now_ms() - oldest_ms) / 1000])
+            now_ms = self._context.now_ms()
+            ages_ms = [now_ms - min(batch.timestamps) for batch in batches]
+            self._context.metrics.end_to_end(NAME, [age_ms / 1000 for age_ms in ages_ms])
 
     async def _erase(self) -> None:
         """Between two inserts, so that nothing is inserted meanwhile. A store that is away is asked again later."""

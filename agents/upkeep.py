@@ -20,7 +20,7 @@ from pipeline.store.errors import QueryError, StoreError, StoreUnavailableError
 from pipeline.transport.log import Log
 from schemas.topics import HITS, TOPICS
 
-_WITHIN = "SETTINGS max_execution_time = 5"
+_WITHIN = "SETTINGS max_threads = 1, max_execution_time = 10"  # nobody waits for the answer, and the hops want to work
 _SITES = f"SELECT site FROM ledger WHERE site != '' GROUP BY site ORDER BY sum(hits) DESC LIMIT {MAX_SITES} {_WITHIN}"
 _LIFETIME_VALUE = (
     f"SELECT site, currency, lifetime_value FROM lifetime_values WHERE isNotNull(lifetime_value) {_WITHIN}"
@@ -37,14 +37,16 @@ _logger = logging.getLogger(__name__)
 
 
 class Upkeep:
-    """Reports to ``metrics``; decides nothing."""
+    """Reports to ``metrics``; decides nothing. ``client``: of those who write. ``beside``: for questions, which would
+    hold up the writing there.
+    """
 
-    def __init__(self, log: Log, client: Client, metrics: Metrics) -> None:
+    def __init__(self, log: Log, client: Client, beside: Client, metrics: Metrics) -> None:
         self._log = log
         self._client = client
         self._metrics = metrics
-        self._ledger = LedgerCheck(client, metrics, self._taken)
-        self._money = Money(client, metrics)
+        self._ledger = LedgerCheck(beside, metrics, self._taken)
+        self._money = Money(beside, metrics)
 
     async def keep_house(
         self, readers: Mapping[str, Sequence[str]], crashed: Callable[[Exception], None]

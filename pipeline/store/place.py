@@ -10,6 +10,7 @@ from pipeline.store.query_socket import open_reader
 
 _CGROUP = Path("/sys/fs/cgroup/memory.max")  # https://docs.kernel.org/admin-guide/cgroup-v2.html
 _SHARE = 4  # of the memory, for one question beside a pipeline
+_NICE = 10  # of its threads: the pipeline's work comes first, see nice(2)
 
 
 def place_of(settings: Settings) -> Server | Path:
@@ -38,6 +39,9 @@ def open_beside(settings: Settings) -> Client:
     client = open_store(settings, read_only=True)
     if not settings.clickhouse:  # a server has limits of its own
         client.command(f"SET max_memory_usage = {_memory_bytes() // _SHARE}")
+        client.command(
+            f"SET os_thread_priority = {_NICE}"
+        )  # without the right to it (CAP_SYS_NICE) it does nothing
     return client
 
 

@@ -129,6 +129,23 @@ async def test_hit_rows_tell_how_long_they_were_under_way() -> None:
     ]
 
 
+async def test_each_batch_of_a_block_has_been_under_way_since_its_oldest_hit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, told = World(), list[list[float]]()
+    agent = hop(world)
+    monkeypatch.setattr(
+        agent._context.metrics, "end_to_end", lambda _, ages: told.append(list(ages)), raising=False
+    )
+    for partition, ages_ms in enumerate([(100, 200), (150, 50)]):
+        rows = batch("hit_rows", [hit_rows(), hit_rows()], partition=partition)
+        rows.timestamps = [world.now_ms - age_ms for age_ms in ages_ms]
+        await agent.handle(rows)
+    world.now_ms += HITS_FLUSH_MS
+    await agent.handle(batch("hit_rows", first=2))
+    assert told == [[(HITS_FLUSH_MS + 200) / 1000, (HITS_FLUSH_MS + 150) / 1000]]
+
+
 def _some(name: str) -> object:
     kind = str(TABLES["hits"].field(name).type)
     return (

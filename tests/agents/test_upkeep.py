@@ -41,7 +41,7 @@ class World:
         self.log = log
         self.ledger = Ledger()
         self.metrics = Metrics(version="1")
-        self.upkeep = Upkeep(log, self.ledger, self.metrics)  # type: ignore[arg-type]
+        self.upkeep = Upkeep(log, self.ledger, self.ledger, self.metrics)  # type: ignore[arg-type]
 
     def append(self, topic: str, partition: int, count: int) -> None:
         with self.log.transaction():
@@ -138,7 +138,7 @@ class Money:
 
 async def test_money_is_asked_once_a_minute_and_shown_for_named_sites_alone(world: World) -> None:
     money = Money()
-    upkeep = Upkeep(world.log, money, world.metrics)  # type: ignore[arg-type]
+    upkeep = Upkeep(world.log, world.ledger, money, world.metrics)  # type: ignore[arg-type]
     world.metrics.hits({("shop", Outcome.SESSIONIZED): 1})
     await upkeep.report_money(100.0)
     assert world.value("masir_customer_lifetime_value", site="shop", currency="EUR") == 120.5
@@ -154,7 +154,7 @@ async def test_money_is_asked_once_a_minute_and_shown_for_named_sites_alone(worl
 
 async def test_a_question_that_takes_too_long_leaves_no_old_figure_and_stops_no_other(world: World) -> None:
     money = Money()
-    upkeep = Upkeep(world.log, money, world.metrics)  # type: ignore[arg-type]
+    upkeep = Upkeep(world.log, world.ledger, money, world.metrics)  # type: ignore[arg-type]
     world.metrics.hits({("shop", Outcome.SESSIONIZED): 1})
     await upkeep.report_money(100.0)
     money.is_slow = True
@@ -181,7 +181,7 @@ async def test_a_round_that_fails_is_followed_by_others_and_a_fault_of_ours_is_t
     told: list[Exception] = []
     world.ledger.said = None
     with closing(Log(world.log.path, busy_seconds=0.01)) as impatient:
-        upkeep = Upkeep(impatient, world.ledger, world.metrics)  # type: ignore[arg-type]
+        upkeep = Upkeep(impatient, world.ledger, world.ledger, world.metrics)  # type: ignore[arg-type]
         with world.log.transaction(), caplog.at_level(logging.ERROR):
             house = asyncio.create_task(upkeep.keep_house({"hits": (APP,)}, told.append))
             await _until(lambda: "housekeeping could not be done" in caplog.text)

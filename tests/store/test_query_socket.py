@@ -117,6 +117,11 @@ def test_one_question_may_not_take_all_the_memory(
         assert beside.raw(f"{greedy} SETTINGS max_memory_usage = 0", "TSV") == b"200000\n"
 
 
+def test_the_pipeline_comes_first(data: Path, client: Client) -> None:
+    with open_beside(load({"MASIR_DATA": str(data)})) as beside:
+        assert beside.query("SELECT getSetting('os_thread_priority')") == [(10,)]
+
+
 def _most_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
