@@ -22,7 +22,7 @@ from bench.process import Measure, cores, output_of, run_module
 
 HITS = 200_000
 VISITORS = 5_000
-SECONDS = 30.0
+SECONDS = 65.0  # what is done once a minute is among them
 LIMIT_SECONDS = 2.0
 Figures = dict[str, float]
 
