@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-import pytest
-
 from bench.jars import UnavailableError
 from bench.kafka import SHORT_LIVED, Broker, Brokers
+from tests.parts import missing
 
 T = TypeVar("T", Broker, Brokers)
 VARIABLE = "MASIR_TEST_KAFKA"
@@ -44,9 +43,7 @@ def running(make: Callable[[], T]) -> Iterator[T]:
         brokers = make()
         brokers.__enter__()
     except UnavailableError as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"no Kafka: {error}", pytrace=False)
-        pytest.skip(f"no Kafka: {error}; MASIR_TEST_KAFKA=host:port names one")
+        missing(f"no Kafka: {error}; {VARIABLE}=host:port names one")
     try:
         yield brokers
     finally:

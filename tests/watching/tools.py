@@ -6,8 +6,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
+
+from tests.parts import missing
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -22,10 +23,7 @@ def tool(name: str) -> str:
     """The program's path. Not there: a failure in CI, else the test is skipped."""
     found = shutil.which(name)
     if found is None:
-        message = f"{name} is not installed: apt-get install prometheus prometheus-alertmanager"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+        missing(f"{name} is not installed: apt-get install prometheus prometheus-alertmanager")
     return found
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import shutil
 import subprocess
 import time
@@ -14,12 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import pytest
 from aiohttp import web
 from click.testing import CliRunner
 
 from pipeline.cli import main
 from pipeline.store.client import STORE_DIRECTORY, connect, rows
+from tests.parts import missing
 
 from ..chromium import Page
 from ..conftest import Server
@@ -37,13 +36,6 @@ QUIET_S = 1.0
 _SECONDS = 60
 _PAGE = """<!doctype html><html><head><meta charset="utf-8"><title>صفحه {path}</title>
 <script>window.COLLECTOR = "{collector}"</script><script {attributes}>{script}</script></head><body></body></html>"""
-
-
-def missing(part: str) -> None:
-    """Skips the test for want of a part; in CI (``CI=true``) it fails."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(part)
-    pytest.skip(part)
 
 
 def clients() -> Path:
